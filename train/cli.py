@@ -1,0 +1,100 @@
+"""What every command-line script of the project shares: flags from dataclasses, errors in one line."""
+
+import contextlib
+import io
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import tyro
+
+from train.errors import UserError, did_you_mean
+
+Config = TypeVar("Config")
+_BOX_DRAWING = re.compile(r"[\u2500-\u257f]+")
+
+
+def parse(config_type: type[Config], arguments: Sequence[str], description: str) -> Config:
+    """Read `config_type`, a dataclass, from `arguments`.
+
+    Raises:
+        UserError: an unknown flag or a value of the wrong type.
+    """
+    return _one_line_errors(
+        arguments,
+        lambda: tyro.cli(config_type, args=list(arguments), description=description),
+    )
+
+
+def parse_preset(
+    presets: Mapping[str, tuple[str, Config]], default: str, arguments: Sequence[str]
+) -> tuple[str, Config]:
+    """Read `[PRESET] [--flag value ...]`; every field of the preset's dataclass is a flag.
+
+    Args:
+        presets: name → (one-line description, configuration).
+        default: the preset taken when `arguments` names none.
+        arguments: the command line without the program's name.
+
+    Returns:
+        The preset's name and its configuration with the flags applied.
+
+    Raises:
+        UserError: an unknown preset or flag, or a value of the wrong type.
+    """
+    arguments = list(arguments)
+    if "-h" in arguments or "--help" in arguments:
+        pass  # `--help` alone lists the presets, `PRESET --help` its flags
+    elif not arguments or arguments[0].startswith("-"):
+        arguments.insert(0, default)
+    if arguments[0] not in presets and not arguments[0].startswith("-"):
+        raise UserError(
+            f"unknown preset {arguments[0]!r}{did_you_mean(arguments[0], presets)}; "
+            f"choose from {', '.join(presets)}"
+        )
+    config = _one_line_errors(
+        arguments, lambda: tyro.extras.overridable_config_cli(dict(presets), args=arguments)
+    )
+    return arguments[0], config
+
+
+def _one_line_errors(arguments: Sequence[str], read: Callable[[], Config]) -> Config:
+    output = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(output):
+            return read()
+    except SystemExit as stop:
+        if not stop.code:
+            raise  # --help
+        raise UserError(_condense(output.getvalue(), arguments)) from None
+
+
+def _condense(boxed: str, arguments: Sequence[str]) -> str:
+    """Turn the parser's boxed, many-line complaint into one line: the complaint and the nearest flag."""
+    lines = [_BOX_DRAWING.sub(" ", line).strip() for line in boxed.splitlines()]
+    lines = [line for line in lines if line]
+    complaint, suggestion = (lines[1] if len(lines) > 1 else " ".join(lines)), ""
+    for index, line in enumerate(lines):
+        if line.startswith("Perhaps you meant") and index + 1 < len(lines):
+            suggestion = f"; did you mean {lines[index + 1].split()[0]}?"
+    if complaint.endswith(":") and len(lines) > 2:
+        complaint = f"{complaint} {lines[2]}"
+    return f"{complaint}{suggestion} (got: {' '.join(arguments)}; --help lists the flags)"
+
+
+def run_script(main: Callable[[list[str]], None]) -> None:
+    """Run `main` on the command line; a `UserError` becomes one line on stderr and exit status 2."""
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        sys.exit(_fail(str(error)))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")))
+
+
+def _fail(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,151 @@
+"""The student generator (TinyGAN, Section 4.1, Figures 5 and 6)."""
+
+import dataclasses
+import itertools
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from train.errors import UserError
+from train.norm import BatchNorm2d
+
+Architecture = Literal["dw", "std", "biggan"]
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorConfig:
+    """Everything that fixes a generator's architecture."""
+
+    architecture: Architecture = "dw"
+    """dw: depthwise separable 3×3 convolutions; std: standard ones; biggan: BigGAN-deep, for teachers."""
+    channels: int = 32
+    """Channels before the RGB convolution; the paper's "Ch."."""
+    image_size: int = 128
+    """Pixels per side: 32, 64 or 128."""
+    num_classes: int = 1000
+    """Rows of the class embedding."""
+    z_dim: int = 128
+    """Length of the latent."""
+    class_embedding_dim: int = 128
+    """Length of the class embedding that feeds every conditional norm."""
+
+    def __post_init__(self) -> None:
+        if self.image_size not in (32, 64, 128):
+            raise UserError(f"image size {self.image_size} is not one of 32, 64, 128")
+        for name in ("channels", "num_classes", "z_dim", "class_embedding_dim"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels at 4×4 and after each doubling; 16 × `channels` at most."""
+        doublings = int(math.log2(self.image_size)) - 2
+        return [self.channels * min(16, 2**k) for k in range(doublings, -1, -1)]
+
+
+class ConditionalBatchNorm2d(nn.Module):
+    """Batch normalisation with gain and bias from the class embedding: `gain(e) · norm(x) + bias(e)`."""
+
+    def __init__(self, channels: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.norm = BatchNorm2d(channels, affine=False)
+        self.gain_bias = nn.Linear(embedding_dim, 2 * channels)
+        # Every class starts at gain 1, bias 0. The released code slices the wrong axis here, so that its
+        # gains start near the sum of the embedding.
+        nn.init.zeros_(self.gain_bias.weight)
+        with torch.no_grad():
+            self.gain_bias.bias.copy_(torch.cat([torch.ones(channels), torch.zeros(channels)]))
+
+    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        """x [N, C, H, W] and embedding [N, E] → [N, C, H, W]."""
+        gain, bias = self.gain_bias(embedding)[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(bias, gain, self.norm(x))
+
+
+def _conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
+    conv = nn.Conv2d(in_channels, out_channels, 1)
+    nn.init.xavier_uniform_(conv.weight)
+    return conv
+
+
+def _conv3x3(in_channels: int, out_channels: int, groups: int = 1) -> nn.Conv2d:
+    conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, groups=groups)
+    nn.init.xavier_uniform_(conv.weight, gain=math.sqrt(2))
+    return conv
+
+
+class DepthwiseSeparableConv2d(nn.Module):
+    """A 3×3 convolution as a depthwise 3×3 followed by a pointwise 1×1 (Section 4.1)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.depthwise = _conv3x3(in_channels, in_channels, groups=in_channels)
+        self.pointwise = _conv1x1(in_channels, out_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x [N, in, H, W] → [N, out, H, W]."""
+        return self.pointwise(self.depthwise(x))
+
+
+def upsample(x: torch.Tensor) -> torch.Tensor:
+    """Double height and width, bilinear with half-pixel centres."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class ResidualBlock(nn.Module):
+    """One doubling of the resolution (Figure 6)."""
+
+    def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        conv = DepthwiseSeparableConv2d if config.architecture == "dw" else _conv3x3
+        self.norm1 = ConditionalBatchNorm2d(in_channels, config.class_embedding_dim)
+        self.conv1 = conv(in_channels, out_channels)
+        self.norm2 = ConditionalBatchNorm2d(out_channels, config.class_embedding_dim)
+        self.conv2 = conv(out_channels, out_channels)
+        self.shortcut = _conv1x1(in_channels, out_channels)
+
+    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        """x [N, in, H, W] → [N, out, 2H, 2W]."""
+        h = self.conv1(upsample(F.relu(self.norm1(x, embedding))))
+        h = self.conv2(F.relu(self.norm2(h, embedding)))
+        return h + self.shortcut(upsample(x))
+
+
+class Generator(nn.Module):
+    """z and class → image; the latent enters at the first layer only, the class in every conditional norm."""
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths = config.widths
+        self.class_embedding = nn.Embedding(config.num_classes, config.class_embedding_dim)
+        self.input_linear = nn.Linear(config.z_dim, widths[0] * 4 * 4)
+        # The first block keeps the width at 128 px (16 × channels is the cap), so widths may repeat.
+        self.blocks = nn.ModuleList(
+            ResidualBlock(config, i, o) for i, o in itertools.pairwise(widths)
+        )
+        self.output_norm = BatchNorm2d(widths[-1])
+        self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
+
+    def forward(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """z float [N, z_dim] and y int64 [N] → images [N, 3, H, W] in [-1, 1]."""
+        return self.synthesize(z, self.class_embedding(y))
+
+    def synthesize(self, z: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        """z [N, z_dim] and class embeddings [N, class_embedding_dim], which may be mixtures → images."""
+        h = self.input_linear(z).unflatten(1, (-1, 4, 4))
+        for block in self.blocks:
+            h = block(h, embedding)
+        return torch.tanh(self.to_rgb(F.relu(self.output_norm(h))))
+
+
+def build_generator(config: GeneratorConfig) -> nn.Module:
+    """Build the network that `config` names: (z, y) → images in [-1, 1], freshly initialised."""
+    if config.architecture == "biggan":
+        from train.biggan import TrainableBigGAN
+
+        return TrainableBigGAN(config)
+    return Generator(config)

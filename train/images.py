@@ -1,0 +1,52 @@
+"""Pixels: the one rule between [-1, 1] and bytes, and sheets of images as PNG."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+_LABEL_HEIGHT = 12
+
+
+def to_bytes(images: torch.Tensor) -> np.ndarray:
+    """Turn images in [-1, 1], float [N, 3, H, W], into uint8 [N, H, W, 3].
+
+    byte = trunc(clamp(127.5 v + 128, 0, 255)) and NaN → 0, the rule that the phone apps follow too.
+    """
+    levels = (images.detach().float() * 127.5 + 128.0).nan_to_num(nan=0.0).clamp(0, 255)
+    return levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def from_bytes(images: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 [N, H, W, 3] into float32 [N, 3, H, W] in [-1, 1]: the centre of each byte's interval."""
+    return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+
+
+def sheet(rows: Sequence[np.ndarray], labels: Sequence[str] = (), scale: int = 1) -> Image.Image:
+    """Lay rows of images (each uint8 [N, H, W, 3]) under one another, `labels` above the columns.
+
+    Args:
+        rows: one or more rows of equal N, H and W.
+        labels: at most N short texts; none leaves out the label line.
+        scale: whole-number enlargement of each pixel, for small images.
+    """
+    top = _LABEL_HEIGHT if labels else 0
+    body = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+    body = body.repeat(scale, axis=0).repeat(scale, axis=1)
+    picture = Image.new("RGB", (body.shape[1], body.shape[0] + top), "white")
+    picture.paste(Image.fromarray(body), (0, top))
+    draw = ImageDraw.Draw(picture)
+    for column, label in enumerate(labels):
+        draw.text((column * rows[0].shape[2] * scale + 2, 0), label, fill="black")
+    return picture
+
+
+def save_png(picture: Image.Image, path: Path) -> None:
+    """Write `picture` so that `path` only ever holds a whole file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    picture.save(temporary, format="PNG")
+    os.replace(temporary, path)

@@ -1,0 +1,53 @@
+"""One pure function per term of the objective (TinyGAN, equations 1 to 7). Every value is a float32 scalar."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+
+def pixel_loss(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
+    """L_KD-pix, equation 1, as a mean over pixels: images [N, 3, H, W] in [-1, 1]."""
+    return F.l1_loss(student.float(), teacher.float())
+
+
+def generator_hinge_loss(scores: torch.Tensor) -> torch.Tensor:
+    """L_KD_S, equation 2, and L_GAN_S, which has the same form: −E[D(S(z, y), y)], scores [N]."""
+    return -scores.float().mean()
+
+
+def discriminator_hinge_loss(genuine: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
+    """L_KD_D, equation 3, with the teacher's scores [N] as genuine; L_GAN_D, equation 5, with real images'."""
+    return F.relu(1.0 - genuine.float()).mean() + F.relu(1.0 + generated.float()).mean()
+
+
+def feature_weights(layers: int) -> list[float]:
+    """Return α_i of equation 4 for a discriminator of `layers` layers, first to last: …, 1/16, 1/8, 1/4, 1.
+
+    The released code's weights for its five layers are 1/32, 1/16, 1/8, 1/4, 1; a shallower discriminator
+    keeps the last ones, so that the emphasis stays on the top.
+    """
+    return [1.0 if i == layers - 1 else 0.5 ** (layers - i) for i in range(layers)]
+
+
+def feature_matching_loss(teacher: Sequence[torch.Tensor], student: Sequence[torch.Tensor]) -> torch.Tensor:
+    """L_KD_feat, equation 4, as a mean over each layer's activations, weighted by `feature_weights`.
+
+    Both lists come from one state of the discriminator; the teacher's carries no gradient.
+    """
+    terms = [
+        weight * F.l1_loss(s.float(), t.detach().float())
+        for weight, t, s in zip(feature_weights(len(teacher)), teacher, student, strict=True)
+    ]
+    return torch.stack(terms).sum()
+
+
+def mode_seeking_loss(images: torch.Tensor, same_class_distance: torch.Tensor) -> torch.Tensor:
+    """Penalise images of one class that lie closer together than real ones do; for training from scratch only.
+
+    Not in TinyGAN; after mode-seeking GANs (Mao et al., CVPR 2019), with a target instead of a ratio: once
+    the first half of the batch differs from the second, class for class, as much as `same_class_distance`
+    asks (mean absolute difference in [0, 2], a scalar), the term is zero.
+    """
+    first, second = images.float().chunk(2)
+    return F.relu(1.0 - F.l1_loss(first, second) / same_class_distance)
