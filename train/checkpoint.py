@@ -112,8 +112,13 @@ def save_snapshot(path: Path, generator: Generator, info: SnapshotInfo) -> None:
         "format": SNAPSHOT_FORMAT,
         "info": json.dumps(dataclasses.asdict(info)),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+    save_tensors(path, generator.state_dict(), metadata)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    """Write named tensors as a safetensors file, atomically."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, lambda temporary: save_file(plain, temporary, metadata))
 
 
 def load_snapshot(path: Path) -> tuple[Generator, SnapshotInfo]:

@@ -42,12 +42,12 @@ def feature_matching_loss(teacher: Sequence[torch.Tensor], student: Sequence[tor
     return torch.stack(terms).sum()
 
 
-def mode_seeking_loss(images: torch.Tensor, same_class_distance: torch.Tensor) -> torch.Tensor:
+def mode_seeking_loss(images: torch.Tensor, real_distance: torch.Tensor, target: float) -> torch.Tensor:
     """Penalise images of one class that lie closer together than real ones do; for training from scratch only.
 
-    Not in TinyGAN; after mode-seeking GANs (Mao et al., CVPR 2019), with a target instead of a ratio: once
-    the first half of the batch differs from the second, class for class, as much as `same_class_distance`
-    asks (mean absolute difference in [0, 2], a scalar), the term is zero.
+    Not in TinyGAN; after mode-seeking GANs (Mao et al., CVPR 2019), but with a target: the term is zero once
+    the images of the first half of the batch differ from those of the second, class for class, by `target`
+    times `real_distance`, the mean absolute difference in [0, 2] of two real images of one class (a scalar).
     """
     first, second = images.float().chunk(2)
-    return F.relu(1.0 - F.l1_loss(first, second) / same_class_distance)
+    return F.relu(target - F.l1_loss(first, second) / real_distance)

@@ -1,8 +1,17 @@
 """A teacher is (z, y) → image and nothing more: a black box (TinyGAN, Section 3.1)."""
 
+import hashlib
+from pathlib import Path
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
+
+from train.checkpoint import load_snapshot
+from train.errors import UserError, did_you_mean
+
+EMBEDDED = {"digits": Path(__file__).parent / "assets" / "digits_teacher"}
+PUBLISHED = ("biggan-deep-128", "biggan-deep-256", "biggan-deep-512")
 
 
 class Teacher(Protocol):
@@ -25,3 +34,96 @@ class Teacher(Protocol):
     def to(self, device: torch.device) -> "Teacher":
         """Move the teacher and return it."""
         ...
+
+
+class BigGANTeacher:
+    """BigGAN-deep, sampled as in the paper: latents and norms at one truncation, 0.5 by default."""
+
+    def __init__(self, name: str, weights: Path, config: Path, truncation: float = 0.5) -> None:
+        from train.biggan import load_biggan
+
+        self._model = load_biggan(weights, config, truncation)
+        self.name, self.truncation = name, truncation
+        self.fingerprint = file_hash(weights, config)
+        self.image_size = self._model.config.output_dim
+        self.z_dim = self._model.config.z_dim
+        self.num_classes = self._model.config.num_classes
+
+    @torch.no_grad()
+    def __call__(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """See `Teacher`."""
+        return self._model(z, F.one_hot(y, self.num_classes).to(z.dtype), self.truncation)
+
+    def to(self, device: torch.device) -> "BigGANTeacher":
+        """See `Teacher`."""
+        self._model.to(device)
+        return self
+
+
+class SnapshotTeacher:
+    """A student of ours as the teacher of another one."""
+
+    def __init__(self, path: Path, truncation: float | None = None) -> None:
+        self._generator, info = load_snapshot(path)
+        self.name = path.stem
+        self.fingerprint = file_hash(path)
+        self.truncation = info.truncation if truncation is None else truncation
+        self.image_size = info.generator.image_size
+        self.z_dim = info.generator.z_dim
+        self.num_classes = info.generator.num_classes
+
+    @torch.no_grad()
+    def __call__(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """See `Teacher`."""
+        return self._generator(z, y)
+
+    def to(self, device: torch.device) -> "SnapshotTeacher":
+        """See `Teacher`."""
+        self._generator.to(device)
+        return self
+
+
+def open_teacher(spec: str, truncation: float | None = None) -> Teacher:
+    """Open a teacher.
+
+    Args:
+        spec: `digits` (embedded), `biggan-deep-128` (downloaded through the library), a folder in the
+            library's format, or `snapshot:FILE`.
+        truncation: of its latents, in (0, 1]; by default 0.5, or what a snapshot was trained on.
+
+    Raises:
+        UserError: there is no such teacher, or its files are damaged.
+    """
+    if truncation is not None and not 0 < truncation <= 1:
+        raise UserError(f"truncation must be in (0, 1], not {truncation}")
+    if spec.startswith("snapshot:"):
+        return SnapshotTeacher(Path(spec.removeprefix("snapshot:")), truncation)
+    if spec.startswith("pairs:"):
+        raise UserError(f"{spec} holds stored images, not a teacher that can draw new ones")
+    if spec in PUBLISHED:
+        from train.biggan import library_files
+
+        weights, config = library_files(spec)
+        name = spec
+    else:
+        from train.biggan import CONFIG_FILE, WEIGHTS_FILE
+
+        folder = EMBEDDED.get(spec, Path(spec))
+        if not folder.is_dir():
+            known = [*EMBEDDED, *PUBLISHED]
+            raise UserError(
+                f"no teacher {spec!r}{did_you_mean(spec, known)}: give {', '.join(known)}, snapshot:FILE or a "
+                f"folder with {CONFIG_FILE} and {WEIGHTS_FILE}"
+            )
+        name, weights, config = folder.name, folder / WEIGHTS_FILE, folder / CONFIG_FILE
+    return BigGANTeacher(name, weights, config, 0.5 if truncation is None else truncation)
+
+
+def file_hash(*paths: Path) -> str:
+    """Return the SHA-256 over the contents of `paths`, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

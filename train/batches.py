@@ -1,0 +1,159 @@
+"""Batches as a pure function of the seed and the step, so that resuming needs no sampler state."""
+
+import dataclasses
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from train.augment import RANDOM_NUMBERS
+from train.distributed import World
+from train.images import from_bytes
+from train.noise import consecutive_seeds, random_words, truncated_normal
+
+SCRATCH_TRUNCATIONS = (0.5, 1.0)  # drawn per batch when there is no teacher to set one
+SCRATCH_DIVERSITY = (0.8, 1.0)  # mode-seeking target at each, as a share of the real images' distance
+
+_SHUFFLE, _REALS, _LATENTS, _AUGMENT = range(4)  # independent streams of random numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """One process's share of a step, on its device; images are float32 [N, 3, H, W] in [-1, 1]."""
+
+    z: torch.Tensor
+    """[N, z_dim], truncation included."""
+    y: torch.Tensor
+    """int64 [N]; the class of the latent, of the teacher's image and of the real image."""
+    teacher: torch.Tensor | None
+    """The teacher's images of (z, y); None from scratch."""
+    real: torch.Tensor | None
+    """Real images of the classes y; None without real images."""
+    augment: torch.Tensor | None
+    """Uniform numbers [2N, RANDOM_NUMBERS] for augmentation: real images' first, then generated ones'."""
+    diversity_target: float
+    """Mode-seeking target; of meaning from scratch only."""
+
+
+class Pairs(Protocol):
+    """Stored pairs, as train.pairs.PairDataset gives them."""
+
+    def __len__(self) -> int: ...
+
+    def gather(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return z, y and uint8 images of some pairs."""
+        ...
+
+
+class ClassBalancedReals:
+    """Real images to be drawn for given classes.
+
+    Drawing them for the pairs' own classes makes the class distributions of equations 3 and 5 equal, so
+    that both share one batch of the student's images.
+    """
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
+        self.images = images
+        self.order = np.argsort(labels, kind="stable")
+        self.counts = np.bincount(labels)
+        self.starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+
+    def draw(self, y: np.ndarray, uniform: np.ndarray) -> torch.Tensor:
+        """Return one image per class in y [N], chosen by uniform [N] in [0, 1): uint8 [N, H, W, 3]."""
+        chosen = self.order[self.starts[y] + (uniform * self.counts[y]).astype(np.int64)]
+        return torch.from_numpy(np.ascontiguousarray(self.images[chosen]))
+
+
+class BatchSource:
+    """Produces this process's share of each step's global batch, one step ahead in a thread.
+
+    The global batch depends on the seed and the step only; process r of R takes elements r, r + R, ….
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        world: World,
+        pairs: Pairs | None,
+        reals: ClassBalancedReals | None,
+        classes: list[int],
+        z_dim: int,
+        augment: bool,
+    ) -> None:
+        if pairs is None and batch_size % (2 * world.size):
+            raise ValueError(f"batch size {batch_size} does not split into halves over {world.size} processes")
+        if batch_size % world.size:
+            raise ValueError(f"batch size {batch_size} does not split over {world.size} processes")
+        self.batch_size, self.seed, self.world = batch_size, seed, world
+        self.pairs, self.reals = pairs, reals
+        self.classes, self.z_dim, self.augment = np.array(classes), z_dim, augment
+        self._permutation: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._next: tuple[int, Future[Batch]] | None = None
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of `step`; steps in ascending order are prepared ahead."""
+        if self._next is not None and self._next[0] == step:
+            batch = self._next[1].result()
+        else:
+            batch = self._thread.submit(self._prepare, step).result()
+        self._next = (step + 1, self._thread.submit(self._prepare, step + 1))
+        return self._to_device(batch)
+
+    def _random(self, stream: int, index: int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, stream, index]))
+
+    def _prepare(self, step: int) -> Batch:
+        teacher, target = None, 0.0
+        if self.pairs is not None:
+            z, y, teacher = self.pairs.gather(self._share(self._pair_indices(step)))
+        else:
+            z, y, target = self._latents(step)
+        real = augment = None
+        if self.reals is not None:
+            uniform = self._random(_REALS, step).random(self.batch_size)
+            real = self.reals.draw(y.numpy(), self._share(uniform))
+        if self.augment:
+            numbers = self._random(_AUGMENT, step).random((self.batch_size, 2, RANDOM_NUMBERS), dtype=np.float32)
+            augment = torch.from_numpy(self._share(numbers)).transpose(0, 1).flatten(0, 1).contiguous()
+        return Batch(z, y, teacher, real, augment, target)
+
+    def _share(self, values: np.ndarray) -> np.ndarray:
+        return values[self.world.rank :: self.world.size]
+
+    def _pair_indices(self, step: int) -> np.ndarray:
+        """Return the pairs of a step: every epoch is a new permutation, its incomplete last batch left out."""
+        assert self.pairs is not None
+        steps_per_epoch = max(len(self.pairs) // self.batch_size, 1)
+        epoch, position = divmod(step, steps_per_epoch)
+        if self._permutation[0] != epoch:
+            self._permutation = (epoch, self._random(_SHUFFLE, epoch).permutation(len(self.pairs)))
+        start = position * self.batch_size
+        return self._permutation[1][start : start + self.batch_size]
+
+    def _latents(self, step: int) -> tuple[torch.Tensor, torch.Tensor, float]:
+        """Draw latents without a teacher; elements k and k + N/2 of each process's share have one class."""
+        random = self._random(_LATENTS, step)
+        choice = int(random.integers(len(SCRATCH_TRUNCATIONS)))
+        half = self._share(random.choice(self.classes, self.batch_size // 2))
+        first = int(random_words(consecutive_seeds(self.seed, 1), 1)[0, 0]) + step * self.batch_size
+        z = truncated_normal(consecutive_seeds(first, self.batch_size), self.z_dim, SCRATCH_TRUNCATIONS[choice])
+        y = torch.from_numpy(np.concatenate([half, half]))
+        return torch.from_numpy(self._share(z)), y, SCRATCH_DIVERSITY[choice]
+
+    def _to_device(self, batch: Batch) -> Batch:
+        def move(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            if tensor is None or self.world.device.type == "cpu":
+                return tensor
+            return tensor.pin_memory().to(self.world.device, non_blocking=True)
+
+        def image(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            moved = move(tensor)
+            return None if moved is None else from_bytes(moved).contiguous()
+
+        z, y = move(batch.z), move(batch.y)
+        assert z is not None and y is not None
+        return Batch(z, y, image(batch.teacher), image(batch.real), move(batch.augment), batch.diversity_target)

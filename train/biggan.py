@@ -1,0 +1,219 @@
+"""BigGAN-deep through pytorch-pretrained-biggan: load one as a teacher, train one, store one.
+
+The library is imported here and nowhere else.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from pytorch_pretrained_biggan import BigGAN, BigGANConfig
+from pytorch_pretrained_biggan.model import BigGANBatchNorm
+from torch import nn
+from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
+
+from train.checkpoint import check_state_dict, load_torch_file, write_atomically
+from train.errors import UserError
+from train.generator import GeneratorConfig
+from train.noise import consecutive_seeds, truncated_normal
+from train.norm import batch_moments
+
+WEIGHTS_FILE, CONFIG_FILE = "pytorch_model.bin", "config.json"
+POWER_ITERATIONS = 20  # to settle the spectral norms of averaged weights before they are stored
+STATISTICS_IMAGES = 500  # per row of the norms' statistics tables
+
+# (upsample, width in, width out) per block, in multiples of the channel width; the position of attention.
+_LAYERS = {
+    32: ([(False, 16, 8), (True, 8, 4), (True, 4, 2), (True, 2, 1)], 2),
+    64: (
+        [
+            (False, 16, 16),
+            (True, 16, 8),
+            (False, 8, 8),
+            (True, 8, 4),
+            (False, 4, 4),
+            (True, 4, 2),
+            (False, 2, 2),
+            (True, 2, 1),
+        ],
+        6,
+    ),
+    128: (BigGANConfig().layers, BigGANConfig().attention_layer_position),
+}
+
+
+class BatchStatisticsNorm(BigGANBatchNorm):
+    """The library's norm with the statistics of the batch at hand, which training needs.
+
+    The library reads its statistics from tables over the truncation, in training too.
+    """
+
+    record_row: int | None = None
+    """Row of the statistics tables to fill from the next batch."""
+
+    def forward(
+        self, x: torch.Tensor, truncation: float, condition_vector: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Normalise [N, C, H, W]; `truncation` selects nothing here."""
+        mean, variance = batch_moments(x)
+        if self.record_row is not None:
+            self.running_means[self.record_row] = mean
+            self.running_vars[self.record_row] = variance
+        x = (x - mean[:, None, None]) * torch.rsqrt(variance + self.eps)[:, None, None]
+        if condition_vector is None:
+            return x * self.weight[:, None, None] + self.bias[:, None, None]
+        return torch.addcmul(
+            self.offset(condition_vector)[:, :, None, None],
+            1 + self.scale(condition_vector)[:, :, None, None],
+            x,
+        )
+
+
+class TrainableBigGAN(nn.Module):
+    """BigGAN-deep as a generator to train: (z, y) → images; its norms always use the batch at hand.
+
+    `store` turns it into a folder that the library loads; `Generator` of train.generator is the other kind.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        layers, attention = _LAYERS[config.image_size]
+        self.model = BigGAN(
+            BigGANConfig(
+                output_dim=config.image_size,
+                z_dim=config.z_dim,
+                class_embed_dim=config.z_dim,  # the library ignores this field and uses z_dim
+                channel_width=config.channels,
+                num_classes=config.num_classes,
+                layers=layers,
+                attention_layer_position=attention,
+            )
+        )
+        for module in self.model.modules():
+            if isinstance(module, BigGANBatchNorm):
+                module.__class__ = BatchStatisticsNorm  # the same parameters under another forward
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for name, parameter in self.model.named_parameters():
+            if name.startswith("embeddings"):
+                nn.init.normal_(parameter, std=0.5)
+            elif name.endswith("generator.bn.weight"):
+                nn.init.ones_(parameter)
+            elif parameter.dim() > 1:
+                nn.init.orthogonal_(parameter)
+            else:
+                nn.init.zeros_(parameter)
+
+    def forward(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """z float [N, z_dim], truncation included, and y int64 [N] → images [N, 3, H, W] in [-1, 1]."""
+        return self.model(z, F.one_hot(y, self.config.num_classes).to(z.dtype), 1.0)
+
+    @torch.no_grad()
+    def store(self, folder: Path, classes: list[int], seed: int) -> None:
+        """Write `pytorch_model.bin` (half precision) and `config.json`, the library's own format.
+
+        Fills the norms' statistics for every truncation from `STATISTICS_IMAGES` images each, with settled
+        spectral norms.
+        """
+        self.train()
+        device = next(self.parameters()).device
+        labels = torch.tensor(classes, device=device).repeat(STATISTICS_IMAGES // len(classes) + 1)
+        labels = labels[:STATISTICS_IMAGES]
+        seeds = consecutive_seeds(2**63 + seed, STATISTICS_IMAGES)
+        unit = torch.from_numpy(truncated_normal(seeds, self.config.z_dim, 1.0)).to(device)
+        for _ in range(POWER_ITERATIONS):
+            self(unit[:2], labels[:2])
+        self.eval()
+        norms = [m for m in self.model.modules() if isinstance(m, BatchStatisticsNorm)]
+        rows = self.model.config.n_stats
+        for row in range(rows):
+            for norm in norms:
+                norm.record_row = row
+            self(unit * (row / (rows - 1)), labels)
+        for norm in norms:
+            norm.record_row = None
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {name: tensor.half().cpu() for name, tensor in self.model.state_dict().items()}
+        write_atomically(folder / WEIGHTS_FILE, lambda path: torch.save(state, path))
+        write_atomically(folder / CONFIG_FILE, lambda path: path.write_text(self.model.config.to_json_string()))
+
+
+def library_files(name: str) -> tuple[Path, Path]:
+    """Return (weights, config) of a published model, downloading them through the library's cache.
+
+    Raises:
+        UserError: they are neither cached nor to be had.
+    """
+    from pytorch_pretrained_biggan.file_utils import cached_path
+    from pytorch_pretrained_biggan.model import PRETRAINED_CONFIG_ARCHIVE_MAP, PRETRAINED_MODEL_ARCHIVE_MAP
+
+    try:
+        return (
+            Path(cached_path(PRETRAINED_MODEL_ARCHIVE_MAP[name])),
+            Path(cached_path(PRETRAINED_CONFIG_ARCHIVE_MAP[name])),
+        )
+    except OSError as error:  # requests' exceptions are OSErrors too
+        raise UserError(
+            f"{name} cannot be downloaded ({type(error).__name__}); put {CONFIG_FILE} and {WEIGHTS_FILE} into a "
+            f"folder and pass it as the teacher"
+        ) from None
+
+
+def load_biggan(weights: Path, config_file: Path, truncation: float) -> BigGAN:
+    """Load a BigGAN in eval mode, made cheaper with identical output, its norms fixed to one truncation.
+
+    Spectral norms are folded into the weights and the RGB convolution keeps the 3 of its channels that are
+    used: 11.32 → 8.96 GMAC at 128 px. Names and shapes are checked first; the library itself loads any file.
+
+    Raises:
+        UserError: a file is missing, damaged, or does not fit the other.
+    """
+    try:
+        config = BigGANConfig.from_json_file(config_file)
+        model = BigGAN(config)
+    except FileNotFoundError:
+        raise UserError(f"no {CONFIG_FILE} beside the teacher's weights at {config_file.parent}") from None
+    except (json.JSONDecodeError, KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+        raise UserError(f"{config_file} is not a BigGAN configuration ({error})") from None
+    state = load_torch_file(weights, "BigGAN weights file")
+    check_state_dict(state, model, weights)
+    model.load_state_dict(state)
+    model.eval()
+    _fold_spectral_norms(model)
+    _fix_truncation(model, truncation)
+    _cut_rgb(model)
+    return model.requires_grad_(False)
+
+
+def _fold_spectral_norms(model: nn.Module) -> None:
+    for module in model.modules():
+        if any(isinstance(hook, SpectralNorm) for hook in module._forward_pre_hooks.values()):
+            remove_spectral_norm(module)
+
+
+def _fix_truncation(model: BigGAN, truncation: float) -> None:
+    """Interpolate every norm's statistics at `truncation` and put them into all rows of its table.
+
+    The library weights the two neighbouring rows the wrong way round, and for some values (0.14, 0.28, …)
+    rounding makes it take the wrong row altogether. At the rows themselves, 0.5 and 1 among them, this
+    changes nothing.
+    """
+    for norm in model.modules():
+        if isinstance(norm, BigGANBatchNorm):
+            position = truncation * (len(norm.running_means) - 1)
+            lower = min(int(position + 1e-6), len(norm.running_means) - 2)
+            weight = position - lower
+            for table in (norm.running_means, norm.running_vars):
+                table.copy_(torch.lerp(table[lower], table[lower + 1], weight).expand_as(table))
+
+
+def _cut_rgb(model: BigGAN) -> None:
+    full = model.generator.conv_to_rgb
+    cut = nn.Conv2d(full.in_channels, 3, 3, padding=1)
+    with torch.no_grad():
+        cut.weight.copy_(full.weight[:3])
+        cut.bias.copy_(full.bias[:3])
+    model.generator.conv_to_rgb = cut.eval()

@@ -1,0 +1,242 @@
+"""fit(): schedule, averaged weights, checkpoints, exact resume. Quantization-aware training calls the same."""
+
+import dataclasses
+import json
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import torch
+import torch.distributed
+from torch import nn
+
+from train.batches import Batch
+from train.checkpoint import load_state, save_state
+from train.config import LossConfig, OptimizerConfig, ScheduleConfig
+from train.distributed import World
+from train.errors import UserError
+from train.step import Players, train_step, unwrap, weights_at
+
+STATE_FILE = "state.pt"
+_STOP_CHECK_STEPS = 10  # steps between two rounds in which several processes agree to stop
+
+
+class Interrupted(Exception):
+    """The run was told to stop; its state is saved and the same command goes on."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.exit_status = 128 + signal_number
+
+
+class Batches(Protocol):
+    """Where batches come from."""
+
+    def at(self, step: int) -> Batch:
+        """Return this process's share of a step's batch, on its device."""
+        ...
+
+
+class Observer(Protocol):
+    """Who watches a run; called on every process, between steps."""
+
+    def start(self, step: int) -> None:
+        """The run begins, or goes on, at `step`."""
+        ...
+
+    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
+        """`step` steps are done; `terms` are the last one's, on the device. May raise to stop the run."""
+        ...
+
+    def after_save(self, step: int) -> None:
+        """The state after `step` steps is on disk."""
+        ...
+
+
+@dataclasses.dataclass
+class WeightAverage:
+    """An exponential moving average of a generator's parameters and norm statistics: the result of a run."""
+
+    module: nn.Module
+    """The same architecture; never trained itself."""
+    decay: float
+
+    @torch.no_grad()
+    def update(self, trained: nn.Module, updates: int) -> None:
+        """Move towards `trained` after its `updates`-th update; the first ones count for more."""
+        decay = min(self.decay, (1 + updates) / (10 + updates))
+        averaged, current = self.module.state_dict(), unwrap(trained).state_dict()
+        moving = [name for name in averaged if _is_averaged(name, averaged[name])]
+        torch._foreach_lerp_([averaged[n] for n in moving], [current[n] for n in moving], 1 - decay)
+        for name in averaged.keys() - set(moving):
+            averaged[name].copy_(current[name])
+
+
+def _is_averaged(name: str, tensor: torch.Tensor) -> bool:
+    """Everything but counters and the vectors of spectral norms, whose average would mean nothing."""
+    return tensor.is_floating_point() and not name.endswith(("weight_u", "weight_v"))
+
+
+@dataclasses.dataclass
+class Training:
+    """All that changes while a run trains, and the settings that it follows."""
+
+    players: Players
+    average: WeightAverage
+    loss: LossConfig
+    schedule: ScheduleConfig
+    optimizer: OptimizerConfig
+    steps: int
+    fingerprint: dict[str, Any]
+    """What must be equal for a state to be resumed."""
+
+    def state(self, step: int) -> dict[str, Any]:
+        """Return all that resuming after `step` steps needs."""
+        players = self.players
+        return {
+            "step": step,
+            "fingerprint": json.dumps(self.fingerprint, sort_keys=True, default=str),
+            "generator": unwrap(players.generator).state_dict(),
+            "discriminator": unwrap(players.discriminator).state_dict(),
+            "average": self.average.module.state_dict(),
+            "generator_optimizer": players.generator_optimizer.state_dict(),
+            "discriminator_optimizer": players.discriminator_optimizer.state_dict(),
+        }
+
+    def resume(self, path: Path) -> int:
+        """Load a state if there is one; return the number of steps that are done.
+
+        Raises:
+            UserError: the state is damaged, or belongs to other settings.
+        """
+        if not path.exists():
+            return 0
+        state = load_state(path)
+        try:
+            if state["fingerprint"] != json.dumps(self.fingerprint, sort_keys=True, default=str):
+                raise UserError(f"{path} was made with other settings; use another run folder or delete it")
+            players = self.players
+            unwrap(players.generator).load_state_dict(state["generator"])
+            unwrap(players.discriminator).load_state_dict(state["discriminator"])
+            self.average.module.load_state_dict(state["average"])
+            players.generator_optimizer.load_state_dict(state["generator_optimizer"])
+            players.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+            return int(state["step"])
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path} is no state of this run ({reason}); delete it to start anew") from None
+
+    def learning_rate_factor(self, step: int) -> float:
+        """Return 1 until `decay_start`, then a line down to 0 at the end of the run."""
+        start = self.optimizer.decay_start * self.steps
+        return 1.0 if step < start else (self.steps - step) / (self.steps - start)
+
+
+class StopSignal:
+    """Remembers SIGTERM or Ctrl-C so that the loop can stop between two steps."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def __enter__(self) -> "StopSignal":
+        self._previous = {n: signal.signal(n, self._remember) for n in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (the signal API)
+        self.number = number
+
+    def agreed(self, world: World, step: int) -> int:
+        """Return the signal that any process received, or 0; all processes get the same answer."""
+        if world.size == 1:
+            return self.number
+        if step % _STOP_CHECK_STEPS:
+            return 0
+        number = torch.tensor(self.number, device=world.device)
+        torch.distributed.all_reduce(number, torch.distributed.ReduceOp.MAX)
+        return int(number)
+
+
+def fit(
+    training: Training,
+    batches: Batches,
+    folder: Path,
+    world: World,
+    observers: list[Observer],
+    checkpoint_minutes: float,
+) -> None:
+    """Train to the end, resuming from `folder`/state.pt if it is there, and leave the final state there.
+
+    On the CPU a resumed run gives the same bits as one that was never stopped.
+
+    Raises:
+        UserError: a term of the loss, or a weight, is no longer finite; the last good state is kept.
+        Interrupted: SIGTERM or Ctrl-C; the state is saved.
+    """
+    path = folder / STATE_FILE
+    done = training.resume(path)
+    for observer in observers:
+        observer.start(done)
+    saved, saved_at = done, time.monotonic()
+    with StopSignal() as stop:
+        for step in range(done, training.steps):
+            terms = _one_step(training, batches.at(step), step)
+            for observer in observers:
+                observer.after_step(step + 1, terms)
+            number = stop.agreed(world, step)
+            due = time.monotonic() - saved_at > checkpoint_minutes * 60
+            if number or step + 1 == training.steps or (due and world.size == 1) or _agreed_due(world, step, due):
+                _check_finite(training, saved, path)
+                if world.is_main:
+                    save_state(path, training.state(step + 1))
+                for observer in observers:
+                    observer.after_save(step + 1)
+                saved, saved_at = step + 1, time.monotonic()
+            if number:
+                raise Interrupted(number)
+    world.barrier()
+
+
+def _agreed_due(world: World, step: int, due: bool) -> bool:
+    """Let the main process decide for all when a save is due; clocks differ between machines."""
+    if world.size == 1 or step % _STOP_CHECK_STEPS:
+        return False
+    answer = torch.tensor(due and world.is_main, dtype=torch.int32, device=world.device)
+    torch.distributed.all_reduce(answer, torch.distributed.ReduceOp.MAX)
+    return bool(answer)
+
+
+def _one_step(training: Training, batch: Batch, step: int) -> dict[str, torch.Tensor]:
+    players, factor = training.players, training.learning_rate_factor(step)
+    for optimizer, rate in (
+        (players.generator_optimizer, training.optimizer.generator_lr),
+        (players.discriminator_optimizer, training.optimizer.discriminator_lr),
+    ):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * factor
+    weights = weights_at(training.loss, training.schedule, step, training.steps)
+    terms = train_step(players, batch, weights)
+    if weights.trains_generator:
+        training.average.update(players.generator, step)
+    return terms
+
+
+def _check_finite(training: Training, saved: int, path: Path) -> None:
+    """Refuse to save a state that cannot be trained on."""
+    players = training.players
+    for name, module in (("generator", players.generator), ("discriminator", players.discriminator)):
+        if not all(bool(torch.isfinite(p).all()) for p in module.parameters()):
+            raise not_finite(f"a weight of the {name}", saved, path)
+
+
+def not_finite(what: str, saved: int, path: Path) -> UserError:
+    """Return the error for a run that has blown up."""
+    kept = f"the state after {saved} steps is kept in {path}" if saved else "no state was saved yet"
+    return UserError(
+        f"{what} is no longer finite; {kept}; lower the learning rates or use --runtime.precision float32"
+    )

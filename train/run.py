@@ -1,0 +1,248 @@
+"""Assembles a run from its configuration, fits it, and writes what it leaves behind."""
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from train import digits
+from train.batches import BatchSource, ClassBalancedReals
+from train.checkpoint import SnapshotInfo, load_state, save_snapshot, save_tensors, write_json
+from train.config import TrainConfig
+from train.discriminator import Discriminator
+from train.distributed import World
+from train.errors import UserError
+from train.generator import Generator, build_generator
+from train.images import to_bytes
+from train.loop import STATE_FILE, Training, WeightAverage, fit
+from train.noise import consecutive_seeds, truncated_normal
+from train.report import Report, comparison_sheet, draw
+from train.sampling import generate
+from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
+from train.step import Players, unwrap
+from train.teacher import open_teacher
+
+STUDENT_FILE, DISCRIMINATOR_FILE, CONFIG_FILE = "student.safetensors", "discriminator.safetensors", "config.json"
+QUALITY_FILE = "quality.json"
+JUDGED_IMAGES = 2000
+_JUDGED_SEED = 2**63  # latents that no pair has: their seeds are below 2^63 for seeds below 2^31
+
+
+def train(config: TrainConfig, folder: Path, world: World) -> None:
+    """Train `config` in `folder`, or go on where it was stopped, and leave there what the next stages need.
+
+    Raises:
+        UserError: the folder belongs to another configuration, data is missing or damaged, or training blew up.
+        Interrupted: told to stop; the state is saved.
+    """
+    claim_folder(folder, config, world)
+    if is_finished(folder, config):
+        if world.is_main:
+            print(f"{folder} is finished: {config.optimizer.images:,} images; its results are there")
+        return
+    sources = open_sources(config, folder, world)
+    training = assemble(config, sources, world)
+    reference = grid_reference(sources, config.generator.z_dim, config.seed)
+    report = Report(
+        folder,
+        world,
+        steps=config.steps,
+        batch_size=config.optimizer.batch_size,
+        log_every=config.runtime.log_every,
+        grids=config.runtime.grids,
+        average=training.average.module,
+        reference=reference,
+    )
+    outputs = Outputs(config, folder, world, sources, training)
+    batches = batch_source(config, sources, world)
+    fit(training, batches, folder, world, [report, outputs], config.runtime.checkpoint_minutes)
+    if world.is_main:
+        comparison_sheet(reference, [draw(training.average.module, reference)], folder / "samples" / "final.png")
+        print(f"pictures: {folder / 'samples'}; weights: {folder}")
+        if config.data.reals == "digits":
+            judge_digits(config, folder, training.average.module)
+
+
+def claim_folder(folder: Path, config: TrainConfig, world: World) -> None:
+    """Write config.json into a new run folder, or check that the folder was made with the same settings."""
+    path = folder / CONFIG_FILE
+    settings = json.loads(json.dumps(config.learned(), default=str))
+    if path.is_file():
+        try:
+            stored = json.loads(path.read_text())["settings"]
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{path} is damaged; delete {folder} or choose another --run") from None
+        differences = [f"{name} {old!r}, not {new!r}" for name, old, new in _differences(stored, settings)]
+        if differences:
+            raise UserError(
+                f"{folder} was made with {differences[0]}"
+                f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}; "
+                "choose another --run or delete it"
+            )
+    world.barrier()
+    if world.is_main and not path.is_file():
+        write_json(path, {"settings": settings, "torch": torch.__version__})
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(old.keys() | new.keys())
+        parts = (_differences(old.get(k), new.get(k), f"{name}.{k}" if name else k) for k in keys)
+        return list(itertools.chain.from_iterable(parts))
+    return [] if old == new else [(name, old, new)]
+
+
+def is_finished(folder: Path, config: TrainConfig) -> bool:
+    """Return whether the run's final state and its results are there."""
+    result = folder / ("teacher" if config.generator.architecture == "biggan" else STUDENT_FILE)
+    if not (result.exists() and (folder / STATE_FILE).is_file()):
+        return False
+    return int(load_state(folder / STATE_FILE).get("step", -1)) == config.steps
+
+
+def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
+    """Build the networks, seeded, and their optimizers."""
+    torch.manual_seed(config.seed)
+    generator = build_generator(config.generator)
+    embedding = initial_class_embedding(config)
+    if embedding is not None:
+        if not isinstance(generator, Generator):
+            raise UserError("--data.class-embedding is for students; leave it out for a BigGAN")
+        with torch.no_grad():
+            generator.class_embedding.weight.copy_(embedding)
+    average = build_generator(config.generator)
+    average.load_state_dict(generator.state_dict())
+    discriminator = Discriminator(
+        config.discriminator.channels, config.generator.image_size, config.generator.num_classes
+    )
+    on_gpu = world.device.type == "cuda"
+    layout = torch.channels_last if on_gpu else torch.contiguous_format
+    for module in (generator, average, discriminator):
+        module.to(world.device, memory_format=layout)
+    settings = config.optimizer
+    # Floats, because fused Adam refuses an integer beta.
+    betas = (float(settings.beta1), float(settings.beta2))
+    generator_optimizer = torch.optim.Adam(
+        generator.parameters(), lr=settings.generator_lr, betas=betas, fused=True
+    )
+    discriminator_optimizer = torch.optim.Adam(
+        discriminator.parameters(), lr=settings.discriminator_lr, betas=betas, fused=True
+    )
+    if config.runtime.compile == "on" or (config.runtime.compile == "auto" and on_gpu):
+        generator.compile()
+        discriminator.compile()
+    wrap = _distribute if world.size > 1 else (lambda module, _: module)
+    half = config.runtime.precision == "bfloat16" or (config.runtime.precision == "auto" and on_gpu)
+    players = Players(
+        wrap(generator, world),
+        wrap(discriminator, world),
+        generator_optimizer,
+        discriminator_optimizer,
+        torch.bfloat16 if half else torch.float32,
+        config.augment,
+        _real_distance(sources, world) if config.loss.mode_seeking else None,
+    )
+    return Training(
+        players,
+        WeightAverage(average, settings.ema_decay),
+        config.loss,
+        config.schedule,
+        settings,
+        config.steps,
+        config.learned(),
+    )
+
+
+def _distribute(module: nn.Module, world: World) -> nn.Module:
+    # The only buffers are norm statistics and spectral vectors, which every process computes alike.
+    return DistributedDataParallel(
+        module, device_ids=[world.device.index] if world.device.type == "cuda" else None, broadcast_buffers=False
+    )
+
+
+def _real_distance(sources: Sources, world: World, draws: int = 4096) -> torch.Tensor:
+    """Return the mean absolute difference, in [0, 2], of two real images of one class."""
+    assert sources.reals is not None
+    random = np.random.default_rng(0)
+    y = random.choice(sources.classes, draws)
+    reals = ClassBalancedReals(sources.reals.images, sources.reals.labels)
+    first, second = (reals.draw(y, random.random(draws)).float() for _ in range(2))
+    return ((first - second).abs().mean() / 127.5).to(world.device)
+
+
+def batch_source(config: TrainConfig, sources: Sources, world: World) -> BatchSource:
+    """Return where the run's batches come from; real images only if a term needs them."""
+    wants_reals = config.loss.real_discriminator > 0 or config.loss.mode_seeking > 0
+    reals = sources.reals if wants_reals else None
+    return BatchSource(
+        batch_size=config.optimizer.batch_size,
+        seed=config.seed,
+        world=world,
+        pairs=sources.pairs,
+        reals=ClassBalancedReals(reals.images, reals.labels) if reals else None,
+        classes=sources.classes,
+        z_dim=config.generator.z_dim,
+        augment=config.augment > 0,
+    )
+
+
+@dataclasses.dataclass
+class Outputs:
+    """Writes the inference weights whenever the training state is saved; see `train.loop.Observer`."""
+
+    config: TrainConfig
+    folder: Path
+    world: World
+    sources: Sources
+    training: Training
+
+    def start(self, step: int) -> None:
+        """Nothing to do."""
+
+    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
+        """Nothing to do."""
+
+    def after_save(self, step: int) -> None:
+        """Write the averaged generator, and the discriminator that quantization-aware training goes on with."""
+        if not self.world.is_main:
+            return
+        average, discriminator = self.training.average.module, unwrap(self.training.players.discriminator)
+        save_tensors(self.folder / DISCRIMINATOR_FILE, discriminator.state_dict(), {})
+        if isinstance(average, Generator):
+            info = SnapshotInfo(
+                generator=self.config.generator,
+                classes={label: self.sources.names[label] for label in self.sources.classes},
+                truncation=self.config.data.truncation,
+                source=self.sources.describe(),
+                images=step * self.config.optimizer.batch_size,
+            )
+            save_snapshot(self.folder / STUDENT_FILE, average, info)
+        elif step == self.config.steps:
+            average.store(self.folder / "teacher", self.sources.classes, self.config.seed)  # pyright: ignore
+
+
+def judge_digits(config: TrainConfig, folder: Path, generator: nn.Module) -> None:
+    """Judge the finished digits generator on latents that it was not trained on; write quality.json, print it."""
+    seeds = consecutive_seeds(_JUDGED_SEED, JUDGED_IMAGES)
+    y = np.arange(JUDGED_IMAGES) % digits.CLASSES
+    labels, teacher_images = torch.from_numpy(y), None
+    z = torch.from_numpy(truncated_normal(seeds, config.generator.z_dim, config.data.truncation))
+    source = config.data.teacher
+    if source and not source.startswith("pairs:"):
+        teacher = open_teacher(source, config.data.truncation)
+        teacher_images = to_bytes(torch.cat([teacher(*part) for part in zip(z.split(250), labels.split(250))]))
+    images = to_bytes(generate(generator, z, labels, batch_size=250))
+    quality = digits.measure(images, y, teacher_images)
+    record = {"images": JUDGED_IMAGES, "truncation": config.data.truncation, "first_seed": _JUDGED_SEED}
+    write_json(folder / QUALITY_FILE, dataclasses.asdict(quality) | record)
+    line = f"recognised {quality.recognised:.1%}, diversity {quality.diversity:.2f} of the real digits'"
+    if quality.l1_to_teacher is not None and quality.l1_of_class_mean is not None:
+        share = quality.l1_to_teacher / quality.l1_of_class_mean
+        line += f", L1 to the teacher {quality.l1_to_teacher:.3f} ({share:.2f} of the class mean image's)"
+    print(f"{line}; table: {folder / QUALITY_FILE}")

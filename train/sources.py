@@ -1,0 +1,207 @@
+"""Opens what a configuration names: the teacher's pairs, the real images, the classes."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from train import digits
+from train.classes import class_names, parse_classes
+from train.config import DataConfig, TrainConfig
+from train.distributed import World
+from train.errors import UserError
+from train.pairs import PairDataset, collect_pairs
+from train.reals import RealImages, load_reals, write_label_sheet
+from train.report import Reference
+from train.teacher import open_teacher
+
+_GRID_CLASSES, _GRID_ROWS = 10, 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """What a run learns from."""
+
+    pairs: PairDataset | None
+    reals: RealImages | None
+    classes: list[int]
+    names: list[str]
+    """Of every class index."""
+
+    def describe(self) -> str:
+        """Return one line for records."""
+        parts = [f"teacher {self.pairs.teacher}"] if self.pairs else []
+        parts += [f"real images {self.reals.source}"] if self.reals else []
+        return ", ".join(parts)
+
+
+def open_sources(config: TrainConfig, folder: Path, world: World) -> Sources:
+    """Open the data of `config`, collecting the teacher's pairs first where they are not stored yet.
+
+    Pairs and decoded real images are kept beside the run folder, so that runs share them.
+
+    Raises:
+        UserError: something is missing or does not fit, with the command that makes it.
+    """
+    pairs = _open_pairs(config, folder, world) if config.data.teacher else None
+    classes = _classes(config, pairs)
+    reals = _open_reals(config, classes, folder, world) if config.data.reals else None
+    if pairs is None and reals is None:
+        raise UserError("nothing to learn from: give --data.teacher, --data.reals or both")
+    _check_needs(config, pairs is not None, reals is not None)
+    names = class_names(config.generator.num_classes)
+    if reals is not None and world.is_main:
+        write_label_sheet(reals, names, folder / "samples" / "real-labels.png")
+    return Sources(pairs, reals, classes, names)
+
+
+def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
+    data = config.data
+    if data.teacher.startswith("pairs:"):
+        path = Path(data.teacher.removeprefix("pairs:"))
+        if not path.is_dir():
+            raise UserError(
+                f"no teacher's images at {path}; make them with: python train/collect.py --teacher biggan-deep-128 "
+                f"--out {path} --per-class {data.per_class}{f' --classes {data.classes}' if data.classes else ''}"
+            )
+    else:
+        teacher = open_teacher(data.teacher, data.truncation)
+        _check_shape(config, data.teacher, teacher.image_size, teacher.z_dim, teacher.num_classes)
+        classes = parse_classes(data.classes or f"0-{teacher.num_classes - 1}", teacher.num_classes)
+        key = f"{teacher.name}-{teacher.fingerprint[:8]}-t{data.truncation}-{data.per_class}-s{config.seed}"
+        path = folder.parent / "pairs" / (f"{key}-{data.classes}" if data.classes else key)
+        collect_pairs(teacher.to(world.device), path, classes, data.per_class, config.seed, world)
+    pairs = PairDataset(path)
+    _check_shape(config, str(path), pairs.image_size, pairs.z_dim, pairs.num_classes)
+    return pairs
+
+
+def _check_shape(config: TrainConfig, source: str, image_size: int, z_dim: int, num_classes: int) -> None:
+    wanted = config.generator
+    for flag, ours, theirs in (
+        ("image-size", wanted.image_size, image_size),
+        ("z-dim", wanted.z_dim, z_dim),
+        ("num-classes", wanted.num_classes, num_classes),
+    ):
+        if ours != theirs:
+            raise UserError(
+                f"{source} has {flag} {theirs}, the student has {ours}; pass --generator.{flag} {theirs}"
+            )
+
+
+def _classes(config: TrainConfig, pairs: PairDataset | None) -> list[int]:
+    if config.data.classes:
+        classes = parse_classes(config.data.classes, config.generator.num_classes)
+        if pairs is not None and set(classes) != set(pairs.classes):
+            raise UserError(
+                f"--data.classes {config.data.classes} names {len(classes)} classes, the stored pairs have "
+                f"{len(pairs.classes)} others or more; leave the flag out or collect again"
+            )
+        return classes
+    if pairs is not None:
+        return list(pairs.classes)
+    return _classes_of_reals(config.data, config.generator.num_classes)
+
+
+def _classes_of_reals(data: DataConfig, num_classes: int) -> list[int]:
+    """Return the classes that the real images have, when nothing else says which to learn."""
+    path = Path(data.reals)
+    if path.suffix == ".npz" and path.is_file():
+        with np.load(path) as pack:
+            return sorted({int(label) for label in pack["label"]})
+    if path.is_dir():
+        from train.classes import find_class
+
+        return sorted(find_class(p.name, num_classes) for p in path.iterdir() if p.is_dir())
+    return list(range(num_classes))
+
+
+def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: World) -> RealImages:
+    generator, source = config.generator, config.data.reals
+    if source == "digits":
+        if (generator.image_size, generator.num_classes) != (digits.SIZE, digits.CLASSES):
+            raise UserError(
+                f"the digits are {digits.SIZE} px and {digits.CLASSES} classes, the student has "
+                f"{generator.image_size} px and {generator.num_classes}; give --data.reals a pack or a folder"
+            )
+        images, labels = digits.real_digits()
+        return RealImages(images, labels, "scikit-learn's handwritten digits")
+    path = Path(source)
+    if not path.exists():
+        raise UserError(
+            f"no real images at {path}; pass --data.reals with a folder of class folders (such as ImageNet's train) "
+            "or an image pack, or --data.reals '' with --loss.real-generator 0 --loss.real-discriminator 0"
+        )
+    cache = folder.parent / "cache"
+    if world.is_main:  # the others then find it decoded
+        load_reals(path, generator.image_size, classes, generator.num_classes, cache)
+    world.barrier()
+    return load_reals(path, generator.image_size, classes, generator.num_classes, cache)
+
+
+def _check_needs(config: TrainConfig, teacher: bool, reals: bool) -> None:
+    """Refuse weights whose data is not there, instead of leaving their terms out."""
+    needs = {
+        "feature": teacher,
+        "pixel": teacher,
+        "distillation_discriminator": teacher,
+        "distillation_generator": teacher,
+        "real_discriminator": reals,
+        "real_generator": reals,
+        "mode_seeking": reals,
+    }
+    for name, there in needs.items():
+        if getattr(config.loss, name) and not there:
+            missing = (
+                "--data.teacher" if name in ("feature", "pixel") or "distillation" in name else "--data.reals"
+            )
+            flag = f"--loss.{name.replace('_', '-')}"
+            raise UserError(
+                f"{flag} is {getattr(config.loss, name)} but there is no {missing}; give it or pass {flag} 0"
+            )
+
+
+def initial_class_embedding(config: TrainConfig) -> torch.Tensor | None:
+    """Read `data.class_embedding`, float32 [num_classes, class_embedding_dim].
+
+    Raises:
+        UserError: no such file, or another shape.
+    """
+    if not config.data.class_embedding:
+        return None
+    path = Path(config.data.class_embedding)
+    try:
+        table = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a readable .npy file ({error})") from None
+    expected = (config.generator.num_classes, config.generator.class_embedding_dim)
+    if not isinstance(table, np.ndarray) or table.shape != expected or table.dtype.kind != "f":
+        raise UserError(f"{path} does not hold a float array of shape {list(expected)}")
+    return torch.from_numpy(table.astype(np.float32))
+
+
+def grid_reference(sources: Sources, z_dim: int, seed: int) -> Reference:
+    """Choose what the sample grids show: up to ten classes side by side, four images of each."""
+    from train.noise import consecutive_seeds, truncated_normal
+
+    classes = sources.classes[:_GRID_CLASSES]
+    y = np.array(classes * _GRID_ROWS)
+    names = [sources.names[label].split(",")[0] for label in classes]
+    if sources.pairs is not None:
+        # A run of as many pairs as there are classes has each of them once (train.pairs).
+        stride = len(sources.pairs.classes)
+        position = {label: index for index, label in enumerate(sources.pairs.classes)}
+        rows = min(_GRID_ROWS, len(sources.pairs) // stride)
+        indices = [row * stride + position[label] for row in range(rows) for label in classes]
+        z, labels, images = sources.pairs.gather(np.array(indices))
+        return Reference(z, labels, images.numpy(), len(classes), names)
+    assert sources.reals is not None
+    chosen, seen = [], dict.fromkeys(classes, 0)
+    for label in y:
+        of_class = sources.reals.by_class[int(label)]
+        chosen.append(of_class[seen[int(label)] % len(of_class)])
+        seen[int(label)] += 1
+    z = truncated_normal(consecutive_seeds(2**62 + seed, len(y)), z_dim, 0.5)
+    images = np.ascontiguousarray(sources.reals.images[chosen])
+    return Reference(torch.from_numpy(z), torch.from_numpy(y), images, len(classes), names)

@@ -1,0 +1,195 @@
+"""One update of discriminator and student; quantization-aware training calls the same."""
+
+import contextlib
+import dataclasses
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from train import losses
+from train.augment import shift_and_cutout
+from train.batches import Batch
+from train.config import LossConfig, ScheduleConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class StepWeights:
+    """The weights of every term at one step; 0 leaves a term out of the computation."""
+
+    feature: float
+    pixel: float
+    distillation_generator: float
+    real_generator: float
+    distillation_discriminator: float
+    real_discriminator: float
+    mode_seeking: float
+
+    @property
+    def trains_discriminator(self) -> bool:
+        """Whether the discriminator is updated."""
+        return self.distillation_discriminator > 0 or self.real_discriminator > 0
+
+    @property
+    def adversarial(self) -> float:
+        """λ2 + λ3: L_KD_S and L_GAN_S are the same function of the same images (equation 2)."""
+        return self.distillation_generator + self.real_generator
+
+    @property
+    def trains_generator(self) -> bool:
+        """Whether the generator is updated."""
+        return any((self.feature, self.pixel, self.adversarial, self.mode_seeking))
+
+
+def weights_at(loss: LossConfig, schedule: ScheduleConfig, step: int, steps: int) -> StepWeights:
+    """Return the weights at `step` of `steps`, a function of the step alone so that resuming is exact."""
+    decay = 1.0 if loss.pixel_decay_end == 0 else max(0.0, 1.0 - step / (steps * loss.pixel_decay_end))
+    turn = (step + 1) % schedule.every == 0
+    regression = 1.0 if turn or schedule.kind == "released" else 0.0
+    adversarial = 1.0 if turn else 0.0
+    return StepWeights(
+        feature=regression * loss.feature,
+        pixel=regression * loss.pixel * decay,
+        distillation_generator=adversarial * loss.distillation_generator,
+        real_generator=adversarial * loss.real_generator,
+        distillation_discriminator=loss.distillation_discriminator,
+        real_discriminator=loss.real_discriminator,
+        mode_seeking=regression * loss.mode_seeking,
+    )
+
+
+@dataclasses.dataclass
+class Players:
+    """The two networks and their optimizers, and how they are run."""
+
+    generator: nn.Module
+    """(z, y) → images."""
+    discriminator: nn.Module
+    """(x, y) → scores and features."""
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    precision: torch.dtype = torch.float32
+    """Of convolutions and linears; statistics, spectral norms and losses are float32 always."""
+    augment: float = 0.0
+    """Probability of augmenting an image that the discriminator sees."""
+    real_distance: torch.Tensor | None = None
+    """Mean absolute difference of two real images of one class, in [0, 2]; for the mode-seeking term."""
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """Return the context in which networks run."""
+        device = next(self.generator.parameters()).device.type
+        return torch.autocast(device, dtype=self.precision, enabled=self.precision != torch.float32)
+
+
+def train_step(players: Players, batch: Batch, weights: StepWeights) -> dict[str, torch.Tensor]:
+    """Update the discriminator on (teacher, real, student) images, then the student against the result.
+
+    The student's images are computed once and serve both updates. No value is read back from the device.
+
+    Returns:
+        Every active term before weighting, detached float32 scalars of this process's share of the batch.
+    """
+    with torch.set_grad_enabled(weights.trains_generator), players.autocast():
+        student = players.generator(batch.z, batch.y)
+    student = student.float()
+    terms = {}
+    if weights.trains_discriminator:
+        terms |= _update_discriminator(players, batch, student.detach(), weights)
+    if weights.trains_generator:
+        terms |= _update_generator(players, batch, student, weights)
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def _update_discriminator(
+    players: Players, batch: Batch, student: torch.Tensor, weights: StepWeights
+) -> dict[str, torch.Tensor]:
+    """Minimise equation 7; one discriminator call for all images, which share the labels y."""
+    genuine = {}
+    if weights.distillation_discriminator:
+        assert batch.teacher is not None, "L_KD_D needs the teacher's images"
+        genuine["d_distillation"] = batch.teacher
+    if weights.real_discriminator:
+        assert batch.real is not None, "L_GAN_D needs real images"
+        genuine["d_real"] = batch.real
+    images = torch.cat(
+        [*(_augmented(players, batch, x, 0) for x in genuine.values()), _augmented(players, batch, student, 1)]
+    )
+    with players.autocast():
+        scores, _ = players.discriminator(images, batch.y.repeat(len(genuine) + 1))
+    *genuine_scores, student_scores = scores.chunk(len(genuine) + 1)
+    terms = {
+        name: losses.discriminator_hinge_loss(score, student_scores)
+        for name, score in zip(genuine, genuine_scores, strict=True)
+    }
+    weight = {"d_distillation": weights.distillation_discriminator, "d_real": weights.real_discriminator}
+    total = sum((weight[name] * term for name, term in terms.items()), start=torch.zeros(()).to(student))
+    players.discriminator_optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    players.discriminator_optimizer.step()
+    return terms
+
+
+def _update_generator(
+    players: Players, batch: Batch, student: torch.Tensor, weights: StepWeights
+) -> dict[str, torch.Tensor]:
+    """Minimise equation 6.
+
+    The gradient is taken with respect to the images first and carried through the student afterwards: the
+    discriminator's parameters take no part in it.
+    """
+    images = student.detach().requires_grad_()
+    terms, total = {}, torch.zeros((), device=images.device)
+    if weights.feature or weights.adversarial:
+        teacher_features, scores, features = _judge(players, batch, images, bool(weights.feature))
+        if weights.feature:
+            terms["g_feature"] = losses.feature_matching_loss(teacher_features, features)
+            total = total + weights.feature * terms["g_feature"]
+        if weights.adversarial:
+            terms["g_adversarial"] = losses.generator_hinge_loss(scores)
+            total = total + weights.adversarial * terms["g_adversarial"]
+    if weights.pixel:
+        assert batch.teacher is not None, "L_KD-pix needs the teacher's images"
+        terms["g_pixel"] = losses.pixel_loss(batch.teacher, images)
+        total = total + weights.pixel * terms["g_pixel"]
+    if weights.mode_seeking:
+        assert players.real_distance is not None
+        terms["g_mode_seeking"] = losses.mode_seeking_loss(images, players.real_distance, batch.diversity_target)
+        total = total + weights.mode_seeking * terms["g_mode_seeking"]
+    (gradient,) = torch.autograd.grad(total, images)
+    players.generator_optimizer.zero_grad(set_to_none=True)
+    student.backward(gradient)
+    players.generator_optimizer.step()
+    return terms
+
+
+def _judge(
+    players: Players, batch: Batch, images: torch.Tensor, with_features: bool
+) -> tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor]]:
+    """Return the teacher's features, and the student's scores and features, from one discriminator state.
+
+    In eval mode the spectral vectors stand still, so that the two calls see the same weights.
+    """
+    discriminator = unwrap(players.discriminator)
+    discriminator.eval()
+    try:
+        with players.autocast():
+            teacher_features = []
+            if with_features:
+                assert batch.teacher is not None, "L_KD_feat needs the teacher's images"
+                with torch.no_grad():
+                    _, teacher_features = discriminator(_augmented(players, batch, batch.teacher, 1), batch.y)
+            scores, features = discriminator(_augmented(players, batch, images, 1), batch.y)
+    finally:
+        discriminator.train()
+    return teacher_features, scores, features
+
+
+def _augmented(players: Players, batch: Batch, images: torch.Tensor, half: int) -> torch.Tensor:
+    if batch.augment is None:
+        return images
+    return shift_and_cutout(images, batch.augment.chunk(2)[half], players.augment)
+
+
+def unwrap(module: nn.Module) -> nn.Module:
+    """Return the module inside DistributedDataParallel, or `module` itself."""
+    return module.module if isinstance(module, DistributedDataParallel) else module
