@@ -1,0 +1,285 @@
+"""A teacher's images with their latents and classes: collected once, learned from many times."""
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from train.distributed import World
+from train.errors import UserError
+from train.images import to_bytes
+from train.noise import SAMPLER
+from train.pair_format import (
+    COLLECT_AGAIN,
+    FORMAT,
+    PairSettings,
+    checksum,
+    is_whole,
+    map_shard,
+    missing_shards,
+    read_index,
+    read_plan,
+    write_index,
+    write_plan,
+    write_shard,
+)
+from train.teacher import Teacher
+
+DEFAULT_SHARD_SIZE = 5000  # 245 MB at 128 × 128; the paper's set makes 239 shards
+IN_MEMORY_BYTES = 2 * 10**9
+"""Sets below this are read into memory and have their checksums verified whenever they are opened."""
+
+
+def collect_pairs(
+    teacher: Teacher,
+    folder: Path,
+    classes: Sequence[int],
+    *,
+    per_class: int,
+    seed: int,
+    world: World,
+    batch_size: int = 64,
+    shard_size: int = DEFAULT_SHARD_SIZE,
+    command: str = "",
+) -> None:
+    """Store `per_class` pairs of each class in `folder`, or what is still missing of them.
+
+    Every process calls this with the same arguments; each makes its share of the missing shards.
+
+    Args:
+        teacher: already on `world.device`.
+        folder: new, empty, or holding the same collection.
+        classes: the labels to store, each once, in [0, teacher.num_classes).
+        per_class: pairs of each class, 1 or more.
+        seed: in [0, 2^32).
+        world: this process among those that collect.
+        batch_size: images that the teacher makes at once; it is no setting of the collection.
+        shard_size: pairs per shard.
+        command: what a user types to go on after a stop; messages about an unfinished folder name it.
+
+    Raises:
+        UserError: bad arguments, a folder with something else in it, too little disk space, or a teacher
+            whose images are of the wrong size or not finite.
+    """
+    settings = PairSettings(
+        format=FORMAT,
+        teacher=teacher.name,
+        fingerprint=teacher.fingerprint,
+        truncation=float(teacher.truncation),
+        sampler=SAMPLER,
+        image_size=teacher.image_size,
+        z_dim=teacher.z_dim,
+        num_classes=teacher.num_classes,
+        classes=[int(label) for label in classes],
+        per_class=per_class,
+        seed=seed,
+        shard_size=shard_size,
+    )
+    _check_settings(settings, batch_size)
+    _check_same_settings(folder, settings)
+    world.barrier()  # nobody changes the folder before everybody has read it
+    if world.is_main:
+        _remove_leftovers(folder)
+    world.barrier()
+    shards, missing = settings.shards, missing_shards(folder, settings)
+    if not missing and (folder / "index.json").is_file():
+        _say(world, f"{folder} is complete: {settings.count:,} pairs of {len(classes)} classes")
+        return
+    _check_disk_space(folder, sum(len(shards[name]) for name in missing) * settings.pair_bytes)
+    if world.is_main:
+        write_plan(folder, settings, command)
+    world.barrier()  # nobody finishes a shard before everybody has the same list
+    if done := len(shards) - len(missing):
+        _say(world, f"{folder} has {done} of {len(shards)} shards; collecting the rest")
+    mine = {name: shards[name] for name in missing[world.rank :: world.size]}
+    _collect_shards(teacher, folder, settings, mine, world=world, batch_size=batch_size)
+    world.barrier()
+    if world.is_main:
+        write_index(folder, settings)
+        _say(world, f"{folder} is complete: {settings.count:,} pairs of {len(classes)} classes")
+
+
+class PairDataset:
+    """A complete collection: memory-mapped, or in memory where it is small."""
+
+    def __init__(self, folder: Path, verify: bool = False) -> None:
+        """Open the collection in `folder` and check shapes, counts and file sizes.
+
+        Args:
+            folder: what `collect_pairs` wrote.
+            verify: recompute the checksums even of a set too large for memory.
+
+        Raises:
+            UserError: there is no collection, or it is unfinished or damaged.
+        """
+        self.folder = folder
+        self.settings, self._checksums = read_index(folder)
+        self.image_size = self.settings.image_size
+        self.z_dim = self.settings.z_dim
+        self.num_classes = self.settings.num_classes
+        self.classes = self.settings.classes
+        self.truncation = self.settings.truncation
+        self.teacher = self.settings.teacher
+        self._blocks = [
+            map_shard(folder / name, self.settings, len(pairs)) for name, pairs in self.settings.shards.items()
+        ]
+        self._block_size = self.settings.shard_size
+        small = len(self) * self.settings.pair_bytes < IN_MEMORY_BYTES
+        if verify or small:
+            self.verify()
+        if small:
+            self._blocks = [tuple(torch.cat(parts) for parts in zip(*self._blocks, strict=True))]
+            self._block_size = len(self)
+
+    def __len__(self) -> int:
+        return self.settings.count
+
+    def gather(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the pairs at `indices`, int64 [N] in [0, len), in that order and on the CPU.
+
+        Returns:
+            z float32 [N, z_dim], y int64 [N], images uint8 [N, H, W, 3].
+
+        Raises:
+            IndexError: an index is out of range.
+        """
+        indices = np.asarray(indices, dtype=np.int64)
+        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
+            raise IndexError(f"pairs {indices.min()}…{indices.max()} are not all in 0…{len(self) - 1}")
+        gathered = [stored.new_empty((len(indices), *stored.shape[1:])) for stored in self._blocks[0]]
+        block_of, row_of = np.divmod(indices, self._block_size)
+        for block in np.unique(block_of):
+            positions = np.flatnonzero(block_of == block)
+            rows = torch.from_numpy(row_of[positions])
+            for target, stored in zip(gathered, self._blocks[block], strict=True):
+                target[torch.from_numpy(positions)] = stored[rows]
+        images, z, y = gathered
+        return z, y, images
+
+    def verify(self) -> None:
+        """Read every shard from the disk and compare its checksum.
+
+        Raises:
+            UserError: the first damaged shard, and what to do.
+        """
+        for (name, pairs), expected in zip(self.settings.shards.items(), self._checksums, strict=True):
+            arrays = map_shard(self.folder / name, self.settings, len(pairs))
+            if checksum(array.numpy() for array in arrays) != expected:
+                raise UserError(f"{self.folder / name} does not match its checksum; {COLLECT_AGAIN}")
+
+
+def _check_settings(settings: PairSettings, batch_size: int) -> None:
+    counts = {"--per-class": settings.per_class, "--shard-size": settings.shard_size, "--batch-size": batch_size}
+    for flag, value in counts.items():
+        if value < 1:
+            raise UserError(f"{flag} {value} is too small; give 1 or more")
+    if not 0 <= settings.seed < 2**32:
+        raise UserError(f"--seed {settings.seed} is out of range; give 0 to {2**32 - 1}")
+    if not 0 < settings.truncation <= 1:
+        raise UserError(f"truncation {settings.truncation} is out of range; give more than 0 and at most 1")
+    if not settings.classes:
+        raise UserError("there are no classes to collect; give at least one with --classes")
+    for position, label in enumerate(settings.classes):
+        if not 0 <= label < settings.num_classes:
+            raise UserError(f"{settings.teacher} has no class {label}; give 0 to {settings.num_classes - 1}")
+        if label in settings.classes[:position]:
+            raise UserError(f"class {label} is listed twice; list each class once")
+
+
+def _check_same_settings(folder: Path, settings: PairSettings) -> None:
+    """Raise a UserError unless `folder` is new, empty, or a collection with exactly these settings."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; give a folder with --out")
+    if (folder / "index.json").is_file():
+        stored, _ = read_index(folder)
+    elif (folder / "plan.json").is_file():
+        stored, _ = read_plan(folder)
+    else:
+        other = [] if not folder.exists() else [path.name for path in folder.iterdir() if path.name[0] != "."]
+        if other:
+            raise UserError(f"{folder} holds other files ({min(other)}), not pairs; give a new folder with --out")
+        return
+    pinned, asked = dataclasses.asdict(stored), dataclasses.asdict(settings)
+    different = [name for name in asked if pinned[name] != asked[name]]
+    if different:
+        has = ", ".join(f"{name} {_brief(pinned[name])}" for name in different)
+        wants = ", ".join(f"{name} {_brief(asked[name])}" for name in different)
+        raise UserError(
+            f"{folder} is a collection with {has}, and this call asks for {wants}; "
+            "use the same settings or another --out"
+        )
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, list) and len(value) > 6:
+        return f"[{value[0]}, {value[1]}, … {value[-1]}: {len(value)} classes]"
+    return f"{value[:12]}…" if isinstance(value, str) and len(value) == 64 else str(value)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a kill left half-written, and shards that miss a file."""
+    for path in [*folder.glob(".shard-*.tmp"), *folder.glob("shard-*")]:
+        if path.is_dir() and not (path.suffix != ".tmp" and is_whole(path)):
+            shutil.rmtree(path)
+    for name in (".plan.json.tmp", ".index.json.tmp"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _check_disk_space(folder: Path, needed: int) -> None:
+    disk = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(disk).free
+    if needed > free:
+        raise UserError(
+            f"the pairs still to collect need {needed / 1e9:,.3f} GB and {disk} has {free / 1e9:,.3f} GB free; "
+            "free some, lower --per-class or give another --out"
+        )
+
+
+def _collect_shards(
+    teacher: Teacher,
+    folder: Path,
+    settings: PairSettings,
+    shards: dict[str, range],
+    *,
+    world: World,
+    batch_size: int,
+) -> None:
+    """Make and write `shards`, this process's share, one after the other."""
+    with tqdm(
+        total=sum(map(len, shards.values())),
+        desc=f"collect (process 1 of {world.size})" if world.size > 1 else "collect",
+        unit=" images",
+        disable=not world.is_main,
+    ) as progress:
+        for name, pairs in shards.items():
+            z, y = settings.latents_and_classes(pairs)
+            images = np.empty(settings.layout(len(pairs))["images"][1], dtype=np.uint8)
+            for start in range(0, len(pairs), batch_size):
+                part = slice(start, start + batch_size)
+                images[part] = _teach(teacher, z[part], y[part], world.device)
+                progress.update(len(y[part]))
+            write_shard(folder / name, {"images": images, "z": z, "y": y})
+
+
+@torch.no_grad()
+def _teach(teacher: Teacher, z: np.ndarray, y: np.ndarray, device: torch.device) -> np.ndarray:
+    """Return the teacher's images of one batch, uint8 [N, H, W, 3]."""
+    images = teacher(torch.from_numpy(z).to(device), torch.from_numpy(y).to(device))
+    expected = (len(y), 3, teacher.image_size, teacher.image_size)
+    if images.shape != expected:
+        raise UserError(
+            f"{teacher.name} made images of shape {list(images.shape)}, not {list(expected)}; check the teacher"
+        )
+    if not images.isfinite().all():
+        raise UserError(f"{teacher.name} made images with NaN or infinity; check its weights and its precision")
+    return to_bytes(images)
+
+
+def _say(world: World, message: str) -> None:
+    if world.is_main:
+        print(message)
