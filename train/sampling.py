@@ -1,0 +1,110 @@
+"""Images from a generator in batches, and sheets of them with a label beside each row."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import nn
+
+from train.generator import Generator
+from train.images import sheet
+
+_FONT_SIZE = 14
+_LABEL_PADDING = 8  # pixels on both sides of a label
+_WIDEST_LABEL = 200  # pixels; longer names are cut
+
+
+def generate(generator: nn.Module, z: torch.Tensor, y: torch.Tensor, batch_size: int = 64) -> torch.Tensor:
+    """Return the images of a generator in eval mode; its own modes are put back afterwards.
+
+    Args:
+        generator: (z, y) → images in [-1, 1], on any device.
+        z: float32 [N, z_dim], truncation included.
+        y: int64 [N].
+        batch_size: images per forward pass.
+
+    Returns:
+        float32 [N, 3, H, W] in [-1, 1] on the CPU.
+    """
+    return _in_batches(generator, generator, z, y, batch_size)
+
+
+def generate_mixtures(
+    generator: Generator, z: torch.Tensor, embeddings: torch.Tensor, batch_size: int = 64
+) -> torch.Tensor:
+    """Like `generate`, with class embeddings, float32 [N, class_embedding_dim], in place of classes."""
+    return _in_batches(generator, generator.synthesize, z, embeddings, batch_size)
+
+
+def _in_batches(
+    module: nn.Module,
+    function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    z: torch.Tensor,
+    condition: torch.Tensor,
+    batch_size: int,
+) -> torch.Tensor:
+    weight = next(itertools.chain(module.parameters(), module.buffers()), None)
+    device = "cpu" if weight is None else weight.device
+    batches = zip(z.split(batch_size), condition.split(batch_size), strict=True)
+    with _evaluating(module), torch.no_grad():
+        return torch.cat([function(a.to(device), b.to(device)).float().cpu() for a, b in batches])
+
+
+@contextlib.contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    # Not `module.train(before)`: that would thaw norms that somebody froze one by one.
+    modes = {child: child.training for child in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for child, training in modes.items():
+            child.training = training
+
+
+def labelled_rows(
+    rows: Sequence[np.ndarray], left: Sequence[str], right: Sequence[str] = (), scale: int = 1
+) -> Image.Image:
+    """Lay rows of images under one another with a label on the left of each, and on the right if given.
+
+    Args:
+        rows: R rows, each uint8 [N, H, W, 3].
+        left: R texts; one that does not fit loses its end.
+        right: R texts, or none.
+        scale: whole-number enlargement of each pixel.
+    """
+    body = sheet(rows, scale=scale)
+    row_height = body.height // len(rows)
+    font = ImageFont.load_default(_FONT_SIZE)
+    margins = [_margin(left, font), _margin(right, font)]
+    picture = Image.new("RGB", (margins[0] + body.width + margins[1], body.height), "white")
+    picture.paste(body, (margins[0], 0))
+    draw = ImageDraw.Draw(picture)
+    for x, anchor, labels in (
+        (margins[0] - _LABEL_PADDING, "rm", left),
+        (margins[0] + body.width + _LABEL_PADDING, "lm", right),
+    ):
+        for row, label in enumerate(labels):
+            middle = row * row_height + row_height // 2
+            draw.text((x, middle), _fit(label, font), fill="black", font=font, anchor=anchor)
+    return picture
+
+
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def _margin(labels: Sequence[str], font: _Font) -> int:
+    if not labels:
+        return 0
+    return int(max(font.getlength(_fit(label, font)) for label in labels)) + 1 + 2 * _LABEL_PADDING
+
+
+def _fit(label: str, font: _Font) -> str:
+    if font.getlength(label) <= _WIDEST_LABEL:
+        return label
+    while label and font.getlength(label + "...") > _WIDEST_LABEL:
+        label = label[:-1]
+    return label.rstrip() + "..."
