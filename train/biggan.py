@@ -53,7 +53,10 @@ class BatchStatisticsNorm(BigGANBatchNorm):
     """Row of the statistics tables to fill from the next batch."""
 
     def forward(
-        self, x: torch.Tensor, truncation: float, condition_vector: torch.Tensor | None = None
+        self,
+        x: torch.Tensor,
+        truncation: float,  # noqa: ARG002 (the library's signature)
+        condition_vector: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Normalise [N, C, H, W]; `truncation` selects nothing here."""
         mean, variance = batch_moments(x)
@@ -203,17 +206,16 @@ def _fix_truncation(model: BigGAN, truncation: float) -> None:
     """
     for norm in model.modules():
         if isinstance(norm, BigGANBatchNorm):
-            position = truncation * (len(norm.running_means) - 1)
-            lower = min(int(position + 1e-6), len(norm.running_means) - 2)
+            rows = len(norm.get_buffer("running_means"))
+            position = truncation * (rows - 1)
+            lower = min(int(position + 1e-6), rows - 2)
             weight = position - lower
-            for table in (norm.running_means, norm.running_vars):
+            for table in (norm.get_buffer("running_means"), norm.get_buffer("running_vars")):
                 table.copy_(torch.lerp(table[lower], table[lower + 1], weight).expand_as(table))
 
 
 def _cut_rgb(model: BigGAN) -> None:
     full = model.generator.conv_to_rgb
     cut = nn.Conv2d(full.in_channels, 3, 3, padding=1)
-    with torch.no_grad():
-        cut.weight.copy_(full.weight[:3])
-        cut.bias.copy_(full.bias[:3])
+    cut.load_state_dict({name: tensor[:3] for name, tensor in full.state_dict().items()})
     model.generator.conv_to_rgb = cut.eval()

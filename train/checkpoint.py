@@ -42,10 +42,17 @@ def write_atomically(path: Path, write: Any) -> None:
         write(temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner can read
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -77,7 +84,15 @@ def load_torch_file(path: Path, what: str) -> dict[str, Any]:
         raise UserError(f"no {what} at {path}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
+    except (
+        RuntimeError,
+        pickle.UnpicklingError,
+        OSError,
+        EOFError,
+        LookupError,
+        ValueError,
+        AssertionError,
+    ) as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise UserError(f"{path} is not a readable {what} ({reason}); restore it or delete it") from None
     if not isinstance(content, dict):

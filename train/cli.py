@@ -13,6 +13,7 @@ from train.errors import UserError, did_you_mean
 
 Config = TypeVar("Config")
 _BOX_DRAWING = re.compile(r"[\u2500-\u257f]+")
+_RULE = re.compile(r"\u2500{3,}")  # between the sections of a box
 
 
 def parse(config_type: type[Config], arguments: Sequence[str], description: str) -> Config:
@@ -49,13 +50,8 @@ def parse_preset(
     elif not arguments or arguments[0].startswith("-"):
         arguments.insert(0, default)
     if arguments[0] not in presets and not arguments[0].startswith("-"):
-        raise UserError(
-            f"unknown preset {arguments[0]!r}{did_you_mean(arguments[0], presets)}; "
-            f"choose from {', '.join(presets)}"
-        )
-    config = _one_line_errors(
-        arguments, lambda: tyro.extras.overridable_config_cli(dict(presets), args=arguments)
-    )
+        raise UserError(f"unknown preset {arguments[0]!r}{did_you_mean(arguments[0], presets)}; --help lists them")
+    config = _one_line_errors(arguments, lambda: tyro.extras.overridable_config_cli(dict(presets), args=arguments))
     return arguments[0], config
 
 
@@ -72,15 +68,18 @@ def _one_line_errors(arguments: Sequence[str], read: Callable[[], Config]) -> Co
 
 def _condense(boxed: str, arguments: Sequence[str]) -> str:
     """Turn the parser's boxed, many-line complaint into one line: the complaint and the nearest flag."""
-    lines = [_BOX_DRAWING.sub(" ", line).strip() for line in boxed.splitlines()]
-    lines = [line for line in lines if line]
-    complaint, suggestion = (lines[1] if len(lines) > 1 else " ".join(lines)), ""
-    for index, line in enumerate(lines):
-        if line.startswith("Perhaps you meant") and index + 1 < len(lines):
-            suggestion = f"; did you mean {lines[index + 1].split()[0]}?"
-    if complaint.endswith(":") and len(lines) > 2:
-        complaint = f"{complaint} {lines[2]}"
-    return f"{complaint}{suggestion} (got: {' '.join(arguments)}; --help lists the flags)"
+    complaint, suggestion, sections = [], "", 0
+    lines = iter(boxed.splitlines())
+    for line in lines:
+        text = _BOX_DRAWING.sub(" ", line).strip()
+        if _RULE.search(line):
+            sections += 1
+        elif text.startswith("Perhaps you meant"):
+            nearest = _BOX_DRAWING.sub(" ", next(lines, "")).split()
+            suggestion = f"; did you mean {nearest[0]}?" if nearest else ""
+        elif sections == 1 and text:
+            complaint.append(text)
+    return f"{' '.join(complaint)}{suggestion} (got: {' '.join(arguments)}; --help lists the flags)"
 
 
 def run_script(main: Callable[[list[str]], None]) -> None:

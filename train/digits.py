@@ -16,12 +16,12 @@ def real_digits() -> tuple[np.ndarray, np.ndarray]:
     """Return the 1,797 digits as RGB: images uint8 [N, 32, 32, 3], white on black, and labels int64 [N]."""
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    images = np.empty((len(digits.images), SIZE, SIZE, 3), dtype=np.uint8)
-    for index, image in enumerate(digits.images):
+    flat, labels = load_digits(return_X_y=True)
+    images = np.empty((len(labels), SIZE, SIZE, 3), dtype=np.uint8)
+    for index, image in enumerate(flat.reshape(-1, _SOURCE_SIZE, _SOURCE_SIZE)):
         small = Image.fromarray(np.round(image * (255 / _SOURCE_LEVELS)).astype(np.uint8))
         images[index] = np.asarray(small.resize((SIZE, SIZE), Image.Resampling.BICUBIC))[:, :, None]
-    return images, digits.target.astype(np.int64)
+    return images, labels.astype(np.int64)
 
 
 def _judge_input(images: np.ndarray) -> np.ndarray:
@@ -39,7 +39,8 @@ def _judge():
     images, labels = real_digits()
     order = np.random.default_rng(_FIT_SEED).permutation(len(labels))
     fit, rest = order[: len(order) // 2], order[len(order) // 2 :]
-    classifier = SVC(kernel="rbf", gamma=0.001, C=10).fit(_judge_input(images[fit]), labels[fit])
+    classifier = SVC(kernel="rbf", gamma=0.001, C=10)  # pyright: ignore[reportArgumentType]
+    classifier.fit(_judge_input(images[fit]), labels[fit])
     return classifier, float(classifier.score(_judge_input(images[rest]), labels[rest]))
 
 

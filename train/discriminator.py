@@ -28,8 +28,7 @@ class Discriminator(nn.Module):
         depth = int(math.log2(image_size)) - 2
         widths = [3] + [channels * 2**k for k in range(depth)]
         self.convs = nn.ModuleList(
-            spectral_norm(nn.Conv2d(i, o, 4, stride=2, padding=1))
-            for i, o in itertools.pairwise(widths)
+            spectral_norm(nn.Conv2d(i, o, 4, stride=2, padding=1)) for i, o in itertools.pairwise(widths)
         )
         self.linear = spectral_norm(nn.Linear(widths[-1], 1))
         self.class_embedding = spectral_norm(nn.Embedding(num_classes, widths[-1]))

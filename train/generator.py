@@ -124,9 +124,7 @@ class Generator(nn.Module):
         self.class_embedding = nn.Embedding(config.num_classes, config.class_embedding_dim)
         self.input_linear = nn.Linear(config.z_dim, widths[0] * 4 * 4)
         # The first block keeps the width at 128 px (16 × channels is the cap), so widths may repeat.
-        self.blocks = nn.ModuleList(
-            ResidualBlock(config, i, o) for i, o in itertools.pairwise(widths)
-        )
+        self.blocks = nn.ModuleList(ResidualBlock(config, i, o) for i, o in itertools.pairwise(widths))
         self.output_norm = BatchNorm2d(widths[-1])
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
 

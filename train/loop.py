@@ -23,7 +23,7 @@ STATE_FILE = "state.pt"
 _STOP_CHECK_STEPS = 10  # steps between two rounds in which several processes agree to stop
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 (not an error)
     """The run was told to stop; its state is saved and the same command goes on."""
 
     def __init__(self, signal_number: int) -> None:
@@ -43,15 +43,15 @@ class Observer(Protocol):
     """Who watches a run; called on every process, between steps."""
 
     def start(self, step: int) -> None:
-        """The run begins, or goes on, at `step`."""
+        """Prepare for a run that begins, or goes on, at `step`."""
         ...
 
     def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
-        """`step` steps are done; `terms` are the last one's, on the device. May raise to stop the run."""
+        """Take the terms of the last of `step` steps, still on the device; may raise to stop the run."""
         ...
 
     def after_save(self, step: int) -> None:
-        """The state after `step` steps is on disk."""
+        """Learn that the state after `step` steps is on disk."""
         ...
 
 
@@ -167,6 +167,7 @@ def fit(
     batches: Batches,
     folder: Path,
     world: World,
+    *,
     observers: list[Observer],
     checkpoint_minutes: float,
 ) -> None:

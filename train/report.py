@@ -128,8 +128,7 @@ class Report:
         self._sums, self._counts = {}, {}
         if self.world.size > 1:
             for mean in means.values():
-                torch.distributed.all_reduce(mean)
-                mean /= self.world.size
+                torch.distributed.all_reduce(mean.div_(self.world.size))
         values = {name: float(mean) for name, mean in means.items()}
         for name, value in values.items():
             if not math.isfinite(value):
@@ -151,7 +150,7 @@ class Report:
         self._watch_discriminator(values, step)
 
     def _watch_discriminator(self, values: dict[str, float], step: int) -> None:
-        """A hinge loss of 0 means that one side has won, of exactly 2 that the scores say nothing."""
+        """Raise the alarm at a hinge loss of 0 (one side has won) or of exactly 2 (the scores say nothing)."""
         hinges = [value for name, value in values.items() if name.startswith("d_")]
         pinned = hinges and all(value < 0.01 or abs(value - 2) < 1e-3 for value in hinges)
         self._pinned = self._pinned + 1 if pinned else 0

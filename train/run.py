@@ -61,7 +61,14 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
     )
     outputs = Outputs(config, folder, world, sources, training)
     batches = batch_source(config, sources, world)
-    fit(training, batches, folder, world, [report, outputs], config.runtime.checkpoint_minutes)
+    fit(
+        training,
+        batches,
+        folder,
+        world,
+        observers=[report, outputs],
+        checkpoint_minutes=config.runtime.checkpoint_minutes,
+    )
     if world.is_main:
         comparison_sheet(reference, [draw(training.average.module, reference)], folder / "samples" / "final.png")
         print(f"pictures: {folder / 'samples'}; weights: {folder}")
@@ -77,7 +84,7 @@ def claim_folder(folder: Path, config: TrainConfig, world: World) -> None:
         try:
             stored = json.loads(path.read_text())["settings"]
         except (ValueError, KeyError, TypeError):
-            raise UserError(f"{path} is damaged; delete {folder} or choose another --run") from None
+            raise UserError(f"{folder} was not made by train/main.py; choose another --run or delete it") from None
         differences = [f"{name} {old!r}, not {new!r}" for name, old, new in _differences(stored, settings)]
         if differences:
             raise UserError(
@@ -122,9 +129,10 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
         config.discriminator.channels, config.generator.image_size, config.generator.num_classes
     )
     on_gpu = world.device.type == "cuda"
-    layout = torch.channels_last if on_gpu else torch.contiguous_format
     for module in (generator, average, discriminator):
-        module.to(world.device, memory_format=layout)
+        module.to(world.device)
+        if on_gpu:
+            module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (missing in its stub)
     settings = config.optimizer
     # Floats, because fused Adam refuses an integer beta.
     betas = (float(settings.beta1), float(settings.beta2))
@@ -236,7 +244,9 @@ def judge_digits(config: TrainConfig, folder: Path, generator: nn.Module) -> Non
     source = config.data.teacher
     if source and not source.startswith("pairs:"):
         teacher = open_teacher(source, config.data.truncation)
-        teacher_images = to_bytes(torch.cat([teacher(*part) for part in zip(z.split(250), labels.split(250))]))
+        teacher_images = to_bytes(
+            torch.cat([teacher(*part) for part in zip(z.split(250), labels.split(250), strict=True)])
+        )
     images = to_bytes(generate(generator, z, labels, batch_size=250))
     quality = digits.measure(images, y, teacher_images)
     record = {"images": JUDGED_IMAGES, "truncation": config.data.truncation, "first_seed": _JUDGED_SEED}

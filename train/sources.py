@@ -61,9 +61,10 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
     if data.teacher.startswith("pairs:"):
         path = Path(data.teacher.removeprefix("pairs:"))
         if not path.is_dir():
+            classes_flag = f" --classes {data.classes}" if data.classes else ""
             raise UserError(
-                f"no teacher's images at {path}; make them with: python train/collect.py --teacher biggan-deep-128 "
-                f"--out {path} --per-class {data.per_class}{f' --classes {data.classes}' if data.classes else ''}"
+                f"no teacher's images at {path}; make them with: python train/collect.py --teacher "
+                f"biggan-deep-128 --out {path} --per-class {data.per_class}{classes_flag}"
             )
     else:
         teacher = open_teacher(data.teacher, data.truncation)
@@ -71,7 +72,9 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
         classes = parse_classes(data.classes or f"0-{teacher.num_classes - 1}", teacher.num_classes)
         key = f"{teacher.name}-{teacher.fingerprint[:8]}-t{data.truncation}-{data.per_class}-s{config.seed}"
         path = folder.parent / "pairs" / (f"{key}-{data.classes}" if data.classes else key)
-        collect_pairs(teacher.to(world.device), path, classes, data.per_class, config.seed, world)
+        collect_pairs(
+            teacher.to(world.device), path, classes, per_class=data.per_class, seed=config.seed, world=world
+        )
     pairs = PairDataset(path)
     _check_shape(config, str(path), pairs.image_size, pairs.z_dim, pairs.num_classes)
     return pairs
@@ -130,8 +133,8 @@ def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: Wo
     path = Path(source)
     if not path.exists():
         raise UserError(
-            f"no real images at {path}; pass --data.reals with a folder of class folders (such as ImageNet's train) "
-            "or an image pack, or --data.reals '' with --loss.real-generator 0 --loss.real-discriminator 0"
+            f"no real images at {path}; pass --data.reals with a folder of class folders (such as ImageNet's "
+            "train) or an image pack, or --data.reals '' with --loss.real-generator 0 --loss.real-discriminator 0"
         )
     cache = folder.parent / "cache"
     if world.is_main:  # the others then find it decoded

@@ -111,8 +111,9 @@ def open_teacher(spec: str, truncation: float | None = None) -> Teacher:
         folder = EMBEDDED.get(spec, Path(spec))
         if not folder.is_dir():
             known = [*EMBEDDED, *PUBLISHED]
+            hint = "" if spec in known else did_you_mean(spec, known)
             raise UserError(
-                f"no teacher {spec!r}{did_you_mean(spec, known)}: give {', '.join(known)}, snapshot:FILE or a "
+                f"no teacher {spec!r}{hint}: give {', '.join(known)}, snapshot:FILE or a "
                 f"folder with {CONFIG_FILE} and {WEIGHTS_FILE}"
             )
         name, weights, config = folder.name, folder / WEIGHTS_FILE, folder / CONFIG_FILE
