@@ -1,0 +1,87 @@
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from train.errors import UserError
+from train.generator import Generator, GeneratorConfig, build_generator
+
+
+def count_macs(generator: Generator) -> int:
+    """Multiply-accumulates of convolutions and linears for one image."""
+    generator.eval()
+    with torch.device("meta"):
+        z, y = torch.zeros(1, generator.config.z_dim), torch.zeros(1, dtype=torch.long)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        generator.to("meta")(z, y)
+    return counter.get_total_flops() // 2
+
+
+def parameters(generator: Generator) -> int:
+    return sum(p.numel() for p in generator.parameters())
+
+
+def test_dw32_has_the_paper_size():
+    generator = Generator(GeneratorConfig("dw", 32))
+    assert parameters(generator) == 3_070_659
+    assert count_macs(generator) == pytest.approx(428.8e6, rel=2e-4)
+
+
+@pytest.mark.parametrize(("channels", "paper_parameters", "paper_macs"), [(32, 9.3e6, 2.29e9), (16, 2.9e6, 0.58e9)])
+def test_std_lands_on_table_1(channels, paper_parameters, paper_macs):
+    """The paper's counter is unknown; its figures have two or three digits."""
+    generator = Generator(GeneratorConfig("std", channels))
+    assert parameters(generator) == pytest.approx(paper_parameters, rel=0.02)
+    assert count_macs(generator) == pytest.approx(paper_macs, rel=0.011)
+
+
+@pytest.mark.parametrize("architecture", ["dw", "std"])
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_images_have_the_right_shape_and_range(architecture, size):
+    generator = Generator(GeneratorConfig(architecture, 4, size, num_classes=5, z_dim=16, class_embedding_dim=8))
+    images = generator(torch.randn(3, 16), torch.tensor([0, 4, 2]))
+    assert images.shape == (3, 3, size, size)
+    assert images.abs().max() <= 1
+
+
+def test_gains_start_at_one_and_biases_at_zero_for_every_class():
+    generator = Generator(GeneratorConfig(channels=4, image_size=32, num_classes=7))
+    gain, bias = generator.blocks[0].norm1.gain_bias(generator.class_embedding.weight).chunk(2, dim=1)
+    assert torch.equal(gain, torch.ones_like(gain))
+    assert torch.equal(bias, torch.zeros_like(bias))
+
+
+def test_every_weight_gets_a_gradient_after_the_first_update():
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(channels=4, image_size=32, num_classes=3, z_dim=8, class_embedding_dim=8))
+    optimizer = torch.optim.Adam(generator.parameters(), lr=1e-2)
+    z, y = torch.randn(6, 8), torch.arange(6) % 3
+    for _ in range(2):  # gain weights start at zero, so that the embedding learns from the second update on
+        optimizer.zero_grad()
+        generator(z, y).square().mean().backward()
+        optimizer.step()
+    dead = [n for n, p in generator.named_parameters() if p.grad is None or not p.grad.any()]
+    # A bias before a norm that subtracts the mean cannot matter.
+    assert all(name.endswith("bias") for name in dead)
+
+
+def test_a_class_embedding_may_be_mixed():
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(channels=4, image_size=32, num_classes=2)).eval()
+    for block in generator.blocks:
+        torch.nn.init.normal_(block.norm1.gain_bias.weight)
+    z, table = torch.randn(1, 128), generator.class_embedding.weight
+    ends = generator(z.repeat(2, 1), torch.tensor([0, 1]))
+    middle = generator.synthesize(z, table.mean(dim=0, keepdim=True))
+    assert torch.allclose(generator.synthesize(z, table[:1]), ends[:1], atol=1e-6)
+    assert (middle - ends[0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("field", "value"), [("image_size", 48), ("channels", 0), ("num_classes", 0)])
+def test_impossible_architectures_are_refused(field, value):
+    with pytest.raises(UserError, match=str(value)):
+        GeneratorConfig(**{field: value})
+
+
+def test_build_generator_builds_what_the_config_names():
+    config = GeneratorConfig("biggan", 8, 32, 10)
+    assert build_generator(config)(torch.randn(2, 128), torch.tensor([0, 9])).shape == (2, 3, 32, 32)
