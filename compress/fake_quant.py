@@ -1,0 +1,299 @@
+"""A deploy form whose weights and activations are rounded as on the phone: trainable, and exportable as it is."""
+
+import contextlib
+import copy
+import dataclasses
+import fnmatch
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+import torch
+from torch import nn
+
+from compress.deploy_form import ClassAffine, DeployGenerator, one_hot
+from compress.one_class import OneClassGenerator
+from compress.points import Layer, Point
+from compress.quantizer import Mode, QuantOperation, QuantPoint
+from compress.ranges import RangeMethod
+from train.errors import UserError, did_you_mean
+
+_SMALLEST_WIDTH = 1e-8
+_FLOAT_CLASS_PATH = ("class_weights", "class_embedding.*", "class_affine.embedding", "class_affine.linear.*")
+
+
+@dataclasses.dataclass(frozen=True)
+class QuantConfig:
+    """Everything that fixes how a deploy form is quantized."""
+
+    weight_bits: int | None = 8
+    """Bits of the weights, 2 to 8, symmetric, one scale per output channel; None: float."""
+    activation_bits: int | None = 8
+    """Bits of the activations, 2 to 16, affine, one scale per tensor; None: float."""
+    class_path: Literal["slices", "shared", "float"] = "slices"
+    """How gains and biases are made. slices: each gain and bias vector has its own Linear and range. shared:
+    one Linear, one range for all. float: one float Linear, and a range for each vector that meets the image."""
+    range_method: RangeMethod = "mse"
+    """How calibration chooses activation ranges."""
+    percentile: float = 99.99
+    """Where the percentile method cuts both tails, in per cent."""
+    weight_range: Literal["max", "mse"] = "mse"
+    """Whether a channel's largest weight sets its scale, or the smallest squared error does."""
+    momentum: float = 0.05
+    """Share of a batch in the moving average of the ranges."""
+    int8_image: bool = False
+    """Round the image to the 256 levels that tanh has on phones; else it is float."""
+    exceptions: tuple[tuple[str, int | None], ...] = ()
+    """(pattern of quantizer names, bits or None for float); the first that matches counts."""
+
+    def __post_init__(self) -> None:
+        _check_bits("weight_bits", self.weight_bits, 8)
+        _check_bits("activation_bits", self.activation_bits, 16)
+        for pattern, bits in self.exceptions:
+            _check_bits(f"the exception {pattern}", bits, 8 if pattern.endswith("weight") else 16)
+        if not 50 < self.percentile <= 100:
+            raise UserError(f"percentile {self.percentile} is not in (50, 100]; 99.99 is usual")
+        if not 0 <= self.momentum <= 1:
+            raise UserError(f"momentum {self.momentum} is not in [0, 1]; 0.05 is usual")
+
+    def bits_of(self, name: str) -> int | None:
+        """Return the bits of the quantizer `name`, None for float."""
+        for pattern, bits in self.exceptions:
+            if fnmatch.fnmatchcase(name, pattern):
+                return bits
+        implied: tuple[str, ...] = () if self.int8_image else ("image",)
+        if self.class_path == "float":
+            implied += (*_FLOAT_CLASS_PATH, "class_affine.rows")
+        elif self.class_path == "shared":
+            implied += ("class_affine.slices.*",)
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in implied):
+            return None
+        return self.weight_bits if name.endswith(".weight") else self.activation_bits
+
+
+class SlicedClassAffine(nn.Module):
+    """`ClassAffine` with one Linear, and so one range, for each vector of gains or biases."""
+
+    def __init__(self, source: ClassAffine) -> None:
+        super().__init__()
+        self.embedding = Point()
+        weights = source.linear.weight.detach().split(list(source.sizes.values()))
+        biases = source.linear.bias.detach().split(list(source.sizes.values()))
+        self.vectors = nn.ModuleDict()
+        for name, weight, bias in zip(source.sizes, weights, biases, strict=True):
+            linear = nn.Linear(weight.shape[1], weight.shape[0])
+            linear.weight, linear.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
+            self.vectors[name] = Layer(linear)
+
+    def forward(self, embedding: torch.Tensor) -> list[torch.Tensor]:
+        """[N, class_embedding_dim] → a tensor [N, size, 1, 1] for each vector."""
+        inputs = self.embedding.fork(embedding, len(self.vectors))
+        return [
+            layer.output(layer(x)[:, :, None, None], observe=False)  # type: ignore[operator]
+            for layer, x in zip(self.vectors.values(), inputs, strict=True)
+        ]
+
+
+class QuantGenerator(nn.Module):
+    """(z, class weights) → image, or z → image of a one-class form, quantized as `config` says.
+
+    It copies the form. `calibrate` sets the ranges and switches rounding on. In train mode the ranges then
+    follow the data until `freeze_ranges`; weight scales always follow the weights. All of it is in the state_dict.
+    """
+
+    frozen: torch.Tensor
+
+    def __init__(self, form: DeployGenerator | OneClassGenerator, config: QuantConfig | None = None) -> None:
+        super().__init__()
+        self.quantization = config or QuantConfig()
+        self.config = form.config
+        self.form = copy.deepcopy(form)
+        self._points: dict[str, QuantPoint] = {}
+        self._operations: dict[str, QuantOperation] = {}
+        self.register_buffer("frozen", torch.tensor(False))
+        self._mode: Mode = "float"
+        if isinstance(self.form, DeployGenerator) and self.quantization.class_path == "slices":
+            assert isinstance(self.form.class_affine, ClassAffine)
+            self.form.class_affine = SlicedClassAffine(self.form.class_affine)
+        self._insert_quantizers()
+        self.to(form.input_linear.weight.device).train(form.training)
+
+    def _insert_quantizers(self) -> None:
+        names = []
+        for path, module in list(self.form.named_modules()):
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                name = f"{path.removesuffix('.operation')}.weight"
+                if (bits := self.quantization.bits_of(name)) is not None:
+                    self._operations[name] = QuantOperation(module, bits)
+                    self.form.set_submodule(path, self._operations[name])
+            elif type(module) is Point:
+                name = path
+                if (bits := self.quantization.bits_of(name)) is not None:
+                    self._points[name] = QuantPoint(module, bits, self.quantization.momentum)
+                    self.form.set_submodule(path, self._points[name])
+            else:
+                continue
+            names.append(name)
+        for pattern, _ in self.quantization.exceptions:
+            if not fnmatch.filter(names, pattern):
+                raise UserError(f"the exception {pattern!r} matches no layer{did_you_mean(pattern, names)}")
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Run the form: (z float32 [N, z_dim], class weights float32 [N, num_classes]) → [N, 3, H, W]."""
+        moving = self.training and self._mode == "quantize" and not bool(self.frozen)
+        for point in self._points.values():
+            point.moving = moving
+        return self.form(*inputs)
+
+    @property
+    def mode(self) -> Literal["float", "quantize"]:
+        """Whether values are rounded; not part of the state_dict."""
+        return "quantize" if self._mode == "quantize" else "float"
+
+    @mode.setter
+    def mode(self, mode: Literal["float", "quantize"]) -> None:
+        if mode == "quantize":
+            self.check_ranges()
+        self._set_mode(mode)
+
+    def _set_mode(self, mode: Mode) -> None:
+        self._mode = mode
+        for quantizer in (*self._points.values(), *self._operations.values()):
+            quantizer.mode = mode
+
+    @torch.no_grad()
+    def calibrate(self, batches: Sequence[tuple[torch.Tensor, ...]]) -> None:
+        """Choose all ranges from float forward passes of `batches`, then switch rounding on.
+
+        Args:
+            batches: the inputs of forward; of the size that training uses, or moving ranges change their meaning.
+
+        Raises:
+            UserError: no batches, or an activation is constant or not finite.
+        """
+        if not batches:
+            raise UserError("no latents to calibrate with; give at least one batch")
+        for operation in self._operations.values():
+            operation.clip.fill_(1)
+            if self.quantization.weight_range == "mse":
+                operation.choose_clip()
+        passes: tuple[Mode, ...] = ("extremes", "values")
+        for mode in passes[: 1 if self.quantization.range_method == "minmax" else 2]:
+            self._set_mode(mode)
+            for batch in batches:
+                self.form(*batch)
+            for name, point in self._points.items():
+                if point.fixed is None:
+                    _check_range(name, *point.observer.extremes())
+        for point in self._points.values():
+            if point.fixed is None:
+                method, percentile = self.quantization.range_method, self.quantization.percentile
+                point.set_range(*point.observer.choose(method, point.bits, percentile, point.through))
+        self.frozen.fill_(False)
+        self.mode = "quantize"
+
+    def freeze_ranges(self, frozen: bool = True) -> None:
+        """Let the ranges stay where they are; the state_dict remembers it."""
+        if frozen:
+            self.check_ranges()
+        self.frozen.fill_(frozen)
+
+    def check_ranges(self) -> None:
+        """Look at every range and weight.
+
+        Raises:
+            UserError: an activation range is not set, not finite or collapsed, or a weight is not finite.
+        """
+        for name, point in self._points.items():
+            _check_range(name, *point.range.tolist())
+        for name, operation in self._operations.items():
+            if not torch.isfinite(operation.operation.weight).all():
+                raise UserError(f"{name} is not finite; go back to an earlier state and lower the learning rate")
+
+    def layers(self) -> list[str]:
+        """Return the names of all quantizers: of weights ("to_rgb.weight") and activations ("to_rgb.output")."""
+        return [*self._operations, *self._points]
+
+    def points(self) -> dict[str, QuantPoint]:
+        """Return the activation quantizers by name."""
+        return dict(self._points)
+
+    def operations(self) -> dict[str, QuantOperation]:
+        """Return the weight quantizers by name."""
+        return dict(self._operations)
+
+    @contextlib.contextmanager
+    def only(self, names: Iterable[str]) -> Iterator[None]:
+        """Quantize nothing but `names` inside the context.
+
+        Raises:
+            UserError: a name is unknown.
+        """
+        chosen = set(names)
+        for name in sorted(chosen - set(self.layers())):
+            raise UserError(f"there is no quantized layer {name}{did_you_mean(name, self.layers())}")
+        quantizers = {**self._operations, **self._points}
+        for name, quantizer in quantizers.items():
+            quantizer.enabled = name in chosen
+        try:
+            yield
+        finally:
+            for quantizer in quantizers.values():
+                quantizer.enabled = True
+
+    def all_but(self, names: Iterable[str]) -> contextlib.AbstractContextManager[None]:
+        """Quantize everything but `names` inside the context."""
+        left_out = set(names)
+        return self.only(left_out ^ set(self.layers()))
+
+    def export_form(self, float_weights: bool = False, nhwc: bool = False) -> nn.Module:
+        """Return a copy whose rounding is done by `torch.ops.quantized_decomposed`, for `torch.export.export`.
+
+        Its images are those of this module exactly, in NCHW.
+
+        Args:
+            float_weights: keep weights float behind quantize and dequantize operations, as litert-torch wants
+                them; else they are integers behind a dequantize operation, as the other exporters do.
+            nhwc: compute the first Linear in NHWC order and return images as [N, H, W, 3].
+
+        Raises:
+            UserError: a range is not set, not finite or collapsed.
+        """
+        self.check_ranges()
+        form = copy.deepcopy(self.form)
+        for path, module in list(form.named_modules()):
+            if isinstance(module, QuantPoint):
+                form.set_submodule(path, module.exported())
+            elif isinstance(module, QuantOperation):
+                form.set_submodule(path, module.exported(float_weights))
+        if nhwc:
+            form.to_nhwc()
+        return form.eval().requires_grad_(False)
+
+
+class ByClass(nn.Module):
+    """(z, y int64 [N]) → image by a generator of class weights, as the trainer and the sampler call it."""
+
+    def __init__(self, generator: DeployGenerator | QuantGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """z float32 [N, z_dim] and y int64 [N] → images [N, 3, H, W] in [-1, 1]."""
+        return self.generator(z, one_hot(y, self.generator.config.num_classes))
+
+
+def _check_bits(what: str, bits: int | None, most: int) -> None:
+    if bits is not None and not 2 <= bits <= most:
+        raise UserError(f"{what} = {bits} is not between 2 and {most}; leave it out for float")
+
+
+def _check_range(name: str, low: float, high: float) -> None:
+    if math.isnan(low) or math.isnan(high):
+        raise UserError(f"the activation range of {name} is not set or not a number; calibrate a finite student")
+    if math.isinf(low) or math.isinf(high):
+        raise UserError(f"the activation range of {name} exploded to [{low}, {high}]; take an earlier snapshot")
+    if max(high, 0.0) - min(low, 0.0) < _SMALLEST_WIDTH:
+        raise UserError(
+            f"the activation range of {name} collapsed to [{low}, {high}]; train longer or leave it float"
+        )

@@ -1,0 +1,239 @@
+"""The quantizers: a value is rounded to `(clamp(round(x · (1/scale)) + zero_point) - zero_point) · scale`.
+
+That is the arithmetic of `torch.ops.quantized_decomposed`, ties included, and not that of ATen's fake_quantize:
+the difference between the network that is trained and the graph that is exported is exactly 0.
+"""
+
+import copy
+from typing import Any, Literal
+
+import torch
+import torch.ao.quantization.fx._decomposed  # registers torch.ops.quantized_decomposed
+import torch.nn.functional as F
+from torch import nn
+
+from compress.points import Point
+from compress.ranges import Observer
+
+Mode = Literal["float", "extremes", "values", "quantize"]
+
+_OPS = torch.ops.quantized_decomposed
+# Below this share of a layer's largest scale nothing is left of a channel; runtimes refuse smaller ratios.
+_SMALLEST_SHARE = 2.0**-12
+_CLIP_CANDIDATES = 33
+
+
+class _RoundToGrid(torch.autograd.Function):
+    @staticmethod
+    def forward(  # noqa: PLR0917 (autograd passes positions)
+        ctx: Any, x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, lowest: int, highest: int
+    ) -> torch.Tensor:
+        levels = torch.round(x * (1.0 / scale)).add_(zero_point)
+        ctx.save_for_backward((levels >= lowest) & (levels <= highest))
+        return levels.clamp_(lowest, highest).sub_(zero_point).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (inside,) = ctx.saved_tensors
+        return gradients[0] * inside, None, None, None, None
+
+
+def round_to_grid(
+    x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, lowest: int, highest: int
+) -> torch.Tensor:
+    """Round x to the grid; the gradient passes unchanged inside the range and is 0 outside.
+
+    Args:
+        x: float32.
+        scale: float32, a scalar or one that broadcasts.
+        zero_point: whole numbers as float32, of the same shape as `scale`.
+        lowest: smallest level.
+        highest: largest level.
+    """
+    return _RoundToGrid.apply(x.float(), scale, zero_point, lowest, highest)  # type: ignore[return-value]
+
+
+def level_dtype(bits: int) -> torch.dtype:
+    """Return the smallest integer type for levels of `bits` bits."""
+    return torch.int8 if bits <= 8 else torch.int16
+
+
+class QuantPoint(Point):
+    """Rounds an activation to one affine grid, whose range moves with the data in training until it is frozen."""
+
+    range: torch.Tensor
+    """Lower and upper end, float32 [2]; not a number before calibration."""
+    reach: torch.Tensor
+    """What the range is of the mean extremes of a batch, float32 [2]."""
+
+    def __init__(self, point: Point, bits: int, momentum: float) -> None:
+        super().__init__(point.fixed, point.through)
+        self.bits = bits
+        self.momentum = momentum
+        self.lowest, self.highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+        self.mode: Mode = "float"
+        self.enabled = True
+        self.moving = False
+        self.observer = Observer()
+        self.register_buffer("range", torch.tensor(point.fixed or (float("nan"), float("nan"))))
+        self.register_buffer("reach", torch.ones(2))
+
+    def forward(self, x: torch.Tensor, observe: bool = True) -> torch.Tensor:
+        """Round x, or observe it, as `mode` says."""
+        if observe and self.fixed is None:
+            if self.mode == "extremes":
+                self.observer.see_extremes(x)
+            elif self.mode == "values":
+                self.observer.see_values(x)
+            elif self.mode == "quantize" and self.moving:
+                self._follow(x)
+        if self.mode != "quantize" or not self.enabled:
+            return x
+        return round_to_grid(x, *self.grid(), self.lowest, self.highest)
+
+    def grid(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return scale and zero point, float32 scalars; 0 is on the grid."""
+        low, high = self.range.double().unbind()
+        low, high = low.clamp(max=0), high.clamp(min=0)
+        scale = ((high - low) / (self.highest - self.lowest)).float()
+        zero_point = torch.round(self.lowest - low / scale.double()).clamp(self.lowest, self.highest)
+        return scale, zero_point.float()
+
+    @torch.no_grad()
+    def set_range(self, low: float, high: float) -> None:
+        """Set the range and, where batches were observed, what share of their extremes it is."""
+        self.range.copy_(torch.tensor([low, high]))
+        if self.observer.lows:
+            extremes = zip((low, high), self.observer.mean_extremes(), strict=True)
+            self.reach.copy_(torch.tensor([end / extreme if extreme else 1.0 for end, extreme in extremes]))
+        self.observer = Observer()
+
+    @torch.no_grad()
+    def _follow(self, x: torch.Tensor) -> None:
+        self.range.lerp_(torch.stack(x.detach().float().aminmax()) * self.reach, self.momentum)
+
+    def exported(self) -> "ExportPoint":
+        """Return the quantize and dequantize operations of this grid."""
+        scale, zero_point = self.grid()
+        return ExportPoint(float(scale), int(zero_point), self.lowest, self.highest, level_dtype(self.bits))
+
+
+class QuantOperation(nn.Module):
+    """A convolution or Linear whose weight is rounded to one symmetric grid per output channel."""
+
+    clip: torch.Tensor
+    """The share of a channel's largest weight that its grid reaches, float32 [out]."""
+    fixed_scale: torch.Tensor
+    """The scales of a model read from a file, float32 [out]; 0 where the scale follows the weight."""
+
+    def __init__(self, operation: nn.Conv2d | nn.Linear, bits: int) -> None:
+        super().__init__()
+        self.operation = operation
+        self.bits = bits
+        self.highest = 2 ** (bits - 1) - 1
+        self.mode: Mode = "float"
+        self.enabled = True
+        channels, device = operation.weight.shape[0], operation.weight.device
+        self.register_buffer("clip", torch.ones(channels, device=device))
+        self.register_buffer("fixed_scale", torch.zeros(channels, device=device))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the operation with its rounded weight."""
+        if self.mode != "quantize" or not self.enabled:
+            return self.operation(x)
+        weight = self.operation.weight
+        scale = _per_channel(self.scale(), weight)
+        rounded = round_to_grid(weight, scale, torch.zeros_like(scale), -self.highest, self.highest)
+        return _apply(self.operation, x, rounded)
+
+    @torch.no_grad()
+    def scale(self) -> torch.Tensor:
+        """Return the scale of every output channel, float32 [out]."""
+        reach = self.operation.weight.float().abs().flatten(1).amax(1) * self.clip
+        floor = (reach.max() * _SMALLEST_SHARE).clamp(min=torch.finfo(torch.float32).tiny * 2**24)
+        return torch.where(self.fixed_scale > 0, self.fixed_scale, torch.maximum(reach, floor) / self.highest)
+
+    @torch.no_grad()
+    def levels(self) -> torch.Tensor:
+        """Return the weight as whole numbers, int8 or int16, of the weight's shape."""
+        scale = _per_channel(self.scale(), self.operation.weight)
+        levels = torch.round(self.operation.weight * (1.0 / scale)).clamp(-self.highest, self.highest)
+        return levels.to(level_dtype(self.bits))
+
+    @torch.no_grad()
+    def choose_clip(self) -> None:
+        """Give each channel the clipping with the smallest mean squared error of its weights."""
+        weight = self.operation.weight.float().flatten(1)
+        smallest = torch.full_like(self.clip, float("inf"))
+        best = torch.ones_like(self.clip)
+        for share in torch.linspace(1.0, 0.4, _CLIP_CANDIDATES).tolist():
+            self.clip.fill_(share)
+            scale = self.scale()[:, None]
+            rounded = torch.round(weight / scale).clamp(-self.highest, self.highest) * scale
+            error = (rounded - weight).square().sum(1)
+            best = torch.where(error < smallest, share, best)
+            smallest = torch.minimum(error, smallest)
+        self.clip.copy_(best)
+
+    @torch.no_grad()
+    def load_levels(self, levels: torch.Tensor, scale: torch.Tensor) -> None:
+        """Take over the rounded weight of a file, which stays on its grid."""
+        self.fixed_scale.copy_(scale)
+        self.operation.weight.copy_(levels * _per_channel(scale, levels))
+
+    def exported(self, float_weights: bool) -> "ExportOperation":
+        """Return the operation behind its weight's dequantize operation."""
+        return ExportOperation(self, float_weights)
+
+
+class ExportPoint(Point):
+    """An activation's quantize and dequantize operations."""
+
+    def __init__(self, scale: float, zero_point: int, lowest: int, highest: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.grid = (scale, zero_point, lowest, highest, dtype)
+
+    def forward(self, x: torch.Tensor, observe: bool = True) -> torch.Tensor:
+        """Return x on the grid."""
+        return self.fork(x, 1, observe)[0]
+
+    def fork(self, x: torch.Tensor, consumers: int, observe: bool = True) -> list[torch.Tensor]:
+        """Quantize once and dequantize for every consumer."""
+        del observe
+        levels = _OPS.quantize_per_tensor(x, *self.grid)
+        return [_OPS.dequantize_per_tensor(levels, *self.grid) for _ in range(consumers)]
+
+
+class ExportOperation(nn.Module):
+    """A convolution or Linear behind the dequantize operation of its weight."""
+
+    def __init__(self, source: QuantOperation, float_weights: bool) -> None:
+        super().__init__()
+        scale = source.scale()
+        self.operation = copy.deepcopy(source.operation)
+        self.float_weights = float_weights
+        self.grid = (0, -source.highest, source.highest, level_dtype(source.bits))
+        self.register_buffer("scale", scale)
+        self.register_buffer("zero_point", torch.zeros_like(scale, dtype=torch.int64))
+        weight = self.operation.weight.detach()
+        del self.operation.weight
+        self.register_buffer("weight", weight if float_weights else source.levels())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the operation with its rounded weight."""
+        levels = self.weight
+        if self.float_weights:
+            levels = _OPS.quantize_per_channel(self.weight, self.scale, self.zero_point, *self.grid)
+        weight = _OPS.dequantize_per_channel(levels, self.scale, self.zero_point, *self.grid)
+        return _apply(self.operation, x, weight)
+
+
+def _apply(operation: nn.Conv2d | nn.Linear, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    if isinstance(operation, nn.Linear):
+        return F.linear(x, weight, operation.bias)
+    return F.conv2d(x, weight, operation.bias, operation.stride, operation.padding, 1, operation.groups)
+
+
+def _per_channel(vector: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """[out] → [out, 1, …] to multiply a weight with."""
+    return vector.reshape(-1, *[1] * (weight.dim() - 1))
