@@ -152,7 +152,7 @@ class BatchSource:
 
         def image(tensor: torch.Tensor | None) -> torch.Tensor | None:
             moved = move(tensor)
-            return None if moved is None else from_bytes(moved).contiguous()
+            return None if moved is None else from_bytes(moved)  # a view in channels-last order
 
         z, y = move(batch.z), move(batch.y)
         assert z is not None and y is not None

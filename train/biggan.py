@@ -61,8 +61,8 @@ class BatchStatisticsNorm(BigGANBatchNorm):
         """Normalise [N, C, H, W]; `truncation` selects nothing here."""
         mean, variance = batch_moments(x)
         if self.record_row is not None:
-            self.running_means[self.record_row] = mean
-            self.running_vars[self.record_row] = variance
+            self.get_buffer("running_means")[self.record_row] = mean
+            self.get_buffer("running_vars")[self.record_row] = variance
         x = (x - mean[:, None, None]) * torch.rsqrt(variance + self.eps)[:, None, None]
         if condition_vector is None:
             return x * self.weight[:, None, None] + self.bias[:, None, None]

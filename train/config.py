@@ -200,7 +200,7 @@ DIGITS = TrainConfig(
     ),
     schedule=ScheduleConfig("released", every=1),
     optimizer=OptimizerConfig(
-        images=38_400,
+        images=28_800,
         generator_lr=3e-3,
         discriminator_lr=2e-3,
         beta1=0.5,

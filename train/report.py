@@ -50,7 +50,7 @@ def comparison_sheet(reference: Reference, rows: Sequence[np.ndarray], path: Pat
         part = slice(start, start + reference.columns)
         lines += [images[part] for images in (reference.images, *rows)]
     scale = max(1, 64 // reference.images.shape[1])
-    save_png(sheet(lines, reference.names, scale=scale), path)
+    save_png(sheet(lines, reference.names, scale=scale, group=1 + len(rows)), path)
 
 
 def relative_diversity(images: np.ndarray, reference: Reference) -> float:
@@ -86,6 +86,8 @@ class Report:
         self._counts: dict[str, int] = {}
         self._saved = self._pinned = 0
         self._alarmed: set[str] = set()
+        self._bar: tqdm | None = None
+        self._tensorboard = None
 
     def start(self, step: int) -> None:
         """Open the files; what an earlier process logged beyond `step` is dropped, it will come again."""
@@ -110,14 +112,18 @@ class Report:
         for name, term in terms.items():
             self._sums[name] = self._sums[name] + term if name in self._sums else term.clone()
             self._counts[name] = self._counts.get(name, 0) + 1
-        if self.world.is_main:
+        if self._bar is not None:
             self._bar.update(self.batch_size)
         if step % self.log_every == 0 or step == self.steps:
             self._flush(step)
         if self.grid_every and (step % self.grid_every == 0 or step == self.steps) and self.world.is_main:
             self._draw(step)
-        if step == self.steps and self.world.is_main:
-            self._bar.close()
+
+    def close(self) -> None:
+        """Finish the progress line and the files, however the run ended."""
+        for resource in (self._bar, self._tensorboard):
+            if resource is not None:
+                resource.close()
 
     def after_save(self, step: int) -> None:
         """Remember the last good state."""
@@ -132,8 +138,6 @@ class Report:
         values = {name: float(mean) for name, mean in means.items()}
         for name, value in values.items():
             if not math.isfinite(value):
-                if self.world.is_main:
-                    self._bar.close()
                 raise not_finite(f"the term {name} (step {step})", self._saved, self.folder / STATE_FILE)
         if not self.world.is_main:
             return
@@ -143,7 +147,8 @@ class Report:
         entry = {"step": step, "images": step * self.batch_size, "images_per_second": round(speed, 1), **values}
         with open(self._log, "a") as file:
             file.write(json.dumps(entry) + "\n")
-        self._bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
+        if self._bar is not None:
+            self._bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
         if self._tensorboard is not None:
             for name, value in values.items():
                 self._tensorboard.add_scalar(name, value, step)

@@ -61,14 +61,17 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
     )
     outputs = Outputs(config, folder, world, sources, training)
     batches = batch_source(config, sources, world)
-    fit(
-        training,
-        batches,
-        folder,
-        world,
-        observers=[report, outputs],
-        checkpoint_minutes=config.runtime.checkpoint_minutes,
-    )
+    try:
+        fit(
+            training,
+            batches,
+            folder,
+            world,
+            observers=[report, outputs],
+            checkpoint_minutes=config.runtime.checkpoint_minutes,
+        )
+    finally:
+        report.close()
     if world.is_main:
         comparison_sheet(reference, [draw(training.average.module, reference)], folder / "samples" / "final.png")
         print(f"pictures: {folder / 'samples'}; weights: {folder}")
@@ -130,9 +133,8 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     )
     on_gpu = world.device.type == "cuda"
     for module in (generator, average, discriminator):
-        module.to(world.device)
-        if on_gpu:
-            module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (missing in its stub)
+        # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
+        module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     settings = config.optimizer
     # Floats, because fused Adam refuses an integer beta.
     betas = (float(settings.beta1), float(settings.beta2))

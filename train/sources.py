@@ -44,12 +44,12 @@ def open_sources(config: TrainConfig, folder: Path, world: World) -> Sources:
     Raises:
         UserError: something is missing or does not fit, with the command that makes it.
     """
+    if not (config.data.teacher or config.data.reals):
+        raise UserError("nothing to learn from: give --data.teacher, --data.reals or both")
+    _check_needs(config)
     pairs = _open_pairs(config, folder, world) if config.data.teacher else None
     classes = _classes(config, pairs)
     reals = _open_reals(config, classes, folder, world) if config.data.reals else None
-    if pairs is None and reals is None:
-        raise UserError("nothing to learn from: give --data.teacher, --data.reals or both")
-    _check_needs(config, pairs is not None, reals is not None)
     names = class_names(config.generator.num_classes)
     if reals is not None and world.is_main:
         write_label_sheet(reals, names, folder / "samples" / "real-labels.png")
@@ -143,8 +143,9 @@ def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: Wo
     return load_reals(path, generator.image_size, classes, generator.num_classes, cache)
 
 
-def _check_needs(config: TrainConfig, teacher: bool, reals: bool) -> None:
+def _check_needs(config: TrainConfig) -> None:
     """Refuse weights whose data is not there, instead of leaving their terms out."""
+    teacher, reals = bool(config.data.teacher), bool(config.data.reals)
     needs = {
         "feature": teacher,
         "pixel": teacher,

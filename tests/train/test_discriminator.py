@@ -13,7 +13,9 @@ def test_the_paper_discriminator_has_its_size():
 def test_every_layer_returns_its_features(size, layers):
     scores, features = Discriminator(4, size, 10)(torch.zeros(2, 3, size, size), torch.tensor([0, 9]))
     assert scores.shape == (2,)
-    assert [tuple(f.shape[1:]) for f in features] == [(4 * 2**k, size // 2 ** (k + 1),) * 1 + (size // 2 ** (k + 1),) for k in range(layers)]
+    assert [tuple(f.shape[1:]) for f in features] == [
+        (4 * 2**k, size // 2 ** (k + 1), size // 2 ** (k + 1)) for k in range(layers)
+    ]
 
 
 def test_weights_have_spectral_norm_one():
@@ -43,7 +45,7 @@ def test_a_call_in_eval_mode_leaves_the_spectral_vectors_alone():
 
 def test_the_class_is_projected():
     torch.manual_seed(0)
-    discriminator = Discriminator(4, 32, 10).eval()
+    discriminator = Discriminator(4, 32, 10).eval().requires_grad_(False)
     x = torch.randn(1, 3, 32, 32).repeat(2, 1, 1, 1)
     scores, features = discriminator(x, torch.tensor([3, 7]))
     pooled = features[-1].sum(dim=(2, 3))[0]

@@ -26,7 +26,9 @@ def test_dw32_has_the_paper_size():
     assert count_macs(generator) == pytest.approx(428.8e6, rel=2e-4)
 
 
-@pytest.mark.parametrize(("channels", "paper_parameters", "paper_macs"), [(32, 9.3e6, 2.29e9), (16, 2.9e6, 0.58e9)])
+@pytest.mark.parametrize(
+    ("channels", "paper_parameters", "paper_macs"), [(32, 9.3e6, 2.29e9), (16, 2.9e6, 0.58e9)]
+)
 def test_std_lands_on_table_1(channels, paper_parameters, paper_macs):
     """The paper's counter is unknown; its figures have two or three digits."""
     generator = Generator(GeneratorConfig("std", channels))
@@ -52,7 +54,9 @@ def test_gains_start_at_one_and_biases_at_zero_for_every_class():
 
 def test_every_weight_gets_a_gradient_after_the_first_update():
     torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(channels=4, image_size=32, num_classes=3, z_dim=8, class_embedding_dim=8))
+    generator = Generator(
+        GeneratorConfig(channels=4, image_size=32, num_classes=3, z_dim=8, class_embedding_dim=8)
+    )
     optimizer = torch.optim.Adam(generator.parameters(), lr=1e-2)
     z, y = torch.randn(6, 8), torch.arange(6) % 3
     for _ in range(2):  # gain weights start at zero, so that the embedding learns from the second update on
@@ -72,7 +76,7 @@ def test_a_class_embedding_may_be_mixed():
     z, table = torch.randn(1, 128), generator.class_embedding.weight
     ends = generator(z.repeat(2, 1), torch.tensor([0, 1]))
     middle = generator.synthesize(z, table.mean(dim=0, keepdim=True))
-    assert torch.allclose(generator.synthesize(z, table[:1]), ends[:1], atol=1e-6)
+    assert torch.allclose(generator.synthesize(z, table[:1]), ends[:1], atol=1e-5)
     assert (middle - ends[0]).abs().max() > 1e-3
 
 

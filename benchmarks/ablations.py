@@ -1,0 +1,99 @@
+"""The paper's Table 2 on the embedded digits: `python benchmarks/ablations.py [--runs runs] [--seeds 0 1]`.
+
+Trains the full objective, the four ablations and the from-scratch baseline at equal images, one run folder
+each (finished ones are kept), and writes the table as JSON and Markdown.
+"""
+
+import dataclasses
+import json
+import platform
+import statistics
+from pathlib import Path
+
+import torch
+
+from train.checkpoint import write_atomically, write_json
+from train.cli import parse, run_script
+from train.config import PRESETS
+from train.distributed import distributed_world
+from train.run import CONFIG_FILE, QUALITY_FILE, train
+
+ROWS = {
+    "digits": "all terms",
+    "digits-no-feature": "− L_KD_feat",
+    "digits-no-real": "− L_GAN",
+    "digits-no-adversarial": "− L_KD_S, L_KD_D",
+    "digits-pixel-only": "L_KD_pix alone",
+    "scratch-digits-student": "from scratch: L_GAN alone",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class AblationsConfig:
+    """What to run and where to write."""
+
+    runs: Path = Path("runs")
+    """Folder of the run folders; the default configuration's digits run there is taken as the first row."""
+    out: Path = Path("benchmarks/ablations_digits.json")
+    """The table; a .md file is written beside it."""
+    seeds: tuple[int, ...] = (0,)
+    """Every row is trained once per seed."""
+
+
+def main(arguments: list[str]) -> None:
+    """Train what is missing and write the table."""
+    config = parse(AblationsConfig, arguments, __doc__ or "")
+    rows = []
+    with distributed_world("cpu") as world:
+        for preset, title in ROWS.items():
+            for seed in config.seeds:
+                folder = config.runs / (preset if seed == 0 else f"{preset}-seed{seed}")
+                run = dataclasses.replace(PRESETS[preset][1], seed=seed)
+                train(run, folder, world)
+                quality = json.loads((folder / QUALITY_FILE).read_text())
+                settings = json.loads((folder / CONFIG_FILE).read_text())["settings"]
+                rows.append(
+                    {"preset": preset, "title": title, "seed": seed, "images": settings["optimizer"]["images"]}
+                    | {"quality": quality}
+                )
+    write_json(config.out, {"rows": rows, "torch": torch.__version__, "machine": platform.processor()})
+    text = markdown(rows)
+    write_atomically(config.out.with_suffix(".md"), lambda path: path.write_text(text))
+    print(text)
+
+
+def markdown(rows: list[dict]) -> str:
+    """Return the table, one line per preset: the mean over its seeds and, with several, their spread."""
+    seeds = len({row["seed"] for row in rows})
+    lines = [
+        "| objective | preset | recognised | diversity | L1 to the teacher |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for preset, title in ROWS.items():
+        of_preset = [row["quality"] for row in rows if row["preset"] == preset]
+        cells = [title, f"`{preset}`"]
+        for name, form in (("recognised", "{:.1%}"), ("diversity", "{:.2f}"), ("l1_to_teacher", "{:.3f}")):
+            cells.append(_cell([quality[name] for quality in of_preset], form))
+        lines.append(f"| {' | '.join(cells)} |")
+    images = rows[0]["images"]
+    class_mean = rows[0]["quality"]["l1_of_class_mean"]
+    lines += [
+        "",
+        f"{images:,} training images per row, {rows[0]['quality']['images']:,} judged latents, "
+        f"{seeds} seed{'s (mean, range)' if seeds > 1 else ''}; the teacher's class mean image has L1 {class_mean:.3f}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(values: list[float | None], form: str) -> str:
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return "–"
+    text = form.format(statistics.fmean(numbers))
+    if len(numbers) > 1:
+        text += f" ({form.format(min(numbers))}–{form.format(max(numbers))})"
+    return text
+
+
+if __name__ == "__main__":
+    run_script(main)

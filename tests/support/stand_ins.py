@@ -1,0 +1,52 @@
+"""Stand-ins that several test modules build."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from train.checkpoint import SnapshotInfo, save_snapshot
+from train.generator import Generator, GeneratorConfig
+
+
+class FixedPairs:
+    """Stored pairs without files."""
+
+    def __init__(self, count: int = 40, size: int = 32, z_dim: int = 128, classes: int = 10) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.z = torch.randn(count, z_dim, generator=generator)
+        self.y = torch.arange(count) % classes
+        self.images = torch.randint(0, 256, (count, size, size, 3), generator=generator, dtype=torch.uint8)
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def gather(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        chosen = torch.from_numpy(np.asarray(indices))
+        return self.z[chosen], self.y[chosen], self.images[chosen]
+
+
+def without_timing(line: dict) -> dict:
+    return {name: value for name, value in line.items() if name != "images_per_second"}
+
+
+def replace(config: Any, **changes: Any) -> Any:
+    """Replace nested fields: replace(config, loss__pixel=1)."""
+    for path, value in changes.items():
+        *parents, name = path.split("__")
+        if parents:
+            inner = replace(getattr(config, parents[0]), **{"__".join([*parents[1:], name]): value})
+            config = dataclasses.replace(config, **{parents[0]: inner})
+        else:
+            config = dataclasses.replace(config, **{name: value})
+    return config
+
+
+def save_random_student(path: Path, config: GeneratorConfig) -> Generator:
+    torch.manual_seed(1)
+    generator = Generator(config).eval()
+    info = SnapshotInfo(config, {i: f"class {i}" for i in range(config.num_classes)}, 0.5, "a test")
+    save_snapshot(path, generator, info)
+    return generator

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import torch
+from stand_ins import FixedPairs
+
+from train.augment import BACKGROUND, RANDOM_NUMBERS, shift_and_cutout
+from train.batches import BatchSource, ClassBalancedReals
+from train.distributed import World
+
+CPU = torch.device("cpu")
+
+
+def source(pairs=None, reals=None, *, world=None, batch_size=8, seed=5, augment=False) -> BatchSource:
+    world = world or World(0, 1, CPU)
+    return BatchSource(
+        batch_size=batch_size,
+        seed=seed,
+        world=world,
+        pairs=pairs,
+        reals=reals,
+        classes=list(range(10)),
+        z_dim=128,
+        augment=augment,
+    )
+
+
+def reals_of(classes: int = 10) -> ClassBalancedReals:
+    """Images whose every byte is their class."""
+    labels = np.repeat(np.arange(classes), 3)
+    images = np.tile(labels[:, None, None, None], (1, 32, 32, 3)).astype(np.uint8)
+    return ClassBalancedReals(images, labels)
+
+
+def test_a_batch_depends_on_the_seed_and_the_step_alone():
+    first, second = source(FixedPairs()), source(FixedPairs())
+    ahead = [first.at(step) for step in range(12)]
+    alone = second.at(9)
+    assert torch.equal(ahead[9].z, alone.z)
+    assert torch.equal(ahead[9].teacher, alone.teacher)
+    assert not torch.equal(source(FixedPairs(), seed=6).at(9).z, alone.z)
+
+
+def test_an_epoch_shows_every_pair_once():
+    pairs = FixedPairs(40)
+    batches = source(pairs)
+    for epoch in range(2):
+        seen = torch.cat([batches.at(epoch * 5 + step).z for step in range(5)])
+        assert torch.equal(seen.sort(dim=0).values, pairs.z.sort(dim=0).values)
+    assert not torch.equal(batches.at(0).z, batches.at(5).z)
+
+
+def test_real_images_have_the_classes_of_the_pairs():
+    batch = source(FixedPairs(), reals_of()).at(0)
+    shown = ((batch.real[:, 0, 0, 0] + 1) * 127.5).round().long()
+    assert torch.equal(shown, batch.y)
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+def test_the_shares_of_two_processes_make_up_the_global_batch(scratch):
+    pairs = None if scratch else FixedPairs()
+    whole = source(pairs, reals_of(), augment=True).at(3)
+    shares = [source(pairs, reals_of(), world=World(r, 2, CPU), augment=True).at(3) for r in range(2)]
+    for name in ("z", "real"):
+        together = torch.cat([getattr(share, name) for share in shares])
+        assert torch.equal(
+            together.flatten(1).sort(dim=0).values, getattr(whole, name).flatten(1).sort(dim=0).values
+        )
+    if scratch:  # halves of each share have the same classes, which the mode-seeking term needs
+        for batch in (whole, *shares):
+            first, second = batch.y.chunk(2)
+            assert torch.equal(first, second)
+
+
+def test_latents_without_a_teacher_are_truncated_and_never_repeat():
+    batches = source(None, reals_of())
+    drawn = torch.cat([batches.at(step).z for step in range(6)])
+    assert drawn.abs().max() < 2
+    assert len(torch.unique(drawn, dim=0)) == 48
+    assert {batches.at(step).diversity_target for step in range(20)} == {0.8, 1.0}
+
+
+def test_a_batch_that_does_not_split_is_refused():
+    with pytest.raises(ValueError, match="9"):
+        source(FixedPairs(), world=World(0, 2, CPU), batch_size=9)
+
+
+def test_shift_and_cutout():
+    images = torch.arange(2 * 3 * 20 * 20, dtype=torch.float32).reshape(2, 3, 20, 20) / 1e4
+    uniform = torch.tensor([[0.0, 0.999, 0.5, 0.0, 0.0], [0.9, 0.999, 0.5, 0.0, 0.0]])
+    changed = shift_and_cutout(images, uniform, probability=0.6)
+    assert torch.equal(changed[1], images[1])  # 0.9 is not below 0.6
+    assert (changed[0, :, :5, :5] == BACKGROUND).all()  # the hole, a quarter of the side
+    assert torch.equal(changed[0, :, 7:, :], images[0, :, 5:-2, :])  # two rows down, a tenth of the side
+
+
+def test_augmentation_is_differentiable_and_bounded():
+    images = torch.zeros(64, 3, 32, 32, requires_grad=True)
+    uniform = torch.rand(64, RANDOM_NUMBERS, generator=torch.Generator().manual_seed(0))
+    changed = shift_and_cutout(images, uniform, probability=1.0)
+    changed.sum().backward()
+    assert set(images.grad.unique().tolist()) == {0.0, 1.0}
+    blank = (changed[:, 0] == BACKGROUND).float().mean()
+    assert 1 / 16 - 1e-6 <= blank < 1 / 16 + 2 * 3 / 32

@@ -1,0 +1,61 @@
+"""Two gloo processes must do what one process does with the same global batch."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+PROGRAM = textwrap.dedent(
+    """
+    import json, sys
+    from pathlib import Path
+    import torch
+    torch.set_num_threads(1)
+    from train.config import *
+    from train.distributed import distributed_world
+    from train.generator import GeneratorConfig
+    from train.run import train
+
+    scratch = sys.argv[2] == "scratch"
+    generator = GeneratorConfig("biggan", 8, 32, 10) if scratch else GeneratorConfig("dw", 2, 32, 10)
+    loss = LossConfig(feature=1.0, pixel=1.0, distillation_generator=0.1, real_generator=0.1)
+    if scratch:
+        loss = LossConfig(0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0)
+    config = TrainConfig(
+        generator=generator, discriminator=DiscriminatorConfig(4), loss=loss,
+        data=DataConfig(teacher="" if scratch else "digits", per_class=8),
+        schedule=ScheduleConfig("released", every=2), augment=0.6 if scratch else 0.0,
+        optimizer=OptimizerConfig(batch_size=8, images=48, generator_lr=1e-3, discriminator_lr=1e-3),
+        runtime=RuntimeConfig(device="cpu", log_every=1, grids=1),
+    )
+    with distributed_world("cpu") as world:
+        train(config, Path(sys.argv[1]), world)
+    """
+)
+
+
+def stats(tmp_path, name: str, kind: str, processes: int) -> list[dict]:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    done = subprocess.run(
+        [*launcher, str(script), str(tmp_path / name), kind], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    entries = [json.loads(line) for line in (tmp_path / name / "stats.jsonl").read_text().splitlines()]
+    return [entry for entry in entries if "alarm" not in entry]
+
+
+@pytest.mark.parametrize("kind", ["distil", pytest.param("scratch", marks=pytest.mark.slow)])
+def test_two_processes_have_the_losses_of_one(tmp_path, kind):
+    one = stats(tmp_path, "one", kind, 1)
+    two = stats(tmp_path, "two", kind, 2)
+    assert len(one) == len(two) == 6
+    for single, double in zip(one, two, strict=True):
+        assert single.keys() == double.keys()
+        for name in single.keys() - {"images_per_second"}:
+            assert double[name] == pytest.approx(single[name], abs=2e-4), (single["step"], name)

@@ -1,0 +1,146 @@
+import dataclasses
+
+import pytest
+import torch
+
+from train import losses
+from train.batches import Batch
+from train.config import PIXEL_ONLY, LossConfig, ScheduleConfig, ablations, from_scratch
+from train.discriminator import Discriminator
+from train.generator import Generator, GeneratorConfig
+from train.step import Players, StepWeights, train_step, weights_at
+
+OFF = StepWeights(0, 0, 0, 0, 0, 0, 0)
+
+
+def make_players() -> Players:
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(channels=2, image_size=32, num_classes=10))
+    discriminator = Discriminator(4, 32, 10)
+    return Players(
+        generator,
+        discriminator,
+        torch.optim.SGD(generator.parameters(), lr=0.1),
+        torch.optim.SGD(discriminator.parameters(), lr=0.1),
+        real_distance=torch.tensor(0.5),
+    )
+
+
+def make_batch(count: int = 6) -> Batch:
+    torch.manual_seed(1)
+    y = torch.arange(count) % (count // 2)
+    images = torch.rand(2, count, 3, 32, 32) * 2 - 1
+    return Batch(torch.randn(count, 128), y, images[0], images[1], None, 0.8)
+
+
+def snapshot(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in module.named_parameters()}
+
+
+def changed(before: dict[str, torch.Tensor], module: torch.nn.Module) -> bool:
+    return any(not torch.equal(before[name], value) for name, value in module.named_parameters())
+
+
+def test_released_schedule_adds_the_adversarial_terms_every_nth_step():
+    loss, schedule = LossConfig(), ScheduleConfig("released", every=5)
+    adversarial = [weights_at(loss, schedule, step, 100).adversarial > 0 for step in range(10)]
+    assert adversarial == [False] * 4 + [True] + [False] * 4 + [True]
+    assert all(weights_at(loss, schedule, step, 100).feature == 1 for step in range(10))
+
+
+def test_paper_schedule_updates_the_generator_once_per_n_discriminator_updates():
+    schedule = ScheduleConfig("paper", every=10)
+    weights = [weights_at(LossConfig(), schedule, step, 100) for step in range(20)]
+    assert [w.trains_generator for w in weights] == ([False] * 9 + [True]) * 2
+    assert all(w.trains_discriminator for w in weights)
+
+
+def test_the_pixel_weight_decays_with_the_step():
+    loss = LossConfig(pixel=0.2, pixel_decay_end=0.5)
+    values = [weights_at(loss, ScheduleConfig(), step, 100).pixel for step in (0, 25, 50, 99)]
+    assert values == pytest.approx([0.2, 0.1, 0, 0])
+    constant = dataclasses.replace(loss, pixel_decay_end=0.0)
+    assert weights_at(constant, ScheduleConfig(), 99, 100).pixel == 0.2
+
+
+def test_each_ablation_switches_its_terms_off(tiny_config):
+    schedule = ScheduleConfig("released", every=1)
+    rows = {n: weights_at(c.loss, schedule, 0, 10) for n, c in ablations(tiny_config).items()}
+    assert rows["no-feature"].feature == 0
+    assert rows["no-feature"].distillation_discriminator == 1
+    assert (rows["no-real"].real_generator, rows["no-real"].real_discriminator) == (0, 0)
+    kept = rows["no-adversarial"]
+    assert (kept.distillation_generator, kept.distillation_discriminator) == (0, 0)
+    assert min(kept.feature, kept.real_generator, kept.real_discriminator) > 0
+    assert not rows["pixel-only"].trains_discriminator
+    assert rows["pixel-only"].pixel == PIXEL_ONLY.pixel
+    scratch = weights_at(from_scratch(tiny_config).loss, schedule, 0, 10)
+    assert (
+        scratch.feature,
+        scratch.pixel,
+        scratch.distillation_generator,
+        scratch.distillation_discriminator,
+    ) == (0,) * 4
+    assert scratch.real_generator == scratch.real_discriminator == 1
+
+
+@pytest.mark.parametrize("term", [f.name for f in dataclasses.fields(StepWeights)])
+def test_each_term_moves_the_network_that_it_belongs_to(term):
+    players = make_players()
+    generator, discriminator = snapshot(players.generator), snapshot(players.discriminator)
+    terms = train_step(players, make_batch(), dataclasses.replace(OFF, **{term: 1.0}))
+    of_discriminator = term.endswith("discriminator")
+    assert changed(generator, players.generator) != of_discriminator
+    assert changed(discriminator, players.discriminator) == of_discriminator
+    assert len(terms) == 1
+    assert not any(value.requires_grad for value in terms.values())
+
+
+def test_reported_terms_are_those_of_the_losses():
+    players, batch = make_players(), make_batch()
+    with torch.no_grad():
+        student = players.generator(batch.z, batch.y)  # the same batch statistics as in the step
+        pixel = losses.pixel_loss(batch.teacher, student)
+    assert train_step(players, batch, dataclasses.replace(OFF, pixel=2.0))["g_pixel"] == pytest.approx(
+        float(pixel)
+    )
+
+
+def test_the_discriminator_learns_equation_7_on_one_call():
+    players, batch = make_players(), make_batch()
+    calls = []
+    players.discriminator.register_forward_hook(lambda module, args, out: calls.append(len(args[0])))
+    train_step(players, batch, dataclasses.replace(OFF, distillation_discriminator=1.0, real_discriminator=0.2))
+    assert calls == [18]  # teacher, real and student images together
+
+
+def test_student_and_teacher_features_come_from_one_discriminator_state():
+    players, batch = make_players(), make_batch()
+    seen = []
+
+    def remember(module, args, out):
+        if not module.training:
+            seen.append({n: v.clone() for n, v in module.state_dict().items()})
+
+    players.discriminator.register_forward_hook(remember)
+    weights = dataclasses.replace(OFF, feature=1.0, distillation_discriminator=1.0)
+    train_step(players, batch, weights)
+    assert len(seen) == 2
+    assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
+
+
+def test_identical_images_have_no_feature_loss():
+    players, batch = make_players(), make_batch()
+    with torch.no_grad():
+        student = players.generator(batch.z, batch.y)
+    batch = dataclasses.replace(batch, teacher=student)
+    assert train_step(players, batch, dataclasses.replace(OFF, feature=1.0))["g_feature"] == 0
+
+
+def test_bfloat16_keeps_losses_and_weights_in_float32():
+    players, batch = make_players(), make_batch()
+    players.precision = torch.bfloat16
+    terms = train_step(players, batch, StepWeights(1, 1, 1, 1, 1, 1, 1))
+    assert {value.dtype for value in terms.values()} == {torch.float32}
+    assert {p.dtype for p in players.generator.parameters()} == {torch.float32}
+    assert all(torch.isfinite(value) for value in terms.values())
