@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from compress.deploy_form import ClassAffine, DeployGenerator, one_hot
+from compress.deploy_form import ClassAffine, DeployGenerator
 from compress.one_class import OneClassGenerator
 from compress.points import Layer, Point
 from compress.quantizer import Mode, QuantOperation, QuantPoint
@@ -269,18 +269,6 @@ class QuantGenerator(nn.Module):
         if nhwc:
             form.to_nhwc()
         return form.eval().requires_grad_(False)
-
-
-class ByClass(nn.Module):
-    """(z, y int64 [N]) → image by a generator of class weights, as the trainer and the sampler call it."""
-
-    def __init__(self, generator: DeployGenerator | QuantGenerator) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """z float32 [N, z_dim] and y int64 [N] → images [N, 3, H, W] in [-1, 1]."""
-        return self.generator(z, one_hot(y, self.generator.config.num_classes))
 
 
 def _check_bits(what: str, bits: int | None, most: int) -> None:

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from compress.by_class import ByClass
 from compress.deploy_form import DeployGenerator
 from compress.fake_quant import QuantConfig, QuantGenerator
 from compress.quantizer import level_dtype
-from train.checkpoint import SnapshotInfo, save_tensors
+from train.checkpoint import SnapshotInfo, read_info, read_tensors, save_tensors
 from train.errors import UserError
-from train.generator import GeneratorConfig
 
 INT8_FORMAT = "tinygan-edge-int8-student-1"
 
@@ -47,19 +46,12 @@ def load_int8(path: Path) -> tuple[QuantGenerator, SnapshotInfo]:
     Raises:
         UserError: there is no such file, or it is damaged, or it is not an int8 student of this project.
     """
-    if not path.is_file():
-        raise UserError(f"no int8 student at {path}; make one with: python compress/qat.py")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not a readable safetensors file ({error})") from None
+    tensors, metadata = read_tensors(path, "int8 student", "make one with: python compress/qat.py")
     if metadata.get("format") != INT8_FORMAT:
         raise UserError(
             f"{path} is no int8 student: its format is {metadata.get('format')!r}, not {INT8_FORMAT!r}"
         )
-    info, quantization = _read_description(metadata, path)
+    info, quantization = read_info(metadata, path), _read_quantization(metadata, path)
     student = QuantGenerator(DeployGenerator(info.generator), quantization).eval()
     _check_tensors(tensors, _tensors(student), path)
     _fill(student, tensors)
@@ -71,6 +63,12 @@ def load_int8(path: Path) -> tuple[QuantGenerator, SnapshotInfo]:
     student.freeze_ranges()
     student.mode = "quantize"
     return student, info
+
+
+def load_int8_by_class(path: Path) -> tuple[ByClass, SnapshotInfo]:
+    """Read a quantized student as (z, y) → image, for `train.checkpoint.load_student`; see `load_int8`."""
+    student, info = load_int8(path)
+    return ByClass(student).eval(), info
 
 
 def _tensors(student: QuantGenerator) -> dict[str, torch.Tensor]:
@@ -124,14 +122,10 @@ def _check_tensors(found: Mapping[str, torch.Tensor], expected: Mapping[str, tor
             raise UserError(f"{path} is damaged: {name} is {shapes}; make the file again")
 
 
-def _read_description(metadata: Mapping[str, str], path: Path) -> tuple[SnapshotInfo, QuantConfig]:
+def _read_quantization(metadata: Mapping[str, str], path: Path) -> QuantConfig:
     try:
-        fields = json.loads(metadata["info"])
-        generator = GeneratorConfig(**fields.pop("generator"))
-        classes = {int(index): name for index, name in fields.pop("classes").items()}
-        info = SnapshotInfo(generator=generator, classes=classes, **fields)
         chosen = json.loads(metadata["quantization"])
         chosen["exceptions"] = tuple((pattern, bits) for pattern, bits in chosen["exceptions"])
-        return info, QuantConfig(**chosen)
+        return QuantConfig(**chosen)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} has a damaged description ({error!r}); make the file again") from None

@@ -29,8 +29,9 @@ class _RoundToGrid(torch.autograd.Function):
         ctx: Any, x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, lowest: int, highest: int
     ) -> torch.Tensor:
         levels = torch.round(x * (1.0 / scale)).add_(zero_point)
-        ctx.save_for_backward((levels >= lowest) & (levels <= highest))
-        return levels.clamp_(lowest, highest).sub_(zero_point).mul_(scale)
+        clamped = levels.clamp(lowest, highest)
+        ctx.save_for_backward(clamped == levels)
+        return clamped.sub_(zero_point).mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:

@@ -1,6 +1,8 @@
 """Files that survive a kill: the training state to resume from, and the snapshot that inference needs."""
 
+import contextlib
 import dataclasses
+import importlib
 import json
 import os
 import pickle
@@ -17,6 +19,8 @@ from train.errors import UserError
 from train.generator import Generator, GeneratorConfig
 
 SNAPSHOT_FORMAT = "tinygan-edge-student-1"
+# What later stages write → module:function that reads it. A name, not an import: nothing here depends on them.
+LATER_FORMATS: dict[str | None, str] = {"tinygan-edge-int8-student-1": "compress.int8_file:load_int8_by_class"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,26 +146,58 @@ def load_snapshot(path: Path) -> tuple[Generator, SnapshotInfo]:
     Raises:
         UserError: there is no such file, or it is damaged, or it is not a student of this project.
     """
-    if not path.is_file():
-        raise UserError(f"no student snapshot at {path}; train one with: python train/main.py")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not a readable safetensors file ({error})") from None
+    tensors, metadata = read_tensors(path, "student snapshot", "train one with: python train/main.py")
     if metadata.get("format") != SNAPSHOT_FORMAT:
         raise UserError(
             f"{path} is no student snapshot: its format is {metadata.get('format')!r}, not {SNAPSHOT_FORMAT!r}"
         )
-    info = _read_info(metadata, path)
+    info = read_info(metadata, path)
     generator = Generator(info.generator)
     check_state_dict(tensors, generator, path)
     generator.load_state_dict(tensors)
     return generator.eval(), info
 
 
-def _read_info(metadata: Mapping[str, str], path: Path) -> SnapshotInfo:
+def load_student(path: Path) -> tuple[Generator, SnapshotInfo]:
+    """Read a student in any of its forms: a snapshot, or what a later stage made of one.
+
+    Returns:
+        A generator, in eval mode on the CPU, or a module that can be called, asked for class embeddings and
+        told to synthesize like one; and its description.
+
+    Raises:
+        UserError: as `load_snapshot`.
+    """
+    stored = None
+    if path.is_file():
+        with contextlib.suppress(SafetensorError, OSError), safe_open(path, framework="pt") as file:
+            stored = (file.metadata() or {}).get("format")
+    module, _, function = LATER_FORMATS.get(stored, "").partition(":")
+    return getattr(importlib.import_module(module), function)(path) if module else load_snapshot(path)
+
+
+def read_tensors(path: Path, what: str, remedy: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read a safetensors file: its tensors by name, and its metadata.
+
+    Raises:
+        UserError: there is no such file (what to do then is the `remedy`), or it is damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"no {what} at {path}; {remedy}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            return tensors, file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a readable safetensors file ({error})") from None
+
+
+def read_info(metadata: Mapping[str, str], path: Path) -> SnapshotInfo:
+    """Read the description in a snapshot's metadata.
+
+    Raises:
+        UserError: it is damaged.
+    """
     try:
         fields = json.loads(metadata["info"])
         generator = GeneratorConfig(**fields.pop("generator"))

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.lib.npyio import NpzFile
 
-from train.checkpoint import SnapshotInfo, load_snapshot, write_atomically
+from train.checkpoint import SnapshotInfo, load_student, write_atomically
 from train.classes import parse_classes
 from train.cli import parse, run_script
 from train.errors import UserError
@@ -41,7 +41,7 @@ class SampleConfig:
     run: Path | None = None
     """Run folder of the student; runs/digits unless --checkpoint is given."""
     checkpoint: Path | None = None
-    """One snapshot file, in place of --run."""
+    """One snapshot file, float or int8, in place of --run."""
     classes: str | None = None
     """Classes to draw, such as 0-9 or 3,7; left out: the trained ones, or 10 spread evenly over them."""
     seed: int = 0
@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> None:
     config = parse(SampleConfig, arguments, "Draw images from a student's snapshot.")
     _check_flags(config)
     snapshot = config.checkpoint or (config.run or _DEFAULT_RUN) / "student.safetensors"
-    generator, info = load_snapshot(snapshot)
+    generator, info = load_student(snapshot)
     if config.save_arrays is not None:
         _check_target(config.save_arrays, "--save-arrays", ".npz")
     if config.latents is not None:

@@ -8,8 +8,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from compress.by_class import ByClass
 from compress.deploy_form import deploy_form, one_hot
-from compress.fake_quant import ByClass, QuantConfig, QuantGenerator
+from compress.fake_quant import QuantConfig, QuantGenerator
 from compress.int8_file import INT8_FORMAT, load_int8, save_int8
 from compress.one_class import specialise
 from compress.quantizer import QuantOperation, QuantPoint, round_to_grid

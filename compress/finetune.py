@@ -1,0 +1,242 @@
+"""Fine-tuning of a quantized student by the float run's own step and loop."""
+
+import copy
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from compress.by_class import ByClass
+from compress.config import QatConfig
+from compress.deploy_form import DeployGenerator, one_hot
+from compress.equalise import equalise
+from compress.fake_quant import QuantGenerator
+from compress.float_run import FloatRun
+from compress.int8_file import load_int8, save_int8
+from train.batches import Batch
+from train.checkpoint import load_state
+from train.config import TrainConfig
+from train.distributed import World
+from train.errors import UserError
+from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit
+from train.report import Reference, Report, comparison_sheet, draw
+from train.run import batch_source
+from train.sources import Sources, grid_reference
+from train.step import Players
+
+INT8_FILE = "student_int8.safetensors"
+_LOG_ENTRIES, _GRIDS = 16, 4  # over the whole fine-tuning
+_EQUALISING_BATCHES = 8  # the extremes of more hardly differ
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A fine-tuned student."""
+
+    student: QuantGenerator
+    file: Path
+    seconds: float | None
+    """Of training; None where it was resumed or found finished, so that nobody measured the whole."""
+
+
+class FineTuneBatches:
+    """The run's batches from where the float training stopped; with `target`, its images are the teacher's."""
+
+    def __init__(self, source: Batches, first_step: int, target: nn.Module | None) -> None:
+        self.source, self.first_step, self.target = source, first_step, target
+
+    def at(self, step: int) -> Batch:
+        """Return this process's share of a step's batch, on its device."""
+        batch = self.source.at(self.first_step + step)
+        if self.target is None:
+            return batch
+        with torch.no_grad():
+            return dataclasses.replace(batch, teacher=self.target(batch.z, batch.y), real=None)
+
+
+@dataclasses.dataclass
+class RangeFreezer:
+    """Freezes the activation ranges after a step; a pure function of the step, so that resuming is exact."""
+
+    student: QuantGenerator
+    freeze_step: int
+
+    def start(self, step: int) -> None:
+        """Freeze if the step is past."""
+        self.after_step(step, {})
+
+    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
+        """Freeze when the step comes."""
+        del terms
+        if step >= self.freeze_step and not bool(self.student.frozen):
+            self.student.freeze_ranges()
+
+    def after_save(self, step: int) -> None:
+        """Nothing to do."""
+
+
+@dataclasses.dataclass
+class Grids:
+    """Draws teacher, float student and quantized student under one another; see `train.loop.Observer`."""
+
+    folder: Path
+    world: World
+    reference: Reference
+    float_student: nn.Module
+    average: nn.Module
+    steps: int
+
+    def start(self, step: int) -> None:
+        """Draw the float student once."""
+        del step
+        self._float_images = draw(self.float_student, self.reference)
+
+    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
+        """Draw when it is time."""
+        del terms
+        every = -(-self.steps // _GRIDS)
+        if self.world.is_main and (step % every == 0 or step == self.steps):
+            self.draw(self.folder / "samples" / f"step-{step:07d}.png")
+
+    def after_save(self, step: int) -> None:
+        """Nothing to do."""
+
+    def draw(self, path: Path) -> None:
+        """Write the three rows to `path`."""
+        comparison_sheet(self.reference, [self._float_images, draw(self.average, self.reference)], path)
+
+
+def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantGenerator, world: World) -> Result:
+    """Fine-tune in `settings.folder`, or go on where it was stopped; leave the int8 file and a picture there.
+
+    Args:
+        settings: of the fine-tuning.
+        run: what is quantized.
+        sources: the run's data.
+        start: the calibrated student to begin with; it is not changed.
+        world: this process.
+
+    Raises:
+        UserError: the folder belongs to other settings, or training blew up.
+        Interrupted: told to stop; the state is saved.
+    """
+    folder, config = settings.folder, settings.float_settings(run.config)
+    _check_terms(config)
+    float_student = copy.deepcopy(run.student).to(world.device)
+    target = float_student if settings.losses == "student" else None
+    batches = FineTuneBatches(batch_source(config, sources, world), run.config.steps, target)
+    student = copy.deepcopy(start)
+    training = _training(settings, config, run, student, world)
+    averaged: Any = training.average.module
+    file = folder / INT8_FILE
+    if file.is_file() and finished_steps(folder) == config.steps:
+        training.resume(folder / STATE_FILE)  # refuses a state of other settings
+        return Result(load_int8(file)[0].to(world.device), file, None)
+    resumed = (folder / STATE_FILE).is_file()
+    reference = grid_reference(sources, run.config.generator.z_dim, run.config.seed)
+    grids = Grids(folder, world, reference, float_student, averaged, config.steps)
+    report = Report(
+        folder,
+        world,
+        steps=config.steps,
+        batch_size=config.optimizer.batch_size,
+        log_every=max(1, config.steps // _LOG_ENTRIES),
+        grids=0,  # `grids` draws them, with a row more
+        average=averaged,
+        reference=reference,
+    )
+    freezer = RangeFreezer(student, int(settings.freeze_at * config.steps))
+    if world.is_main:
+        folder.mkdir(parents=True, exist_ok=True)
+    world.barrier()
+    started = time.monotonic()
+    minutes = settings.checkpoint_minutes
+    fit(training, batches, folder, world, observers=[report, freezer, grids], checkpoint_minutes=minutes)
+    seconds = None if resumed else time.monotonic() - started
+    result: QuantGenerator = averaged.generator
+    result.freeze_ranges()
+    if world.is_main:
+        save_int8(file, result, dataclasses.replace(run.info, images=run.info.images + config.optimizer.images))
+        grids.draw(folder / "comparison.png")
+    return Result(result, file, seconds)
+
+
+def calibration_batches(
+    settings: QatConfig, run: FloatRun, sources: Sources, world: World
+) -> list[tuple[torch.Tensor, ...]]:
+    """Return latents and class weights of the first batches; each process sees its own share of them.
+
+    They are as large as in training, because moving ranges are a share of a batch's extremes.
+    """
+    source, first = batch_source(run.config, sources, world), run.config.steps
+    batches = (source.at(first + k) for k in range(settings.calibration_batches))
+    return [(batch.z, one_hot(batch.y, run.config.generator.num_classes)) for batch in batches]
+
+
+def post_training(
+    form: DeployGenerator, settings: QatConfig, batches: Sequence[tuple[torch.Tensor, ...]]
+) -> QuantGenerator:
+    """Quantize a copy of a float deploy form by calibration alone: a result, and where fine-tuning begins."""
+    form = copy.deepcopy(form).eval()
+    if settings.equalises:
+        equalise(form, batches[:_EQUALISING_BATCHES])
+    student = QuantGenerator(form, settings.quantization())
+    student.calibrate(batches)
+    return student
+
+
+def _check_terms(config: TrainConfig) -> None:
+    if config.loss.mode_seeking:
+        raise UserError(
+            f"the run's loss.mode_seeking {config.loss.mode_seeking} is not carried on here; set it to 0 in "
+            "the run's config.json to quantize without it"
+        )
+
+
+def finished_steps(folder: Path) -> int:
+    """Return how many steps a folder's state has behind it; -1 without a state."""
+    path = folder / STATE_FILE
+    return int(load_state(path).get("step", -1)) if path.is_file() else -1
+
+
+def _training(
+    settings: QatConfig, config: TrainConfig, run: FloatRun, student: QuantGenerator, world: World
+) -> Training:
+    generator = ByClass(student).train()
+    average = copy.deepcopy(generator).eval().requires_grad_(False)
+    discriminator = copy.deepcopy(run.discriminator)
+    for module in (generator, average, discriminator):
+        # Channels last, as in the float run.
+        module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    optimizer = config.optimizer
+    betas = (float(optimizer.beta1), float(optimizer.beta2))
+    wrap = _distribute if world.size > 1 else (lambda module, _: module)
+    players = Players(
+        wrap(generator, world),
+        wrap(discriminator, world),
+        torch.optim.Adam(generator.parameters(), lr=optimizer.generator_lr, betas=betas, fused=True),
+        torch.optim.Adam(discriminator.parameters(), lr=optimizer.discriminator_lr, betas=betas, fused=True),
+        torch.float32,  # in half precision the grids would not be the phone's
+        config.augment,
+    )
+    fingerprint = {"settings": settings.learned(), "run": run.config.learned(), "weights": run.fingerprint}
+    return Training(
+        players,
+        WeightAverage(average, optimizer.ema_decay),
+        config.loss,
+        config.schedule,
+        optimizer,
+        config.steps,
+        fingerprint,
+    )
+
+
+def _distribute(module: nn.Module, world: World) -> nn.Module:
+    # The first process's ranges are everybody's: each sees another share of the batch.
+    devices = [world.device.index] if world.device.type == "cuda" else None
+    return DistributedDataParallel(module, device_ids=devices, broadcast_buffers=isinstance(module, ByClass))

@@ -1,0 +1,91 @@
+"""The float run that is quantized: its settings, its student and its discriminator."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from train.checkpoint import SnapshotInfo, check_state_dict, load_snapshot
+from train.config import DataConfig, LossConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+from train.discriminator import Discriminator, DiscriminatorConfig
+from train.errors import UserError
+from train.generator import Generator, GeneratorConfig
+from train.run import CONFIG_FILE, DISCRIMINATOR_FILE, STUDENT_FILE
+from train.teacher import file_hash
+
+_SECTIONS = {
+    "generator": GeneratorConfig,
+    "discriminator": DiscriminatorConfig,
+    "data": DataConfig,
+    "loss": LossConfig,
+    "schedule": ScheduleConfig,
+    "optimizer": OptimizerConfig,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class FloatRun:
+    """What a finished run folder gives to the next stage."""
+
+    folder: Path
+    config: TrainConfig
+    student: Generator
+    """In eval mode on the CPU."""
+    info: SnapshotInfo
+    discriminator: Discriminator
+    fingerprint: str
+    """SHA-256 of the student and the discriminator."""
+
+
+def open_run(folder: Path, *, fresh_discriminator: bool = False) -> FloatRun:
+    """Read a run folder.
+
+    Raises:
+        UserError: something is missing or damaged, with what to do.
+    """
+    if not folder.is_dir():
+        raise UserError(f"no run folder at {folder}; train a student with: python train/main.py --run {folder}")
+    student, info = load_snapshot(folder / STUDENT_FILE)
+    config = _read_config(folder / CONFIG_FILE)
+    if config.generator != info.generator:
+        raise UserError(f"{folder / CONFIG_FILE} and {STUDENT_FILE} are of two runs; restore one of them")
+    path = folder / DISCRIMINATOR_FILE
+    used = [folder / STUDENT_FILE] if fresh_discriminator else [folder / STUDENT_FILE, path]
+    discriminator = _discriminator(config, None if fresh_discriminator else path)
+    return FloatRun(folder, config, student, info, discriminator, file_hash(*used))
+
+
+def _read_config(path: Path) -> TrainConfig:
+    try:
+        settings: dict[str, Any] = json.loads(path.read_text())["settings"]
+        sections = {name: section(**settings.pop(name)) for name, section in _SECTIONS.items()}
+        return TrainConfig(**sections, **settings)
+    except FileNotFoundError:
+        raise UserError(f"no {path}, so data and losses are unknown; give a folder of train/main.py") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} was not written by this version of train/main.py ({error!r})") from None
+
+
+def _discriminator(config: TrainConfig, path: Path | None) -> Discriminator:
+    """Build the discriminator, from `path` or, without one, freshly initialised by the run's seed."""
+    torch.manual_seed(config.seed)
+    channels, generator = config.discriminator.channels, config.generator
+    discriminator = Discriminator(channels, generator.image_size, generator.num_classes)
+    if path is None:
+        return discriminator
+    if not path.is_file():
+        raise UserError(
+            f"no trained discriminator at {path}; a fresh one costs diversity: restore the file, or go on all "
+            "the same with --fresh-discriminator"
+        )
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a readable safetensors file ({error}); restore it") from None
+    check_state_dict(tensors, discriminator, path)
+    discriminator.load_state_dict(tensors)
+    return discriminator

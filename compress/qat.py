@@ -1,0 +1,62 @@
+"""Quantization-aware training: `python compress/qat.py --run runs/digits [--bits W4A8] [--flag value ...]`.
+
+It leaves student_int8.safetensors, report.json and comparison.png in <run>/qat. Running it again resumes it.
+"""
+
+import sys
+import time
+
+from compress.by_class import ByClass
+from compress.config import QatConfig
+from compress.deploy_form import deploy_form
+from compress.evaluate import Judge
+from compress.finetune import calibration_batches, finetune, post_training
+from compress.float_run import open_run
+from compress.report import POST_TRAINING_ROW, QAT_ROW, Table, add_float_row, add_post_training_row
+from train.cli import parse, run_script
+from train.distributed import distributed_world
+from train.loop import Interrupted
+from train.sources import open_sources
+
+
+def main(arguments: list[str]) -> None:
+    """Parse, resolve, quantize, report."""
+    settings = parse(QatConfig, arguments, "Turn a float student into one that computes as a phone does.")
+    run = open_run(settings.run, fresh_discriminator=settings.fresh_discriminator)
+    with distributed_world(settings.device) as world:
+        sources = open_sources(settings.float_settings(run.config), run.folder, world)
+        started = time.monotonic()
+        batches = calibration_batches(settings, run, sources, world)
+        calibrated = post_training(deploy_form(run.student).to(world.device), settings, batches)
+        calibration_seconds = time.monotonic() - started
+        try:
+            result = finetune(settings, run, sources, calibrated, world)
+        except Interrupted as stop:
+            if world.is_main:
+                print(f"\nstopped; saved in {settings.folder}; go on with the same command", file=sys.stderr)
+            sys.exit(stop.exit_status)
+        if not world.is_main:
+            return
+        table = Table(settings.folder / "report.json", run, Judge(run, sources))
+        add_float_row(table, run)
+        add_post_training_row(
+            table,
+            POST_TRAINING_ROW.format(bits=settings.bits),
+            calibrated,
+            settings,
+            seconds=calibration_seconds,
+            own_float=table.float_images,
+        )
+        table.add(
+            QAT_ROW.format(bits=settings.bits),
+            ByClass(result.student),
+            settings.learned(),
+            file=result.file,
+            seconds=result.seconds,
+        )
+        print(table)
+        print(f"int8 student: {result.file}; pictures and report: {settings.folder}")
+
+
+if __name__ == "__main__":
+    run_script(main)

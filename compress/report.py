@@ -1,0 +1,148 @@
+"""The table of figures in report.json; rows that are there are kept, so that a stopped comparison goes on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from compress.by_class import ByClass
+from compress.config import QatConfig
+from compress.evaluate import Judge
+from compress.fake_quant import QuantGenerator
+from compress.float_run import FloatRun
+from compress.int8_file import save_int8
+from train.checkpoint import write_json
+
+FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW = "float student", "{bits} post-training", "{bits} QAT"
+
+COLUMNS = {
+    "recognised": "share of images that the judge of digits takes for the class asked for",
+    "diversity": "within-class deviation over that of the real digits",
+    "diversity_to_teacher": "within-class deviation over that of the teacher's images",
+    "l1_to_teacher": "mean absolute difference to the teacher's image of the same z and y, in [0, 2]",
+    "psnr_to_float": "dB of the float images in [-1, 1] to the float student's",
+    "psnr_to_control": "the same to the float control's, which was trained on for exactly as long",
+    "psnr_to_own_float": "the same to the float model that was rounded",
+    "bytes": "size of the file",
+    "seconds": "of training, or of calibration, on this machine",
+}
+NOTE = (
+    "psnr_to_float is no target for a trained row: training goes on under the teacher, so the student moves away "
+    "from where it was, rounded or not, while it gets better. Compare trained rows with the float control."
+)
+
+
+class Table:
+    """Rows by name, written after each one.
+
+    Args:
+        path: the JSON file; rows of other weights or latents in it are dropped.
+        run: the float run.
+        judge: measures the images.
+    """
+
+    def __init__(self, path: Path, run: FloatRun, judge: Judge) -> None:
+        self.path, self.run, self.judge = path, run, judge
+        self.float_images = judge.draw(run.student)
+        self.control_images: torch.Tensor | None = None
+        self.rows: dict[str, dict[str, Any]] = {}
+        self._head = {
+            "run": str(run.folder),
+            "weights": run.fingerprint,
+            "latents": judge.record,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "columns": COLUMNS,
+            "note": NOTE,
+        }
+        stored = _read(path)
+        if all(stored.get(name) == self._head[name] for name in ("weights", "latents")):
+            self.rows = stored.get("rows", {})
+
+    def kept(self, name: str, settings: dict[str, Any], *, needs_control: bool = True) -> bool:
+        """Return whether a row of these settings is there, with all its figures."""
+        row = self.rows.get(name, {})
+        complete = "psnr_to_control" in row or not needs_control
+        return complete and row.get("settings") == json.loads(json.dumps(settings))
+
+    def add(
+        self,
+        name: str,
+        generator: nn.Module,
+        settings: dict[str, Any],
+        *,
+        file: Path | None = None,
+        seconds: float | None = None,
+        own_float: torch.Tensor | None = None,
+        remark: str = "",
+    ) -> dict[str, Any]:
+        """Measure a generator, (z, y) → images, and write the table with its row.
+
+        Args:
+            name: the row.
+            generator: what is measured.
+            settings: what made it, so that a row of other settings is not kept.
+            file: whose size is the row's.
+            seconds: what it took; left out, those of the row that was there are kept.
+            own_float: images of the float model that was rounded.
+            remark: what a reader must know of this row.
+        """
+        images = self.judge.draw(generator)
+        row = self.judge.row(
+            images, self.float_images, self.control_images, own_float=own_float, file=file, seconds=seconds
+        )
+        before = self.rows.get(name, {})
+        plain = json.loads(json.dumps(settings))
+        if seconds is None and before.get("settings") == plain and "seconds" in before:
+            row["seconds"] = before["seconds"]
+        self.rows[name] = row | ({"remark": remark} if remark else {}) | {"settings": plain}
+        write_json(self.path, self._head | {"rows": self.rows})
+        return self.rows[name]
+
+    def __str__(self) -> str:
+        columns = [name for name in COLUMNS if any(name in row for row in self.rows.values())]
+        lines = [["", *(name.replace("_", " ") for name in columns)]]
+        lines += [[name, *(str(row.get(column, "–")) for column in columns)] for name, row in self.rows.items()]
+        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) if not index else cell.rjust(width) for index, (cell, width) in pairs)
+            for pairs in (list(enumerate(zip(line, widths, strict=True))) for line in lines)
+        )
+
+
+def add_float_row(table: Table, run: FloatRun) -> None:
+    """Measure the float student."""
+    file = run.folder / "student.safetensors"
+    table.add(FLOAT_ROW, run.student, {}, file=file)
+
+
+def add_post_training_row(
+    table: Table,
+    name: str,
+    student: QuantGenerator,
+    settings: QatConfig,
+    *,
+    seconds: float,
+    own_float: torch.Tensor,
+) -> None:
+    """Store a calibrated student and measure it."""
+    file = table.path.parent / "post_training" / f"{name.replace(' ', '_')}.safetensors"
+    save_int8(file, student, table.run.info)
+    table.add(
+        name,
+        ByClass(student),
+        settings.learned(),
+        file=file,
+        seconds=seconds,
+        own_float=own_float,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
