@@ -79,8 +79,8 @@ def markdown(rows: list[dict]) -> str:
     class_mean = rows[0]["quality"]["l1_of_class_mean"]
     lines += [
         "",
-        f"{images:,} training images per row, {rows[0]['quality']['images']:,} judged latents, "
-        f"{seeds} seed{'s (mean, range)' if seeds > 1 else ''}; the teacher's class mean image has L1 {class_mean:.3f}.",
+        f"{images:,} training images per row, {rows[0]['quality']['images']:,} judged latents, {seeds} "
+        f"seed{'s (mean, range)' if seeds > 1 else ''}; the teacher's class mean image has L1 {class_mean:.3f}.",
     ]
     return "\n".join(lines) + "\n"
 

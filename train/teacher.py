@@ -116,7 +116,8 @@ def open_teacher(spec: str, truncation: float | None = None) -> Teacher:
                 f"no teacher {spec!r}{hint}: give {', '.join(known)}, snapshot:FILE or a "
                 f"folder with {CONFIG_FILE} and {WEIGHTS_FILE}"
             )
-        name, weights, config = folder.name, folder / WEIGHTS_FILE, folder / CONFIG_FILE
+        name = spec if spec in EMBEDDED else folder.name
+        weights, config = folder / WEIGHTS_FILE, folder / CONFIG_FILE
     return BigGANTeacher(name, weights, config, 0.5 if truncation is None else truncation)
 
 
