@@ -31,7 +31,7 @@ class QatConfig:
     """How calibration chooses activation ranges."""
     equalise: Literal["auto", "on", "off"] = "auto"
     """Bring the channels towards one range first: exact, and good for all but weights of few bits (auto)."""
-    images: int = 12_800
+    images: int = 9_600
     """Length of the fine-tuning in images."""
     losses: Literal["distillation", "student"] = "distillation"
     """distillation: the float run's terms, all of them; student: only L1 to the float student, a baseline."""

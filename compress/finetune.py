@@ -17,7 +17,7 @@ from compress.deploy_form import DeployGenerator, one_hot
 from compress.equalise import equalise
 from compress.fake_quant import QuantGenerator
 from compress.float_run import FloatRun
-from compress.int8_file import load_int8, save_int8
+from compress.int8_file import save_int8
 from train.batches import Batch
 from train.checkpoint import load_state
 from train.config import TrainConfig
@@ -131,12 +131,14 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
     target = float_student if settings.losses == "student" else None
     batches = FineTuneBatches(batch_source(config, sources, world), run.config.steps, target)
     student = copy.deepcopy(start)
-    training = _training(settings, config, run, student, world)
+    training = training_of(ByClass(student), settings, config, run, world)
     averaged: Any = training.average.module
     file = folder / INT8_FILE
-    if file.is_file() and finished_steps(folder) == config.steps:
+    finished = file.is_file() and finished_steps(folder) == config.steps
+    if finished:
         training.resume(folder / STATE_FILE)  # refuses a state of other settings
-        return Result(load_int8(file)[0].to(world.device), file, None)
+        averaged.generator.freeze_ranges()
+        return Result(averaged.generator, file, None)
     resumed = (folder / STATE_FILE).is_file()
     reference = grid_reference(sources, run.config.generator.z_dim, run.config.seed)
     grids = Grids(folder, world, reference, float_student, averaged, config.steps)
@@ -204,10 +206,19 @@ def finished_steps(folder: Path) -> int:
     return int(load_state(path).get("step", -1)) if path.is_file() else -1
 
 
-def _training(
-    settings: QatConfig, config: TrainConfig, run: FloatRun, student: QuantGenerator, world: World
+def training_of(
+    generator: nn.Module, settings: QatConfig, config: TrainConfig, run: FloatRun, world: World
 ) -> Training:
-    generator = ByClass(student).train()
+    """Return what `train.loop.fit` needs: the generator, (z, y) → images, and the run's discriminator.
+
+    Args:
+        generator: what is trained; its average starts as a copy of it.
+        settings: of the fine-tuning.
+        config: the run's settings with the fine-tuning's length, losses and learning rates.
+        run: the float run.
+        world: this process.
+    """
+    generator.train()
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     discriminator = copy.deepcopy(run.discriminator)
     for module in (generator, average, discriminator):

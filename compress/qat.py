@@ -6,13 +6,12 @@ It leaves student_int8.safetensors, report.json and comparison.png in <run>/qat.
 import sys
 import time
 
-from compress.by_class import ByClass
 from compress.config import QatConfig
 from compress.deploy_form import deploy_form
 from compress.evaluate import Judge
 from compress.finetune import calibration_batches, finetune, post_training
 from compress.float_run import open_run
-from compress.report import POST_TRAINING_ROW, QAT_ROW, Table, add_float_row, add_post_training_row
+from compress.report import POST_TRAINING_ROW, QAT_ROW, Table
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.loop import Interrupted
@@ -38,22 +37,15 @@ def main(arguments: list[str]) -> None:
         if not world.is_main:
             return
         table = Table(settings.folder / "report.json", run, Judge(run, sources))
-        add_float_row(table, run)
-        add_post_training_row(
-            table,
+        table.add_float()
+        table.add_post_training(
             POST_TRAINING_ROW.format(bits=settings.bits),
             calibrated,
             settings,
             seconds=calibration_seconds,
             own_float=table.float_images,
         )
-        table.add(
-            QAT_ROW.format(bits=settings.bits),
-            ByClass(result.student),
-            settings.learned(),
-            file=result.file,
-            seconds=result.seconds,
-        )
+        table.add_trained(QAT_ROW.format(bits=settings.bits), result, settings)
         print(table)
         print(f"int8 student: {result.file}; pictures and report: {settings.folder}")
 

@@ -11,9 +11,11 @@ from compress.by_class import ByClass
 from compress.config import QatConfig
 from compress.evaluate import Judge
 from compress.fake_quant import QuantGenerator
+from compress.finetune import Result
 from compress.float_run import FloatRun
 from compress.int8_file import save_int8
 from train.checkpoint import write_json
+from train.run import STUDENT_FILE
 
 FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW = "float student", "{bits} post-training", "{bits} QAT"
 
@@ -101,6 +103,33 @@ class Table:
         write_json(self.path, self._head | {"rows": self.rows})
         return self.rows[name]
 
+    def add_float(self) -> None:
+        """Measure the float student."""
+        self.add(FLOAT_ROW, self.run.student, {}, file=self.run.folder / STUDENT_FILE)
+
+    def add_post_training(
+        self, name: str, student: QuantGenerator, settings: QatConfig, *, seconds: float, own_float: torch.Tensor
+    ) -> None:
+        """Store a calibrated student and measure it."""
+        file = self.path.parent / "post_training" / f"{name.replace(' ', '_')}.safetensors"
+        save_int8(file, student, self.run.info)
+        self.add(name, ByClass(student), settings.learned(), file=file, seconds=seconds, own_float=own_float)
+
+    def add_trained(self, name: str, result: Result, settings: QatConfig) -> None:
+        """Measure a fine-tuned student."""
+        student = ByClass(result.student)
+        result.student.mode = "float"
+        own_float = self.judge.draw(student)
+        result.student.mode = "quantize"
+        self.add(
+            name,
+            student,
+            settings.learned(),
+            file=result.file,
+            seconds=result.seconds,
+            own_float=own_float,
+        )
+
     def __str__(self) -> str:
         columns = [name for name in COLUMNS if any(name in row for row in self.rows.values())]
         lines = [["", *(name.replace("_", " ") for name in columns)]]
@@ -110,34 +139,6 @@ class Table:
             "  ".join(cell.ljust(width) if not index else cell.rjust(width) for index, (cell, width) in pairs)
             for pairs in (list(enumerate(zip(line, widths, strict=True))) for line in lines)
         )
-
-
-def add_float_row(table: Table, run: FloatRun) -> None:
-    """Measure the float student."""
-    file = run.folder / "student.safetensors"
-    table.add(FLOAT_ROW, run.student, {}, file=file)
-
-
-def add_post_training_row(
-    table: Table,
-    name: str,
-    student: QuantGenerator,
-    settings: QatConfig,
-    *,
-    seconds: float,
-    own_float: torch.Tensor,
-) -> None:
-    """Store a calibrated student and measure it."""
-    file = table.path.parent / "post_training" / f"{name.replace(' ', '_')}.safetensors"
-    save_int8(file, student, table.run.info)
-    table.add(
-        name,
-        ByClass(student),
-        settings.learned(),
-        file=file,
-        seconds=seconds,
-        own_float=own_float,
-    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,10 +1,17 @@
 """Students with statistics and gains of their own, and inputs for them."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from compress import evaluate
 from compress.deploy_form import one_hot
+from train import run as float_training
+from train.config import DataConfig, LossConfig, OptimizerConfig, RuntimeConfig, ScheduleConfig, TrainConfig
+from train.discriminator import DiscriminatorConfig
+from train.distributed import World
 from train.generator import Architecture, ConditionalBatchNorm2d, Generator, GeneratorConfig
 from train.norm import BatchNorm2d
 
@@ -67,3 +74,33 @@ def latents():
 @pytest.fixture(scope="session")
 def batches():
     return _batches
+
+
+@pytest.fixture(scope="session")
+def tiny_run_config() -> TrainConfig:
+    """A digits run of 12 steps with every term on."""
+    return TrainConfig(
+        seed=3,
+        generator=GeneratorConfig(channels=2, image_size=32, num_classes=10),
+        discriminator=DiscriminatorConfig(channels=4),
+        data=DataConfig(per_class=8),
+        loss=LossConfig(feature=1.0, pixel=1.0, distillation_generator=0.1, real_generator=0.1),
+        schedule=ScheduleConfig("released", every=2),
+        optimizer=OptimizerConfig(batch_size=8, images=96, generator_lr=1e-3, discriminator_lr=1e-3),
+        runtime=RuntimeConfig(log_every=4, grids=1, device="cpu"),
+    )
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory, tiny_run_config) -> Path:
+    """A run folder of train/main.py, to be read only."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(float_training, "JUDGED_IMAGES", 250)
+        float_training.train(tiny_run_config, folder, World(0, 1, torch.device("cpu")))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _few_judged_images(monkeypatch):
+    monkeypatch.setattr(evaluate, "JUDGED_IMAGES", 40)
