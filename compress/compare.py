@@ -1,15 +1,15 @@
 """Compare the ways to quantize a run's student: `python compress/compare.py --run runs/digits`.
 
 It adds to <run>/qat/report.json the float control, post-training quantization, quantization-aware training with
-and without the distillation losses, torchao's flow, and a width of few bits. Running it again goes on with the
+and without the distillation losses, torchao's flow, and other widths. Running it again goes on with the
 rows that are missing.
 """
 
 import dataclasses
 import sys
 
-from compress.comparison import Comparison, recovered
-from compress.config import QatConfig
+from compress.comparison import Comparison, plot_widths, recovered
+from compress.config import QatConfig, parse_bits
 from compress.evaluate import Judge
 from compress.float_run import open_run
 from compress.report import Table
@@ -24,8 +24,8 @@ from train.sources import open_sources
 class CompareConfig(QatConfig):
     """Which rows to make, and how all of them are trained."""
 
-    few_bits: str = "W4A8"
-    """The second width; empty for none."""
+    widths: tuple[str, ...] = ("W4A8",)
+    """Further widths, such as W6A8 W5A8 W4A8 W8A7 W8A6 W8A4."""
     pt2e: bool = True
     """Run torchao's own flow too."""
     pt2e_images: int = 640
@@ -36,8 +36,9 @@ def main(arguments: list[str]) -> None:
     """Parse, make the rows, print the table."""
     config = parse(CompareConfig, arguments, "Compare the ways to quantize a student, on the same latents.")
     settings = QatConfig(**{field.name: getattr(config, field.name) for field in dataclasses.fields(QatConfig)})
-    if config.few_bits == settings.bits:
-        raise UserError(f"--few-bits {config.few_bits} is --bits; name another width or pass an empty one")
+    widths = list(dict.fromkeys((settings.bits, *config.widths)))
+    for bits in widths:
+        parse_bits(bits)
     run = open_run(settings.run, fresh_discriminator=settings.fresh_discriminator)
     with distributed_world(settings.device) as world:
         if world.size > 1:
@@ -47,12 +48,10 @@ def main(arguments: list[str]) -> None:
         try:
             table.add_float()
             comparison = Comparison(settings, run, sources, world, table)
-            comparison.family(settings.bits)
-            if config.few_bits:
-                comparison.family(config.few_bits)
-                share = recovered(table, config.few_bits)
-                if share is not None:
-                    print(f"{config.few_bits}: QAT recovers {share:.0%} of the L1 that post-training loses")
+            for bits in widths:
+                comparison.family(bits)
+            if len(widths) > 1:
+                plot_widths(table, widths, settings.folder / "widths.png")
             comparison.student_only(settings.bits)
             if config.pt2e:
                 comparison.pt2e(config.pt2e_images)
@@ -60,6 +59,10 @@ def main(arguments: list[str]) -> None:
             print(f"\nstopped; finished rows are in {table.path}; go on with the same command", file=sys.stderr)
             sys.exit(stop.exit_status)
     print(table)
+    for bits in widths:
+        share = recovered(table, bits, dataclasses.replace(settings, bits=bits).equalises)
+        if share is not None:
+            print(f"{bits}: of the L1 to the teacher that rounding the control costs, QAT recovers {share:.0%}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,12 +15,13 @@ from compress.deploy_form import DeployGenerator, deploy_form
 from compress.fake_quant import QuantGenerator
 from compress.finetune import calibration_batches, finetune, post_training
 from compress.float_run import FloatRun
-from compress.report import POST_TRAINING_ROW, QAT_ROW, Table
-from train.checkpoint import save_tensors
+from compress.report import FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW, Table
+from train.checkpoint import save_tensors, write_atomically
 from train.distributed import World
+from train.errors import UserError
 from train.sources import Sources
 
-CONTROL_ROW = "float control of {bits}"
+CONTROL_ROWS = {True: "float control", False: "float control, not equalised"}
 POST_TRAINING_OF_CONTROL_ROW = "{bits} post-training of the control"
 STUDENT_ONLY_ROW = "{bits} QAT, L1 to the float student only"
 PT2E_ROW = "W8A8 QAT by torchao's PT2E"
@@ -31,15 +34,19 @@ class Comparison:
         self.settings, self.run, self.sources, self.world, self.table = settings, run, sources, world, table
         self.batches = calibration_batches(settings, run, sources, world)
         self.form = deploy_form(run.student).to(world.device)
+        self._controls: dict[bool, tuple[DeployGenerator, torch.Tensor]] = {}
 
     def family(self, bits: str) -> None:
         """Add the rows of one pair of bit widths: float control, post-training of both floats, and QAT."""
         settings = self._of(bits)
-        control = self._control(settings)
+        control, self.table.control_images = self._control(settings)
         self._post_training(POST_TRAINING_ROW, self.form, settings, self.table.float_images)
-        assert self.table.control_images is not None
+        # The control has been equalised already, or must not be.
         self._post_training(
-            POST_TRAINING_OF_CONTROL_ROW, control, _not_equalised(settings), self.table.control_images
+            POST_TRAINING_OF_CONTROL_ROW,
+            control,
+            dataclasses.replace(settings, equalise="off"),
+            self.table.control_images,
         )
         self._qat(QAT_ROW, settings)
 
@@ -76,26 +83,24 @@ class Comparison:
             return self.settings
         return dataclasses.replace(self.settings, bits=bits, exceptions=(), out=self.settings.folder / bits)
 
-    def _control(self, settings: QatConfig) -> DeployGenerator:
-        """Train the float form on, from the same numbers in the same order; later rows are compared with it."""
-        control = dataclasses.replace(
-            settings,
-            bits="float",
-            exceptions=(),
-            equalise="on" if settings.equalises else "off",
-            out=settings.folder / "control",
-        )
-        result = finetune(control, self.run, self.sources, self._start(control, self.form), self.world)
-        student = ByClass(result.student)
-        self.table.control_images = self.table.judge.draw(student)
-        self.table.add(
-            CONTROL_ROW.format(bits=settings.bits),
-            student,
-            control.learned(),
-            seconds=result.seconds,
-        )
-        form: Any = result.student.form
-        return form
+    def _control(self, settings: QatConfig) -> tuple[DeployGenerator, torch.Tensor]:
+        """Train the float form on, from the same numbers in the same order; return it and its images.
+
+        Adam sees equalised weights on other scales, so that there is a control of each kind.
+        """
+        equalised = settings.equalises
+        if equalised not in self._controls:
+            folder = self.settings.folder / ("control" if equalised else "control_not_equalised")
+            switch: Any = "on" if equalised else "off"
+            control = dataclasses.replace(settings, bits="float", exceptions=(), equalise=switch, out=folder)
+            result = finetune(control, self.run, self.sources, self._start(control, self.form), self.world)
+            student = ByClass(result.student)
+            images = self.table.judge.draw(student)
+            self.table.control_images = None
+            self.table.add(CONTROL_ROWS[equalised], student, control.learned(), seconds=result.seconds)
+            form: Any = result.student.form
+            self._controls[equalised] = (form, images)
+        return self._controls[equalised]
 
     def _post_training(
         self, row: str, form: DeployGenerator, settings: QatConfig, own_float: torch.Tensor
@@ -121,16 +126,35 @@ class Comparison:
         return post_training(form, settings, self.batches)
 
 
-def _not_equalised(settings: QatConfig) -> QatConfig:
-    """Return settings for a form that has been equalised already, or not, as its family is."""
-    return dataclasses.replace(settings, equalise="off")
-
-
-def recovered(table: Table, bits: str) -> float | None:
+def recovered(table: Table, bits: str, equalised: bool) -> float | None:
     """Return the share of the L1 that rounding the control costs and QAT does not; None without these rows."""
-    names = (CONTROL_ROW, POST_TRAINING_OF_CONTROL_ROW, QAT_ROW)
-    rows = [table.rows.get(name.format(bits=bits), {}) for name in names]
+    names = (CONTROL_ROWS[equalised], POST_TRAINING_OF_CONTROL_ROW.format(bits=bits), QAT_ROW.format(bits=bits))
+    rows = [table.rows.get(name, {}) for name in names]
     if not all("l1_to_teacher" in row for row in rows):
         return None
     control, rounded, trained = (row["l1_to_teacher"] for row in rows)
     return (rounded - trained) / (rounded - control) if rounded > control else None
+
+
+def plot_widths(table: Table, widths: Sequence[str], path: Path) -> None:
+    """Draw the L1 to the teacher at each width, by method: where a line leaves the control, its method breaks."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError("matplotlib is not installed; pip install 'tinygan-edge[compress]'") from None
+    figure = Figure(figsize=(1.2 * len(widths) + 3, 4), layout="constrained")
+    axes = figure.subplots()
+    lines = {
+        "post-training of the float student": POST_TRAINING_ROW,
+        "post-training of the control": POST_TRAINING_OF_CONTROL_ROW,
+        "quantization-aware training": QAT_ROW,
+    }
+    for label, row in lines.items():
+        levels = [table.rows.get(row.format(bits=bits), {}).get("l1_to_teacher") for bits in widths]
+        axes.plot(widths, [float("nan") if level is None else level for level in levels], "o-", label=label)
+    for row, style in ((FLOAT_ROW, ":"), (CONTROL_ROWS[True], "--")):
+        if "l1_to_teacher" in table.rows.get(row, {}):
+            axes.axhline(table.rows[row]["l1_to_teacher"], color="grey", linestyle=style, label=row)
+    axes.set_ylabel("L1 to the teacher, in [0, 2]")
+    axes.legend(fontsize=8)
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=130))

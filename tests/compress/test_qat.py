@@ -268,7 +268,9 @@ def test_the_comparison_has_all_rows_and_goes_on(digits_run, tmp_path, capsys, m
     for bits in ("W8A8", "W4A8"):
         for row in ("{} post-training", "{} post-training of the control", "{} QAT"):
             assert rows[row.format(bits)]["psnr_to_control"] > 15
-        assert "psnr_to_control" not in rows[f"float control of {bits}"]
+    assert rows["float control"].keys() == rows["float control, not equalised"].keys()
+    assert "psnr_to_control" not in rows["float control"]
+    assert (out / "widths.png").stat().st_size > 1000
     assert rows["W8A8 post-training"]["psnr_to_own_float"] > rows["W4A8 post-training"]["psnr_to_own_float"]
     assert rows["W8A8 QAT, L1 to the float student only"]["settings"]["losses"] == "student"
     monkeypatch.setattr(finetune, "fit", None)  # whatever is trained now fails
@@ -281,7 +283,7 @@ def test_the_comparison_has_all_rows_and_goes_on(digits_run, tmp_path, capsys, m
 def test_torchaos_flow_makes_a_row(digits_run, tmp_path):
     pytest.importorskip("torchao")
     compare.main(
-        ["--run", str(digits_run), "--out", str(tmp_path), *FAST, "--few-bits", "", "--pt2e-images", "16"]
+        ["--run", str(digits_run), "--out", str(tmp_path), *FAST, "--widths", "W8A8", "--pt2e-images", "16"]
     )
     row = json.loads((tmp_path / "report.json").read_text())["rows"]["W8A8 QAT by torchao's PT2E"]
     assert row["remark"].startswith("16 images only")
