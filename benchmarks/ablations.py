@@ -14,8 +14,8 @@ import torch
 
 from train.checkpoint import write_atomically, write_json
 from train.cli import parse, run_script
-from train.config import PRESETS
 from train.distributed import distributed_world
+from train.presets import PRESETS
 from train.run import CONFIG_FILE, QUALITY_FILE, train
 
 ROWS = {
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> None:
                     {"preset": preset, "title": title, "seed": seed, "images": settings["optimizer"]["images"]}
                     | {"quality": quality}
                 )
-    write_json(config.out, {"rows": rows, "torch": torch.__version__, "machine": platform.processor()})
+    write_json(config.out, {"rows": rows, "torch": torch.__version__, "machine": platform.platform()})
     text = markdown(rows)
     write_atomically(config.out.with_suffix(".md"), lambda path: path.write_text(text))
     print(text)

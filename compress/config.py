@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from compress.fake_quant import QuantConfig
 from compress.ranges import RangeMethod
-from train.config import PIXEL_ONLY, LossConfig, OptimizerConfig, TrainConfig
+from train.config import LossConfig, OptimizerConfig, TrainConfig
 from train.errors import UserError
+from train.presets import PIXEL_ONLY
 
 _BITS = re.compile(r"(?:W(\d+))?(?:A(\d+))?")
 

@@ -9,11 +9,12 @@ import torch
 
 from train.augment import RANDOM_NUMBERS
 from train.distributed import World
+from train.errors import UserError
 from train.images import from_bytes
 from train.noise import consecutive_seeds, random_words, truncated_normal
 
-SCRATCH_TRUNCATIONS = (0.5, 1.0)  # drawn per batch when there is no teacher to set one
-SCRATCH_DIVERSITY = (0.8, 1.0)  # mode-seeking target at each, as a share of the real images' distance
+MODE_SEEKING_TRUNCATIONS = (0.5, 1.0)  # one is drawn per batch, so that a teacher learns to serve both
+MODE_SEEKING_TARGETS = (0.8, 1.0)  # at each truncation, as a share of the real images' distance
 
 _SHUFFLE, _REALS, _LATENTS, _AUGMENT = range(4)  # independent streams of random numbers
 
@@ -34,6 +35,18 @@ class Batch:
     """Uniform numbers [2N, RANDOM_NUMBERS] for augmentation: real images' first, then generated ones'."""
     diversity_target: float
     """Mode-seeking target; of meaning from scratch only."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ScratchLatents:
+    """How latents are drawn when there is no teacher."""
+
+    classes: list[int]
+    z_dim: int
+    truncation: float
+    paired: bool
+    """For the mode-seeking term: elements k and k + N/2 share a class, and `truncation` gives way to
+    `MODE_SEEKING_TRUNCATIONS`."""
 
 
 class Pairs(Protocol):
@@ -79,17 +92,20 @@ class BatchSource:
         world: World,
         pairs: Pairs | None,
         reals: ClassBalancedReals | None,
-        classes: list[int],
-        z_dim: int,
+        scratch: ScratchLatents | None,
         augment: bool,
     ) -> None:
-        if pairs is None and batch_size % (2 * world.size):
-            raise ValueError(f"batch size {batch_size} does not split into halves over {world.size} processes")
-        if batch_size % world.size:
-            raise ValueError(f"batch size {batch_size} does not split over {world.size} processes")
+        share = 2 * world.size if scratch and scratch.paired else world.size
+        if batch_size % share:
+            raise UserError(f"--optimizer.batch-size {batch_size} is no multiple of {share}, which this run needs")
+        if pairs is not None and len(pairs) < batch_size:
+            raise UserError(
+                f"there are {len(pairs)} stored pairs, fewer than --optimizer.batch-size {batch_size}; "
+                "lower it or raise --data.per-class"
+            )
         self.batch_size, self.seed, self.world = batch_size, seed, world
         self.pairs, self.reals = pairs, reals
-        self.classes, self.z_dim, self.augment = np.array(classes), z_dim, augment
+        self.scratch, self.augment = scratch, augment
         self._permutation: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._next: tuple[int, Future[Batch]] | None = None
@@ -135,19 +151,26 @@ class BatchSource:
         return self._permutation[1][start : start + self.batch_size]
 
     def _latents(self, step: int) -> tuple[torch.Tensor, torch.Tensor, float]:
-        """Draw latents without a teacher; elements k and k + N/2 of each process's share have one class."""
+        """Draw latents without a teacher, uniform over the classes; return z, y and the mode-seeking target."""
+        scratch = self.scratch
+        assert scratch is not None, "without pairs, latents must be drawn"
         random = self._random(_LATENTS, step)
-        choice = int(random.integers(len(SCRATCH_TRUNCATIONS)))
-        half = self._share(random.choice(self.classes, self.batch_size // 2))
+        truncation, target = scratch.truncation, 0.0
+        if scratch.paired:
+            choice = int(random.integers(len(MODE_SEEKING_TRUNCATIONS)))
+            truncation, target = MODE_SEEKING_TRUNCATIONS[choice], MODE_SEEKING_TARGETS[choice]
+            half = self._share(random.choice(scratch.classes, self.batch_size // 2))
+            y = np.concatenate([half, half])
+        else:
+            y = self._share(random.choice(scratch.classes, self.batch_size))
         first = int(random_words(consecutive_seeds(self.seed, 1), 1)[0, 0]) + step * self.batch_size
-        z = truncated_normal(consecutive_seeds(first, self.batch_size), self.z_dim, SCRATCH_TRUNCATIONS[choice])
-        y = torch.from_numpy(np.concatenate([half, half]))
-        return torch.from_numpy(self._share(z)), y, SCRATCH_DIVERSITY[choice]
+        z = truncated_normal(consecutive_seeds(first, self.batch_size), scratch.z_dim, truncation)
+        return torch.from_numpy(self._share(z)), torch.from_numpy(y), target
 
     def _to_device(self, batch: Batch) -> Batch:
         def move(tensor: torch.Tensor | None) -> torch.Tensor | None:
-            if tensor is None or self.world.device.type == "cpu":
-                return tensor
+            if tensor is None or self.world.device.type != "cuda":
+                return None if tensor is None else tensor.to(self.world.device)
             return tensor.pin_memory().to(self.world.device, non_blocking=True)
 
         def image(tensor: torch.Tensor | None) -> torch.Tensor | None:

@@ -3,7 +3,6 @@
 The library is imported here and nowhere else.
 """
 
-import json
 from pathlib import Path
 
 import torch
@@ -59,7 +58,8 @@ class BatchStatisticsNorm(BigGANBatchNorm):
         condition_vector: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Normalise [N, C, H, W]; `truncation` selects nothing here."""
-        mean, variance = batch_moments(x)
+        # Pictures and tables are made by one process alone, with no other to wait for.
+        mean, variance = batch_moments(x, of_all_processes=self.training and self.record_row is None)
         if self.record_row is not None:
             self.get_buffer("running_means")[self.record_row] = mean
             self.get_buffer("running_vars")[self.record_row] = variance
@@ -112,7 +112,9 @@ class TrainableBigGAN(nn.Module):
 
     def forward(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """z float [N, z_dim], truncation included, and y int64 [N] → images [N, 3, H, W] in [-1, 1]."""
-        return self.model(z, F.one_hot(y, self.config.num_classes).to(z.dtype), 1.0)
+        # The library's spectral norms would fall to half precision inside autocast.
+        with torch.autocast(z.device.type, enabled=False):
+            return self.model(z, F.one_hot(y, self.config.num_classes).to(z.dtype), 1.0)
 
     @torch.no_grad()
     def store(self, folder: Path, classes: list[int], seed: int) -> None:
@@ -127,10 +129,12 @@ class TrainableBigGAN(nn.Module):
         labels = labels[:STATISTICS_IMAGES]
         seeds = consecutive_seeds(2**63 + seed, STATISTICS_IMAGES)
         unit = torch.from_numpy(truncated_normal(seeds, self.config.z_dim, 1.0)).to(device)
+        norms = [m for m in self.model.modules() if isinstance(m, BatchStatisticsNorm)]
+        for norm in norms:
+            norm.record_row = 0
         for _ in range(POWER_ITERATIONS):
             self(unit[:2], labels[:2])
         self.eval()
-        norms = [m for m in self.model.modules() if isinstance(m, BatchStatisticsNorm)]
         rows = self.model.config.n_stats
         for row in range(rows):
             for norm in norms:
@@ -179,7 +183,7 @@ def load_biggan(weights: Path, config_file: Path, truncation: float) -> BigGAN:
         model = BigGAN(config)
     except FileNotFoundError:
         raise UserError(f"no {CONFIG_FILE} beside the teacher's weights at {config_file.parent}") from None
-    except (json.JSONDecodeError, KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
         raise UserError(f"{config_file} is not a BigGAN configuration ({error})") from None
     state = load_torch_file(weights, "BigGAN weights file")
     check_state_dict(state, model, weights)

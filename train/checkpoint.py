@@ -48,8 +48,12 @@ def write_atomically(path: Path, write: Any) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner can read
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, (RuntimeError, SafetensorError)):  # what a full disk looks like in both libraries
+            raise UserError(
+                f"{path} cannot be written ({error}); free disk space or choose another folder"
+            ) from None
         raise
 
 

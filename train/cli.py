@@ -89,6 +89,7 @@ def run_script(main: Callable[[list[str]], None]) -> None:
     except UserError as error:
         sys.exit(_fail(str(error)))
     except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         sys.exit(_fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")))

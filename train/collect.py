@@ -15,7 +15,7 @@ from pathlib import Path
 from train.classes import parse_classes
 from train.cli import parse, run_script
 from train.distributed import distributed_world
-from train.pairs import DEFAULT_SHARD_SIZE, collect_pairs
+from train.pairs import DEFAULT_SHARD_SIZE, PairDataset, collect_pairs
 from train.teacher import open_teacher
 
 
@@ -41,6 +41,8 @@ class CollectOptions:
     """Pairs per file; a stop loses at most one unfinished shard per process."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
+    verify: bool = False
+    """Read all shards back and compare their checksums; training does so by itself for sets below 2 GB."""
 
 
 def main(arguments: list[str]) -> None:
@@ -55,7 +57,7 @@ def main(arguments: list[str]) -> None:
     with distributed_world(options.device) as world:
         advice = f"stopped; finished shards are kept, go on with the same command: {command}"
         with _stop_with_one_line(advice if world.is_main else ""):
-            teacher = open_teacher(options.teacher, options.truncation).to(world.device)
+            teacher = world.main_first(lambda: open_teacher(options.teacher, options.truncation)).to(world.device)
             labels = options.classes or f"0-{teacher.num_classes - 1}"
             collect_pairs(
                 teacher,
@@ -68,6 +70,9 @@ def main(arguments: list[str]) -> None:
                 shard_size=options.shard_size,
                 command=command,
             )
+            if options.verify and world.is_main:
+                PairDataset(options.out, verify=True)
+                print(f"every shard of {options.out} matches its checksum")
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
-"""A run's whole configuration as frozen dataclasses, and the presets."""
+"""A run's whole configuration as frozen dataclasses."""
 
 import dataclasses
+import math
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from train.discriminator import DiscriminatorConfig
 from train.errors import UserError
@@ -83,7 +84,7 @@ class RuntimeConfig:
     """How to run; nothing here changes what is learned, but for rounding."""
 
     device: str = "auto"
-    """auto, cpu or cuda."""
+    """auto, cpu, cuda, cuda:N or mps."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of convolutions and linears; auto is bfloat16 on CUDA."""
     compile: Literal["auto", "on", "off"] = "auto"
@@ -94,6 +95,29 @@ class RuntimeConfig:
     """Sample grids over the whole run."""
     checkpoint_minutes: float = 5.0
     """Minutes between two saves of the training state."""
+
+
+# Flag, lowest and highest value.
+_RANGES: list[tuple[str, float, float]] = [
+    ("seed", 0, 2**32 - 1),
+    ("augment", 0, 1),
+    ("discriminator.channels", 1, math.inf),
+    ("data.truncation", 0, 1),
+    ("data.per_class", 1, math.inf),
+    *((f"loss.{field.name}", 0, math.inf) for field in dataclasses.fields(LossConfig)),
+    ("schedule.every", 1, math.inf),
+    ("optimizer.batch_size", 1, math.inf),
+    ("optimizer.images", 1, math.inf),
+    ("optimizer.generator_lr", 0, math.inf),
+    ("optimizer.discriminator_lr", 0, math.inf),
+    ("optimizer.beta1", 0, 0.9999),
+    ("optimizer.beta2", 0, 0.999999),
+    ("optimizer.decay_start", 0, 1),
+    ("optimizer.ema_decay", 0, 1),
+    ("runtime.log_every", 1, math.inf),
+    ("runtime.grids", 0, math.inf),
+    ("runtime.checkpoint_minutes", 0, math.inf),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,18 +140,16 @@ class TrainConfig:
     """Print the resolved configuration and stop."""
 
     def __post_init__(self) -> None:
-        positive = {
-            "optimizer.batch-size": self.optimizer.batch_size,
-            "optimizer.images": self.optimizer.images,
-            "schedule.every": self.schedule.every,
-            "data.per-class": self.data.per_class,
-            "runtime.log-every": self.runtime.log_every,
-        }
-        for flag, value in positive.items():
-            if value < 1:
-                raise UserError(f"--{flag} must be at least 1, not {value}")
-        if not 0 < self.data.truncation <= 1:
-            raise UserError(f"--data.truncation must be in (0, 1], not {self.data.truncation}")
+        for name, lowest, highest in _RANGES:
+            value: Any = self
+            for part in name.split("."):
+                value = getattr(value, part)
+            if not lowest <= value <= highest:
+                flag = f"--{name.replace('_', '-')}"
+                limit = f"at least {lowest}" if highest == math.inf else f"in [{lowest}, {highest}]"
+                raise UserError(f"{flag} must be {limit}, not {value}")
+        if self.data.truncation == 0:
+            raise UserError("--data.truncation must be in (0, 1], not 0")
         if self.optimizer.images < self.optimizer.batch_size:
             raise UserError(
                 f"--optimizer.images {self.optimizer.images} is less than one batch of {self.optimizer.batch_size}"
@@ -144,149 +166,3 @@ class TrainConfig:
         for name in ("run", "runtime", "dry_run"):
             del values[name]
         return values
-
-
-PIXEL_ONLY = LossConfig(
-    feature=0.0,
-    pixel=1.0,
-    pixel_decay_end=0.0,
-    distillation_generator=0.0,
-    real_generator=0.0,
-    distillation_discriminator=0.0,
-    real_discriminator=0.0,
-)
-
-
-def ablations(base: TrainConfig) -> dict[str, TrainConfig]:
-    """Return the rows of the paper's Table 2: `base` without a term each."""
-    weights = dataclasses.replace
-    losses = {
-        "no-feature": weights(base.loss, feature=0.0),
-        "no-real": weights(base.loss, real_generator=0.0, real_discriminator=0.0),
-        "no-adversarial": weights(base.loss, distillation_generator=0.0, distillation_discriminator=0.0),
-        "pixel-only": PIXEL_ONLY,
-    }
-    return {name: dataclasses.replace(base, loss=loss) for name, loss in losses.items()}
-
-
-def from_scratch(base: TrainConfig) -> TrainConfig:
-    """Return the paper's baseline of `base`: the same student trained by L_GAN alone, without a teacher."""
-    loss = LossConfig(
-        feature=0.0,
-        pixel=0.0,
-        distillation_generator=0.0,
-        real_generator=1.0,
-        distillation_discriminator=0.0,
-        real_discriminator=1.0,
-    )
-    return dataclasses.replace(
-        base,
-        loss=loss,
-        schedule=ScheduleConfig("paper", every=1),
-        data=dataclasses.replace(base.data, teacher=""),
-    )
-
-
-DIGITS = TrainConfig(
-    generator=GeneratorConfig(channels=16, image_size=32, num_classes=10),
-    data=DataConfig(per_class=1200),
-    loss=LossConfig(
-        feature=5.0,
-        pixel=10.0,
-        pixel_decay_end=1.0,
-        distillation_generator=0.2,
-        real_generator=0.2,
-        real_discriminator=0.2,
-    ),
-    schedule=ScheduleConfig("released", every=1),
-    optimizer=OptimizerConfig(
-        images=28_800,
-        generator_lr=3e-3,
-        discriminator_lr=2e-3,
-        beta1=0.5,
-        beta2=0.99,
-        decay_start=0.6,
-        ema_decay=0.995,
-    ),
-)
-
-ANIMALS64 = TrainConfig(
-    generator=GeneratorConfig(image_size=64),
-    data=DataConfig(
-        teacher="pairs:data/animals64-pairs", reals="data/tiny_imagenet_animals64_train.npz", classes=""
-    ),
-    optimizer=OptimizerConfig(images=6_400_000, batch_size=64, ema_decay=0.9995),
-)
-
-PAPER = TrainConfig(
-    data=DataConfig(teacher="pairs:data/biggan-deep-128-pairs", reals="data/imagenet/train", classes="0-397")
-)
-
-
-def _scratch_teacher(base: TrainConfig, generator: GeneratorConfig, optimizer: OptimizerConfig) -> TrainConfig:
-    """From-scratch training of a BigGAN that will be somebody's teacher: augmented, and kept from collapse."""
-    scratch = from_scratch(base)
-    return dataclasses.replace(
-        scratch,
-        generator=generator,
-        loss=dataclasses.replace(scratch.loss, mode_seeking=1.0),
-        optimizer=optimizer,
-        augment=0.6,
-    )
-
-
-def _presets() -> dict[str, tuple[str, TrainConfig]]:
-    paper = {
-        "paper-dw32": ("the paper's main run: TinyGAN-dw, 398 animals, 128 px", PAPER),
-        "paper-std32": (
-            "the paper's TinyGAN-std",
-            dataclasses.replace(PAPER, generator=GeneratorConfig("std", 32)),
-        ),
-        "paper-std16": (
-            "the paper's small TinyGAN-std",
-            dataclasses.replace(PAPER, generator=GeneratorConfig("std", 16)),
-        ),
-    }
-    bases = {
-        "digits": ("embedded teacher and digits, minutes on two CPU cores (the default)", DIGITS),
-        "animals64": ("photographs of animals at 64 px, teacher of choice", ANIMALS64),
-        **paper,
-    }
-    presets = dict(bases)
-    for name, (_, base) in bases.items():
-        for suffix, config in ablations(base).items():
-            presets[f"{name}-{suffix}"] = (f"{name} without a term (Table 2): {suffix}", config)
-    for name in ("digits", "animals64", *paper):
-        student = "" if name in paper else "-student"
-        presets[f"scratch-{name}{student}"] = (
-            f"the student of {name} by L_GAN alone, no teacher",
-            from_scratch(bases[name][1]),
-        )
-    presets["scratch-digits"] = (
-        "how the embedded digits teacher was made: a small BigGAN from scratch",
-        _scratch_teacher(
-            DIGITS,
-            GeneratorConfig("biggan", 8, 32, 10, class_embedding_dim=128),
-            OptimizerConfig(
-                images=96_000,
-                generator_lr=5e-4,
-                discriminator_lr=1e-3,
-                beta1=0.0,
-                beta2=0.99,
-                decay_start=2 / 3,
-            ),
-        ),
-    )
-    presets["scratch-animals64"] = (
-        "a teacher for animals64: BigGAN-deep from scratch on the real photographs",
-        _scratch_teacher(
-            ANIMALS64,
-            GeneratorConfig("biggan", 48, 64, 1000),
-            OptimizerConfig(images=6_400_000, batch_size=256, generator_lr=2e-4, discriminator_lr=4e-4),
-        ),
-    )
-    return presets
-
-
-PRESETS = _presets()
-DEFAULT_PRESET = "digits"

@@ -4,12 +4,15 @@ import contextlib
 import dataclasses
 import datetime
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 import torch.distributed
 
 from train.errors import UserError
+
+Made = TypeVar("Made")
 
 # A process that is done waits for the slowest one, which may have a long shard or an evaluation to finish.
 # When a process dies torchrun ends the others, so nothing is won by giving up earlier.
@@ -45,6 +48,15 @@ class World:
                 f"process {self.rank} of {self.size} stops because another one did; "
                 "see that one's message, then run the same command again"
             ) from None
+
+    def main_first(self, make: Callable[[], Made]) -> Made:
+        """Return `make()`, called by the main process before all others, which find its files then."""
+        if not self.is_main:
+            self.barrier()
+        made = make()
+        if self.is_main:
+            self.barrier()
+        return made
 
 
 @contextlib.contextmanager

@@ -1,12 +1,13 @@
 """Pixels: the one rule between [-1, 1] and bytes, and sheets of images as PNG."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+
+from train.checkpoint import write_atomically
 
 _LABEL_HEIGHT = 12
 _GAP = 4  # pixels between groups of rows
@@ -55,7 +56,4 @@ def sheet(rows: Sequence[np.ndarray], labels: Sequence[str] = (), scale: int = 1
 
 def save_png(picture: Image.Image, path: Path) -> None:
     """Write `picture` so that `path` only ever holds a whole file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    picture.save(temporary, format="PNG")
-    os.replace(temporary, path)
+    write_atomically(path, lambda temporary: picture.save(temporary, format="PNG"))

@@ -199,6 +199,7 @@ def fit(
                     observer.after_save(step + 1)
                 saved, saved_at = step + 1, time.monotonic()
             if number:
+                world.barrier()  # torchrun ends the others as soon as the first one has ended
                 raise Interrupted(number)
     world.barrier()
 
@@ -223,7 +224,8 @@ def _one_step(training: Training, batch: Batch, step: int) -> dict[str, torch.Te
     weights = weights_at(training.loss, training.schedule, step, training.steps)
     terms = train_step(players, batch, weights)
     if weights.trains_generator:
-        training.average.update(players.generator, step)
+        turns = training.schedule.every if training.schedule.kind == "paper" else 1
+        training.average.update(players.generator, step // turns)
     return terms
 
 

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from train.cli import parse_preset, run_script
-from train.config import DEFAULT_PRESET, PRESETS
 from train.distributed import distributed_world
 from train.loop import Interrupted
+from train.presets import DEFAULT_PRESET, PRESETS
 from train.run import train
 
 

@@ -3,23 +3,46 @@
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.nn.functional import all_reduce
 
 
-def batch_moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the mean and the biased variance per channel of the global batch, float32 [C] each.
+class _SumOverProcesses(torch.autograd.Function):
+    """Sum a tensor over all processes; every process's result depends on every process's input."""
+
+    @staticmethod
+    def forward(ctx, x: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 (autograd's signature)
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx, *gradients: torch.Tensor) -> torch.Tensor:  # noqa: ARG004 (autograd's signature)
+        total = gradients[0].clone()
+        dist.all_reduce(total)
+        return total
+
+
+def batch_moments(x: torch.Tensor, of_all_processes: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the mean and the biased variance per channel, float32 [C] each.
 
     Args:
-        x: this process's share, [N, C, H, W]; every process must hold the same number of images.
+        x: this process's share of the batch, [N, C, H, W].
+        of_all_processes: take the statistics of the global batch. Every process must then make the same
+            call, with the same number of images.
     """
     x = x.float()
-    if not (dist.is_initialized() and dist.get_world_size() > 1):
+    if not (of_all_processes and dist.is_initialized() and dist.get_world_size() > 1):
         variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
         return mean, variance
     count = x.numel() // x.shape[1] * dist.get_world_size()
-    mean = all_reduce(x.sum((0, 2, 3))) / count
-    variance = all_reduce((x - mean[:, None, None]).square().sum((0, 2, 3))) / count
+    mean = _sum(x.sum((0, 2, 3))) / count
+    variance = _sum((x - mean[:, None, None]).square().sum((0, 2, 3))) / count
     return mean, variance
+
+
+def _sum(x: torch.Tensor) -> torch.Tensor:
+    total = _SumOverProcesses.apply(x)
+    assert isinstance(total, torch.Tensor)
+    return total
 
 
 class BatchNorm2d(nn.BatchNorm2d):

@@ -123,6 +123,17 @@ def _list_folder(path: Path, wanted: list[int], num_classes: int) -> list[_Encod
     return sorted(encoded, key=lambda image: (image.label, image.name))
 
 
+def classes_in(path: Path, num_classes: int) -> list[int]:
+    """Return the classes that a folder of class folders or an image pack has, sorted.
+
+    Raises:
+        UserError: as `load_reals`.
+    """
+    if path.is_dir():
+        return sorted({find_class(folder.name, num_classes) for folder in _visible(path) if folder.is_dir()})
+    return sorted({image.label for image in _read_pack(path, list(range(num_classes)), num_classes)})
+
+
 def _visible(folder: Path) -> list[Path]:
     """Return what `folder` holds, sorted, without the files that operating systems scatter."""
     visible = (entry for entry in folder.iterdir() if not entry.name.startswith("."))

@@ -14,6 +14,7 @@ import torch.distributed
 from torch import nn
 from tqdm import tqdm
 
+from train.checkpoint import write_atomically
 from train.distributed import World
 from train.images import save_png, sheet, to_bytes
 from train.loop import STATE_FILE, not_finite
@@ -95,8 +96,8 @@ class Report:
         if not self.world.is_main:
             return
         self._log = self.folder / "stats.jsonl"
-        kept = _entries_until(self._log, step)
-        self._log.write_text("".join(kept))
+        kept = "".join(_entries_until(self._log, step))
+        write_atomically(self._log, lambda path: path.write_text(kept))
         self._tensorboard = _tensorboard(self.folder)
         self._bar = tqdm(
             total=self.steps * self.batch_size,

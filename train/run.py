@@ -1,8 +1,10 @@
 """Assembles a run from its configuration, fits it, and writes what it leaves behind."""
 
 import dataclasses
+import functools
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +14,28 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train import digits
-from train.batches import BatchSource, ClassBalancedReals
-from train.checkpoint import SnapshotInfo, load_state, save_snapshot, save_tensors, write_json
+from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
+from train.checkpoint import SnapshotInfo, save_snapshot, save_tensors, write_json
 from train.config import TrainConfig
 from train.discriminator import Discriminator
 from train.distributed import World
 from train.errors import UserError
 from train.generator import Generator, build_generator
 from train.images import to_bytes
-from train.loop import STATE_FILE, Training, WeightAverage, fit
+from train.loop import Training, WeightAverage, fit
 from train.noise import consecutive_seeds, truncated_normal
+from train.reals import write_label_sheet
 from train.report import Report, comparison_sheet, draw
 from train.sampling import generate
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
 from train.step import Players, unwrap
-from train.teacher import open_teacher
+from train.teacher import Teacher, open_teacher
 
-STUDENT_FILE, DISCRIMINATOR_FILE, CONFIG_FILE = "student.safetensors", "discriminator.safetensors", "config.json"
-QUALITY_FILE = "quality.json"
+STUDENT_FILE, DISCRIMINATOR_FILE, TEACHER_FOLDER = "student.safetensors", "discriminator.safetensors", "teacher"
+CONFIG_FILE, QUALITY_FILE, FINISHED_FILE = "config.json", "quality.json", "finished.json"
 JUDGED_IMAGES = 2000
+ImageFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
 _JUDGED_SEED = 2**63  # latents that no pair has: their seeds are below 2^63 for seeds below 2^31
 
 
@@ -41,7 +46,7 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
         UserError: the folder belongs to another configuration, data is missing or damaged, or training blew up.
         Interrupted: told to stop; the state is saved.
     """
-    claim_folder(folder, config, world)
+    check_folder(folder, config)
     if is_finished(folder, config):
         if world.is_main:
             print(f"{folder} is finished: {config.optimizer.images:,} images; its results are there")
@@ -61,6 +66,10 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
     )
     outputs = Outputs(config, folder, world, sources, training)
     batches = batch_source(config, sources, world)
+    if world.is_main:  # the folder is claimed once nothing of the input can be refused any more
+        write_json(folder / CONFIG_FILE, {"settings": _settings(config), "torch": torch.__version__})
+        if sources.reals is not None:
+            write_label_sheet(sources.reals, sources.names, folder / "samples" / "real-labels.png")
     try:
         fit(
             training,
@@ -73,31 +82,32 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
     finally:
         report.close()
     if world.is_main:
+        outputs.write(config.steps)
         comparison_sheet(reference, [draw(training.average.module, reference)], folder / "samples" / "final.png")
         print(f"pictures: {folder / 'samples'}; weights: {folder}")
         if config.data.reals == "digits":
-            judge_digits(config, folder, training.average.module)
-
-
-def claim_folder(folder: Path, config: TrainConfig, world: World) -> None:
-    """Write config.json into a new run folder, or check that the folder was made with the same settings."""
-    path = folder / CONFIG_FILE
-    settings = json.loads(json.dumps(config.learned(), default=str))
-    if path.is_file():
-        try:
-            stored = json.loads(path.read_text())["settings"]
-        except (ValueError, KeyError, TypeError):
-            raise UserError(f"{folder} was not made by train/main.py; choose another --run or delete it") from None
-        differences = [f"{name} {old!r}, not {new!r}" for name, old, new in _differences(stored, settings)]
-        if differences:
-            raise UserError(
-                f"{folder} was made with {differences[0]}"
-                f"{f' (and {len(differences) - 1} more differences)' if len(differences) > 1 else ''}; "
-                "choose another --run or delete it"
-            )
+            judge_digits(config, sources, folder, training.average.module)
+        write_json(folder / FINISHED_FILE, {"steps": config.steps, "images": config.optimizer.images})
     world.barrier()
-    if world.is_main and not path.is_file():
-        write_json(path, {"settings": settings, "torch": torch.__version__})
+
+
+def check_folder(folder: Path, config: TrainConfig) -> None:
+    """Raise a UserError if `folder` was made with other settings, or by something else."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        return
+    try:
+        stored = json.loads(path.read_text())["settings"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{folder} was not made by train/main.py; choose another --run or delete it") from None
+    differences = [f"{name} {old!r}, not {new!r}" for name, old, new in _differences(stored, _settings(config))]
+    if differences:
+        more = f" (and {len(differences) - 1} more differences)" if len(differences) > 1 else ""
+        raise UserError(f"{folder} was made with {differences[0]}{more}; choose another --run or delete it")
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
+    return json.loads(json.dumps(config.learned(), default=str))
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any]]:
@@ -109,11 +119,15 @@ def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any
 
 
 def is_finished(folder: Path, config: TrainConfig) -> bool:
-    """Return whether the run's final state and its results are there."""
-    result = folder / ("teacher" if config.generator.architecture == "biggan" else STUDENT_FILE)
-    if not (result.exists() and (folder / STATE_FILE).is_file()):
+    """Return whether the run ended and its results are there; FINISHED_FILE is written last of all."""
+    result = folder / (TEACHER_FOLDER if config.generator.architecture == "biggan" else STUDENT_FILE)
+    finished = folder / FINISHED_FILE
+    if not (result.exists() and finished.is_file()):
         return False
-    return int(load_state(folder / STATE_FILE).get("step", -1)) == config.steps
+    try:
+        return json.loads(finished.read_text()) == {"steps": config.steps, "images": config.optimizer.images}
+    except ValueError:
+        return False
 
 
 def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
@@ -165,7 +179,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
         config.schedule,
         settings,
         config.steps,
-        config.learned(),
+        config.learned() | {"pairs": sources.pairs.settings.fingerprint if sources.pairs else None},
     )
 
 
@@ -190,14 +204,16 @@ def batch_source(config: TrainConfig, sources: Sources, world: World) -> BatchSo
     """Return where the run's batches come from; real images only if a term needs them."""
     wants_reals = config.loss.real_discriminator > 0 or config.loss.mode_seeking > 0
     reals = sources.reals if wants_reals else None
+    latents = ScratchLatents(
+        sources.classes, config.generator.z_dim, sources.truncation, paired=config.loss.mode_seeking > 0
+    )
     return BatchSource(
         batch_size=config.optimizer.batch_size,
         seed=config.seed,
         world=world,
         pairs=sources.pairs,
         reals=ClassBalancedReals(reals.images, reals.labels) if reals else None,
-        classes=sources.classes,
-        z_dim=config.generator.z_dim,
+        scratch=None if sources.pairs else latents,
         augment=config.augment > 0,
     )
 
@@ -219,42 +235,61 @@ class Outputs:
         """Nothing to do."""
 
     def after_save(self, step: int) -> None:
+        """Write the inference weights."""
+        if self.world.is_main:
+            self.write(step)
+
+    def write(self, step: int) -> None:
         """Write the averaged generator, and the discriminator that quantization-aware training goes on with."""
-        if not self.world.is_main:
-            return
         average, discriminator = self.training.average.module, unwrap(self.training.players.discriminator)
         save_tensors(self.folder / DISCRIMINATOR_FILE, discriminator.state_dict(), {})
         if isinstance(average, Generator):
             info = SnapshotInfo(
                 generator=self.config.generator,
                 classes={label: self.sources.names[label] for label in self.sources.classes},
-                truncation=self.config.data.truncation,
+                truncation=self.sources.truncation,
                 source=self.sources.describe(),
                 images=step * self.config.optimizer.batch_size,
             )
             save_snapshot(self.folder / STUDENT_FILE, average, info)
         elif step == self.config.steps:
-            average.store(self.folder / "teacher", self.sources.classes, self.config.seed)  # pyright: ignore
+            average.store(self.folder / TEACHER_FOLDER, self.sources.classes, self.config.seed)  # pyright: ignore
 
 
-def judge_digits(config: TrainConfig, folder: Path, generator: nn.Module) -> None:
-    """Judge the finished digits generator on latents that it was not trained on; write quality.json, print it."""
-    seeds = consecutive_seeds(_JUDGED_SEED, JUDGED_IMAGES)
-    y = np.arange(JUDGED_IMAGES) % digits.CLASSES
-    labels, teacher_images = torch.from_numpy(y), None
-    z = torch.from_numpy(truncated_normal(seeds, config.generator.z_dim, config.data.truncation))
+def judge_digits(config: TrainConfig, sources: Sources, folder: Path, generator: nn.Module) -> None:
+    """Judge the finished digits generator on latents that it was not trained on; write quality.json, print it.
+
+    A BigGAN is judged as the stored teacher that it became, at truncation 1 too.
+    """
+    images_of = functools.partial(generate, generator, batch_size=250)
+    if config.generator.architecture == "biggan":
+        for truncation in (sources.truncation, 1.0):
+            teacher = open_teacher(str(folder / TEACHER_FOLDER), truncation)
+            name = QUALITY_FILE if truncation == sources.truncation else f"quality-truncation-{truncation}.json"
+            _judge(functools.partial(_teach, teacher), None, config.generator.z_dim, truncation, folder / name)
+        return
     source = config.data.teacher
-    if source and not source.startswith("pairs:"):
-        teacher = open_teacher(source, config.data.truncation)
-        teacher_images = to_bytes(
-            torch.cat([teacher(*part) for part in zip(z.split(250), labels.split(250), strict=True)])
-        )
-    images = to_bytes(generate(generator, z, labels, batch_size=250))
-    quality = digits.measure(images, y, teacher_images)
-    record = {"images": JUDGED_IMAGES, "truncation": config.data.truncation, "first_seed": _JUDGED_SEED}
-    write_json(folder / QUALITY_FILE, dataclasses.asdict(quality) | record)
+    stored = not source or source.startswith("pairs:")
+    teach = None if stored else functools.partial(_teach, open_teacher(source, sources.truncation))
+    _judge(images_of, teach, config.generator.z_dim, sources.truncation, folder / QUALITY_FILE)
+
+
+def _teach(teacher: Teacher, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.cat([teacher(*part) for part in zip(z.split(250), y.split(250), strict=True)])
+
+
+def _judge(
+    images_of: ImageFunction, teach: ImageFunction | None, z_dim: int, truncation: float, path: Path
+) -> None:
+    seeds = consecutive_seeds(_JUDGED_SEED, JUDGED_IMAGES)
+    y = torch.arange(JUDGED_IMAGES) % digits.CLASSES
+    z = torch.from_numpy(truncated_normal(seeds, z_dim, truncation))
+    teacher_images = None if teach is None else to_bytes(teach(z, y))
+    quality = digits.measure(to_bytes(images_of(z, y)), y.numpy(), teacher_images)
+    record = {"images": JUDGED_IMAGES, "truncation": truncation, "first_seed": _JUDGED_SEED}
+    write_json(path, dataclasses.asdict(quality) | record)
     line = f"recognised {quality.recognised:.1%}, diversity {quality.diversity:.2f} of the real digits'"
     if quality.l1_to_teacher is not None and quality.l1_of_class_mean is not None:
         share = quality.l1_to_teacher / quality.l1_of_class_mean
         line += f", L1 to the teacher {quality.l1_to_teacher:.3f} ({share:.2f} of the class mean image's)"
-    print(f"{line}; table: {folder / QUALITY_FILE}")
+    print(f"{line}, truncation {truncation}; table: {path}")

@@ -12,7 +12,7 @@ from train.config import DataConfig, TrainConfig
 from train.distributed import World
 from train.errors import UserError
 from train.pairs import PairDataset, collect_pairs
-from train.reals import RealImages, load_reals, write_label_sheet
+from train.reals import RealImages, classes_in, load_reals
 from train.report import Reference
 from train.teacher import open_teacher
 
@@ -28,6 +28,8 @@ class Sources:
     classes: list[int]
     names: list[str]
     """Of every class index."""
+    truncation: float
+    """Of the latents."""
 
     def describe(self) -> str:
         """Return one line for records."""
@@ -50,10 +52,8 @@ def open_sources(config: TrainConfig, folder: Path, world: World) -> Sources:
     pairs = _open_pairs(config, folder, world) if config.data.teacher else None
     classes = _classes(config, pairs)
     reals = _open_reals(config, classes, folder, world) if config.data.reals else None
-    names = class_names(config.generator.num_classes)
-    if reals is not None and world.is_main:
-        write_label_sheet(reals, names, folder / "samples" / "real-labels.png")
-    return Sources(pairs, reals, classes, names)
+    truncation = pairs.truncation if pairs else config.data.truncation
+    return Sources(pairs, reals, classes, class_names(config.generator.num_classes), truncation)
 
 
 def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
@@ -62,12 +62,13 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
         path = Path(data.teacher.removeprefix("pairs:"))
         if not path.is_dir():
             classes_flag = f" --classes {data.classes}" if data.classes else ""
+            teacher = "biggan-deep-128" if config.generator.image_size == 128 else "FOLDER"
             raise UserError(
-                f"no teacher's images at {path}; make them with: python train/collect.py --teacher "
-                f"biggan-deep-128 --out {path} --per-class {data.per_class}{classes_flag}"
+                f"no teacher's images at {path}; make them with: python train/collect.py --teacher {teacher} "
+                f"--out {path} --per-class {data.per_class}{classes_flag}"
             )
     else:
-        teacher = open_teacher(data.teacher, data.truncation)
+        teacher = world.main_first(lambda: open_teacher(data.teacher, data.truncation))
         _check_shape(config, data.teacher, teacher.image_size, teacher.z_dim, teacher.num_classes)
         classes = parse_classes(data.classes or f"0-{teacher.num_classes - 1}", teacher.num_classes)
         key = f"{teacher.name}-{teacher.fingerprint[:8]}-t{data.truncation}-{data.per_class}-s{config.seed}"
@@ -104,20 +105,9 @@ def _classes(config: TrainConfig, pairs: PairDataset | None) -> list[int]:
         return classes
     if pairs is not None:
         return list(pairs.classes)
-    return _classes_of_reals(config.data, config.generator.num_classes)
-
-
-def _classes_of_reals(data: DataConfig, num_classes: int) -> list[int]:
-    """Return the classes that the real images have, when nothing else says which to learn."""
-    path = Path(data.reals)
-    if path.suffix == ".npz" and path.is_file():
-        with np.load(path) as pack:
-            return sorted({int(label) for label in pack["label"]})
-    if path.is_dir():
-        from train.classes import find_class
-
-        return sorted(find_class(p.name, num_classes) for p in path.iterdir() if p.is_dir())
-    return list(range(num_classes))
+    if config.data.reals == "digits":
+        return list(range(digits.CLASSES))
+    return classes_in(_path_of_reals(config.data), config.generator.num_classes)
 
 
 def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: World) -> RealImages:
@@ -130,17 +120,18 @@ def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: Wo
             )
         images, labels = digits.real_digits()
         return RealImages(images, labels, "scikit-learn's handwritten digits")
-    path = Path(source)
+    path, cache = _path_of_reals(config.data), folder.parent / "cache"
+    return world.main_first(lambda: load_reals(path, generator.image_size, classes, generator.num_classes, cache))
+
+
+def _path_of_reals(data: DataConfig) -> Path:
+    path = Path(data.reals)
     if not path.exists():
         raise UserError(
             f"no real images at {path}; pass --data.reals with a folder of class folders (such as ImageNet's "
             "train) or an image pack, or --data.reals '' with --loss.real-generator 0 --loss.real-discriminator 0"
         )
-    cache = folder.parent / "cache"
-    if world.is_main:  # the others then find it decoded
-        load_reals(path, generator.image_size, classes, generator.num_classes, cache)
-    world.barrier()
-    return load_reals(path, generator.image_size, classes, generator.num_classes, cache)
+    return path
 
 
 def _check_needs(config: TrainConfig) -> None:

@@ -122,7 +122,7 @@ def _update_discriminator(
         for name, score in zip(genuine, genuine_scores, strict=True)
     }
     weight = {"d_distillation": weights.distillation_discriminator, "d_real": weights.real_discriminator}
-    total = sum((weight[name] * term for name, term in terms.items()), start=torch.zeros(()).to(student))
+    total = sum((weight[name] * term for name, term in terms.items()), start=student.new_zeros(()))
     players.discriminator_optimizer.zero_grad(set_to_none=True)
     total.backward()
     players.discriminator_optimizer.step()

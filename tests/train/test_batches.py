@@ -4,13 +4,14 @@ import torch
 from stand_ins import FixedPairs
 
 from train.augment import BACKGROUND, RANDOM_NUMBERS, shift_and_cutout
-from train.batches import BatchSource, ClassBalancedReals
+from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
 from train.distributed import World
+from train.errors import UserError
 
 CPU = torch.device("cpu")
 
 
-def source(pairs=None, reals=None, *, world=None, batch_size=8, seed=5, augment=False) -> BatchSource:
+def source(pairs=None, reals=None, *, world=None, batch_size=8, seed=5, augment=False, paired=True) -> BatchSource:
     world = world or World(0, 1, CPU)
     return BatchSource(
         batch_size=batch_size,
@@ -18,8 +19,7 @@ def source(pairs=None, reals=None, *, world=None, batch_size=8, seed=5, augment=
         world=world,
         pairs=pairs,
         reals=reals,
-        classes=list(range(10)),
-        z_dim=128,
+        scratch=None if pairs else ScratchLatents(list(range(10)), 128, 0.5, paired),
         augment=augment,
     )
 
@@ -79,9 +79,19 @@ def test_latents_without_a_teacher_are_truncated_and_never_repeat():
     assert {batches.at(step).diversity_target for step in range(20)} == {0.8, 1.0}
 
 
-def test_a_batch_that_does_not_split_is_refused():
-    with pytest.raises(ValueError, match="9"):
-        source(FixedPairs(), world=World(0, 2, CPU), batch_size=9)
+def test_latents_of_the_plain_baseline_have_one_truncation_and_any_classes():
+    batches = source(None, reals_of(), paired=False)
+    drawn = [batches.at(step) for step in range(20)]
+    assert torch.cat([batch.z for batch in drawn]).abs().max() < 1
+    assert {batch.diversity_target for batch in drawn} == {0.0}
+    assert not all(torch.equal(*batch.y.chunk(2)) for batch in drawn)
+    assert set(torch.cat([batch.y for batch in drawn]).tolist()) == set(range(10))
+
+
+@pytest.mark.parametrize(("count", "batch_size", "size"), [(40, 9, 2), (4, 8, 1)])
+def test_a_batch_that_does_not_split_or_is_larger_than_the_data_is_refused(count, batch_size, size):
+    with pytest.raises(UserError, match=f"--optimizer.batch-size {batch_size}"):
+        source(FixedPairs(count), world=World(0, size, CPU), batch_size=batch_size)
 
 
 def test_shift_and_cutout():

@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 
 import pytest
 import torch
@@ -93,3 +94,23 @@ def test_files_are_readable_by_others(tmp_path):
     umask = os.umask(0)
     os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("kind", ["state", "snapshot"])
+def test_a_full_disk_is_one_line_and_keeps_the_old_file(tmp_path, kind):
+    """A limit on the size of files is what a full disk looks like to both libraries."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises((UserError, OSError)) as error:
+            if kind == "state":
+                save_state(path, {"weights": torch.zeros(10_000)})
+            else:
+                save_random_student(path, CONFIG)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(error.value)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -9,9 +9,10 @@ import pytest
 
 import train
 from train.cli import parse_preset
-from train.config import DEFAULT_PRESET, PRESETS, TrainConfig
+from train.config import TrainConfig
 from train.errors import UserError, did_you_mean
 from train.main import main
+from train.presets import DEFAULT_PRESET, PRESETS
 
 SCRIPT = Path(train.__file__).parent / "main.py"
 
@@ -43,6 +44,9 @@ def test_flags_override_the_preset():
         (["digits", "--generator.architecture", "big"], "invalid choice: 'big'"),
         (["digits", "--generator.image-size", "48"], "48 is not one of 32, 64, 128"),
         (["digits", "--data.truncation", "2"], "truncation must be in"),
+        (["digits", "--data.truncation", "0"], "truncation must be in"),
+        (["digits", "--optimizer.generator-lr", "-1"], "generator-lr must be at least 0, not -1"),
+        (["digits", "--loss.pixel", "-1"], "loss.pixel must be at least 0"),
         (["digits", "--optimizer.batch-size", "0"], "batch-size must be at least 1, not 0"),
         (["digits", "--optimizer.images", "5"], "less than one batch"),
     ],
@@ -95,6 +99,7 @@ def test_a_script_ends_with_one_line_and_a_status(tmp_path):
         "error: no teacher's images at data/biggan-deep-128-pairs; make them with: python"
     )
     assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_did_you_mean():

@@ -7,22 +7,22 @@ from stand_ins import replace
 
 from train.errors import UserError
 from train.generator import Generator
-from train.run import assemble, claim_folder, train
+from train.run import CONFIG_FILE, assemble, check_folder, train
 from train.sources import Sources, open_sources
 
 
 def test_a_folder_made_with_another_configuration_is_refused(tiny_config, world, tmp_path):
-    claim_folder(tmp_path, tiny_config, world)
-    claim_folder(tmp_path, replace(tiny_config, runtime__grids=5), world)  # how, not what
+    train(tiny_config, tmp_path, world)
+    check_folder(tmp_path, replace(tiny_config, runtime__grids=5))  # how, not what
     other = replace(tiny_config, loss__pixel=7.0, seed=9)
     with pytest.raises(UserError, match=r"made with loss.pixel 1.0, not 7.0 \(and 1 more differences\)"):
-        claim_folder(tmp_path, other, world)
+        check_folder(tmp_path, other)
 
 
-def test_a_folder_of_something_else_is_refused(tiny_config, world, tmp_path):
+def test_a_folder_of_something_else_is_refused(tiny_config, tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match=r"not made by train/main\.py"):
-        claim_folder(tmp_path, tiny_config, world)
+        check_folder(tmp_path, tiny_config)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,7 @@ def test_bad_input_is_one_line(tiny_config, world, tmp_path, changes, message):
     with pytest.raises(UserError, match=message) as error:
         train(replace(tiny_config, **changes), tmp_path / "run", world)
     assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()  # a corrected command may use the same folder
 
 
 def test_a_class_subset_trains_on_that_subset(tiny_config, world, tmp_path):
@@ -57,7 +58,7 @@ def test_the_class_embedding_may_come_from_a_file(tiny_config, world, tmp_path):
     table = np.random.default_rng(0).normal(size=(10, 128)).astype(np.float32)
     np.save(tmp_path / "table.npy", table)
     config = replace(tiny_config, data__class_embedding=str(tmp_path / "table.npy"))
-    nothing = Sources(None, None, [], [])
+    nothing = Sources(None, None, [], [], 0.5)
     training = assemble(config, nothing, world)
     for module in (training.players.generator, training.average.module):
         assert isinstance(module, Generator)
@@ -76,7 +77,7 @@ def test_a_student_may_be_the_teacher(tiny_config, world, tmp_path):
 
 def test_from_scratch_and_its_teacher_folder(tiny_config, world, tmp_path, monkeypatch):
     """The scratch presets at toy length: a BigGAN generator ends as a folder that the library loads."""
-    from train.config import PRESETS
+    from train.presets import PRESETS
     from train.teacher import open_teacher
 
     monkeypatch.setattr("train.biggan.STATISTICS_IMAGES", 20)
@@ -91,6 +92,41 @@ def test_from_scratch_and_its_teacher_folder(tiny_config, world, tmp_path, monke
     student = replace(PRESETS["scratch-digits-student"][1], optimizer__images=64, runtime=tiny_config.runtime)
     train(student, tmp_path / "student", world)
     assert (tmp_path / "student" / "student.safetensors").exists()
+
+
+def test_a_snapshot_has_the_truncation_of_its_pairs(tiny_config, world, tmp_path):
+    from train.checkpoint import load_snapshot
+    from train.pairs import collect_pairs
+    from train.teacher import open_teacher
+
+    collect_pairs(open_teacher("digits", 1.0), tmp_path / "p", list(range(10)), per_class=8, seed=0, world=world)
+    train(replace(tiny_config, data__teacher=f"pairs:{tmp_path / 'p'}"), tmp_path / "run", world)
+    assert load_snapshot(tmp_path / "run" / "student.safetensors")[1].truncation == 1.0
+
+
+@pytest.mark.parametrize("lost", ["student.safetensors", "quality.json", "finished.json"])
+def test_a_kill_after_the_last_step_is_made_up_for(tiny_config, world, tmp_path, lost):
+    train(tiny_config, tmp_path / "run", world)
+    if lost == "quality.json":  # the mark comes last, so that it cannot be there without the rest
+        (tmp_path / "run" / "finished.json").unlink()
+    (tmp_path / "run" / lost).unlink()
+    train(tiny_config, tmp_path / "run", world)
+    assert {"student.safetensors", "quality.json", "finished.json", CONFIG_FILE} <= {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
+
+
+def test_a_minute_of_training_draws_digits(world, tmp_path):
+    """The guard against a trainer that runs and learns nothing."""
+    import json
+
+    from train.presets import PRESETS
+
+    config = replace(PRESETS["digits"][1], optimizer__images=9_600, runtime__device="cpu", runtime__grids=1)
+    train(config, tmp_path / "run", world)
+    quality = json.loads((tmp_path / "run" / "quality.json").read_text())
+    assert quality["recognised"] >= 0.95
+    assert quality["diversity"] >= 0.6
 
 
 @pytest.mark.slow

@@ -5,9 +5,10 @@ import torch
 
 from train import losses
 from train.batches import Batch
-from train.config import PIXEL_ONLY, LossConfig, ScheduleConfig, ablations, from_scratch
+from train.config import LossConfig, ScheduleConfig
 from train.discriminator import Discriminator
 from train.generator import Generator, GeneratorConfig
+from train.presets import PIXEL_ONLY, ablations, from_scratch
 from train.step import Players, StepWeights, train_step, weights_at
 
 OFF = StepWeights(0, 0, 0, 0, 0, 0, 0)

@@ -1,0 +1,159 @@
+"""The named configurations: the embedded digits, animals, the paper's runs, and their ablations."""
+
+import dataclasses
+
+from train.config import DataConfig, LossConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+from train.generator import GeneratorConfig
+
+PIXEL_ONLY = LossConfig(
+    feature=0.0,
+    pixel=1.0,
+    pixel_decay_end=0.0,
+    distillation_generator=0.0,
+    real_generator=0.0,
+    distillation_discriminator=0.0,
+    real_discriminator=0.0,
+)
+
+
+def ablations(base: TrainConfig) -> dict[str, TrainConfig]:
+    """Return the rows of the paper's Table 2: `base` without a term each."""
+    weights = dataclasses.replace
+    losses = {
+        "no-feature": weights(base.loss, feature=0.0),
+        "no-real": weights(base.loss, real_generator=0.0, real_discriminator=0.0),
+        "no-adversarial": weights(base.loss, distillation_generator=0.0, distillation_discriminator=0.0),
+        "pixel-only": PIXEL_ONLY,
+    }
+    return {name: dataclasses.replace(base, loss=loss) for name, loss in losses.items()}
+
+
+def from_scratch(base: TrainConfig) -> TrainConfig:
+    """Return the paper's baseline of `base`: the same student trained by L_GAN alone, without a teacher."""
+    loss = LossConfig(
+        feature=0.0,
+        pixel=0.0,
+        distillation_generator=0.0,
+        real_generator=1.0,
+        distillation_discriminator=0.0,
+        real_discriminator=1.0,
+    )
+    return dataclasses.replace(
+        base,
+        loss=loss,
+        schedule=ScheduleConfig("paper", every=1),
+        data=dataclasses.replace(base.data, teacher=""),
+    )
+
+
+DIGITS = TrainConfig(
+    generator=GeneratorConfig(channels=16, image_size=32, num_classes=10),
+    data=DataConfig(per_class=1200),
+    loss=LossConfig(
+        feature=5.0,
+        pixel=10.0,
+        pixel_decay_end=1.0,
+        distillation_generator=0.2,
+        real_generator=0.2,
+        real_discriminator=0.2,
+    ),
+    schedule=ScheduleConfig("released", every=1),
+    optimizer=OptimizerConfig(
+        images=28_800,
+        generator_lr=3e-3,
+        discriminator_lr=2e-3,
+        beta1=0.5,
+        beta2=0.99,
+        decay_start=0.6,
+        ema_decay=0.995,
+    ),
+)
+
+TINY_IMAGENET_ANIMALS = (
+    "1,25,30,32,50,61,69,71,75,76,79,99,105,107,109,113,114,115,122,123,128,145,146,149,151,187,207,208,235,267,281,"
+    "283,285,286,291,294,301,308,309,311,313,314,315,319,323,325,329,338,341,345,347,349,353,354,365,367,372,386,387"
+)
+"""The 59 of ImageNet's animals that Tiny-ImageNet-200 has, at 64 px."""
+
+ANIMALS64 = TrainConfig(
+    generator=GeneratorConfig(image_size=64),
+    data=DataConfig(
+        teacher="pairs:data/animals64-pairs",
+        reals="data/tiny_imagenet_animals64_train.npz",
+        classes=TINY_IMAGENET_ANIMALS,
+    ),
+    optimizer=OptimizerConfig(images=6_400_000, batch_size=64, ema_decay=0.9995),
+)
+
+PAPER = TrainConfig(
+    data=DataConfig(teacher="pairs:data/biggan-deep-128-pairs", reals="data/imagenet/train", classes="0-397")
+)
+
+
+def _scratch_teacher(base: TrainConfig, generator: GeneratorConfig, optimizer: OptimizerConfig) -> TrainConfig:
+    """From-scratch training of a BigGAN that will be somebody's teacher: augmented, and kept from collapse."""
+    scratch = from_scratch(base)
+    return dataclasses.replace(
+        scratch,
+        generator=generator,
+        loss=dataclasses.replace(scratch.loss, mode_seeking=1.0),
+        optimizer=optimizer,
+        augment=0.6,
+    )
+
+
+def _presets() -> dict[str, tuple[str, TrainConfig]]:
+    paper = {
+        "paper-dw32": ("the paper's main run: TinyGAN-dw, 398 animals, 128 px", PAPER),
+        "paper-std32": (
+            "the paper's TinyGAN-std",
+            dataclasses.replace(PAPER, generator=GeneratorConfig("std", 32)),
+        ),
+        "paper-std16": (
+            "the paper's small TinyGAN-std",
+            dataclasses.replace(PAPER, generator=GeneratorConfig("std", 16)),
+        ),
+    }
+    bases = {
+        "digits": ("embedded teacher and digits, minutes on two CPU cores (the default)", DIGITS),
+        "animals64": ("photographs of animals at 64 px, teacher of choice", ANIMALS64),
+        **paper,
+    }
+    presets = dict(bases)
+    for name, (_, base) in bases.items():
+        for suffix, config in ablations(base).items():
+            presets[f"{name}-{suffix}"] = (f"{name} without a term (Table 2): {suffix}", config)
+    for name in ("digits", "animals64", *paper):
+        student = "" if name in paper else "-student"
+        presets[f"scratch-{name}{student}"] = (
+            f"the student of {name} by L_GAN alone, no teacher",
+            from_scratch(bases[name][1]),
+        )
+    presets["scratch-digits"] = (
+        "how the embedded digits teacher was made: a small BigGAN from scratch",
+        _scratch_teacher(
+            DIGITS,
+            GeneratorConfig("biggan", 8, 32, 10, class_embedding_dim=128),
+            OptimizerConfig(
+                images=96_000,
+                generator_lr=5e-4,
+                discriminator_lr=1e-3,
+                beta1=0.0,
+                beta2=0.99,
+                decay_start=2 / 3,
+            ),
+        ),
+    )
+    presets["scratch-animals64"] = (
+        "a teacher for animals64: BigGAN-deep from scratch on the real photographs",
+        _scratch_teacher(
+            ANIMALS64,
+            GeneratorConfig("biggan", 48, 64, 1000),
+            OptimizerConfig(images=6_400_000, batch_size=256, generator_lr=2e-4, discriminator_lr=4e-4),
+        ),
+    )
+    return presets
+
+
+PRESETS = _presets()
+DEFAULT_PRESET = "digits"
