@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import itertools
 import json
 from collections.abc import Callable
@@ -184,10 +185,12 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
 
 
 def _distribute(module: nn.Module, world: World) -> nn.Module:
-    # The only buffers are norm statistics and spectral vectors, which every process computes alike.
-    return DistributedDataParallel(
-        module, device_ids=[world.device.index] if world.device.type == "cuda" else None, broadcast_buffers=False
-    )
+    # The only buffers are norm statistics and spectral vectors, which every process computes alike. The
+    # option that leaves them alone has a new name since torch 2.14.
+    options = inspect.signature(DistributedDataParallel).parameters
+    keep_buffers = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
+    devices = [world.device.index] if world.device.type == "cuda" else None
+    return DistributedDataParallel(module, device_ids=devices, **{keep_buffers: False})
 
 
 def _real_distance(sources: Sources, world: World, draws: int = 4096) -> torch.Tensor:

@@ -103,12 +103,13 @@ def test_a_full_disk_is_one_line_and_keeps_the_old_file(tmp_path, kind):
     path.write_text("old")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    save = {
+        "state": lambda: save_state(path, {"weights": torch.zeros(10_000)}),
+        "snapshot": lambda: save_random_student(path, CONFIG),
+    }
     try:
         with pytest.raises((UserError, OSError)) as error:
-            if kind == "state":
-                save_state(path, {"weights": torch.zeros(10_000)})
-            else:
-                save_random_student(path, CONFIG)
+            save[kind]()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "\n" not in str(error.value)

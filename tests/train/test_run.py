@@ -28,7 +28,7 @@ def test_a_folder_of_something_else_is_refused(tiny_config, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data__teacher": "pairs:nowhere"}, r"python train/collect.py --teacher biggan-deep-128 --out nowhere"),
+        ({"data__teacher": "pairs:nowhere"}, r"python train/collect.py --teacher FOLDER --out nowhere"),
         ({"data__teacher": "nobody"}, "no teacher 'nobody'"),
         ({"data__reals": "nowhere"}, "no real images at nowhere"),
         ({"data__reals": ""}, "--loss.real-discriminator is 0.2 but there is no --data.reals"),
