@@ -188,9 +188,10 @@ def _distribute(module: nn.Module, world: World) -> nn.Module:
     # The only buffers are norm statistics and spectral vectors, which every process computes alike. The
     # option that leaves them alone has a new name since torch 2.14.
     options = inspect.signature(DistributedDataParallel).parameters
-    keep_buffers = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
+    option = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
+    keep_buffers: dict[str, Any] = {option: False}
     devices = [world.device.index] if world.device.type == "cuda" else None
-    return DistributedDataParallel(module, device_ids=devices, **{keep_buffers: False})
+    return DistributedDataParallel(module, device_ids=devices, **keep_buffers)
 
 
 def _real_distance(sources: Sources, world: World, draws: int = 4096) -> torch.Tensor:
