@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from compress.by_class import ByClass
 from compress.config import QatConfig
@@ -25,7 +24,7 @@ from train.distributed import World
 from train.errors import UserError
 from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit
 from train.report import Reference, Report, comparison_sheet, draw
-from train.run import batch_source
+from train.run import batch_source, distribute
 from train.sources import Sources, grid_reference
 from train.step import Players
 
@@ -226,10 +225,10 @@ def training_of(
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = config.optimizer
     betas = (float(optimizer.beta1), float(optimizer.beta2))
-    wrap = _distribute if world.size > 1 else (lambda module, _: module)
     players = Players(
-        wrap(generator, world),
-        wrap(discriminator, world),
+        # The first process's ranges are everybody's: each sees another share of the batch.
+        distribute(generator, world, sync_buffers=True),
+        distribute(discriminator, world),
         torch.optim.Adam(generator.parameters(), lr=optimizer.generator_lr, betas=betas, fused=True),
         torch.optim.Adam(discriminator.parameters(), lr=optimizer.discriminator_lr, betas=betas, fused=True),
         torch.float32,  # in half precision the grids would not be the phone's
@@ -245,9 +244,3 @@ def training_of(
         config.steps,
         fingerprint,
     )
-
-
-def _distribute(module: nn.Module, world: World) -> nn.Module:
-    # The first process's ranges are everybody's: each sees another share of the batch.
-    devices = [world.device.index] if world.device.type == "cuda" else None
-    return DistributedDataParallel(module, device_ids=devices, broadcast_buffers=isinstance(module, ByClass))

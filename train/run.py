@@ -162,11 +162,10 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     if config.runtime.compile == "on" or (config.runtime.compile == "auto" and on_gpu):
         generator.compile()
         discriminator.compile()
-    wrap = _distribute if world.size > 1 else (lambda module, _: module)
     half = config.runtime.precision == "bfloat16" or (config.runtime.precision == "auto" and on_gpu)
     players = Players(
-        wrap(generator, world),
-        wrap(discriminator, world),
+        distribute(generator, world),
+        distribute(discriminator, world),
         generator_optimizer,
         discriminator_optimizer,
         torch.bfloat16 if half else torch.float32,
@@ -184,12 +183,21 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     )
 
 
-def _distribute(module: nn.Module, world: World) -> nn.Module:
-    # The only buffers are norm statistics and spectral vectors, which every process computes alike. The
-    # option that leaves them alone has a new name since torch 2.14.
+def distribute(module: nn.Module, world: World, *, sync_buffers: bool = False) -> nn.Module:
+    """Wrap a network so that gradients are averaged over all processes; in one process return it as it is.
+
+    Args:
+        module: the network, on the world's device.
+        world: this process among those that train.
+        sync_buffers: give every process the main one's buffers before each forward pass. Norm statistics and
+            spectral vectors, which every process computes alike, do not need it.
+    """
+    if world.size == 1:
+        return module
+    # The option has a new name since torch 2.14.
     options = inspect.signature(DistributedDataParallel).parameters
     option = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
-    keep_buffers: dict[str, Any] = {option: False}
+    keep_buffers: dict[str, Any] = {option: sync_buffers}
     devices = [world.device.index] if world.device.type == "cuda" else None
     return DistributedDataParallel(module, device_ids=devices, **keep_buffers)
 
