@@ -12,12 +12,11 @@ from compress.float_run import FloatRun
 from train import digits
 from train.images import to_bytes
 from train.noise import consecutive_seeds, truncated_normal
+from train.run import JUDGED_IMAGES, JUDGED_SEED  # the same images as in quality.json
 from train.sampling import generate
 from train.sources import Sources
 from train.teacher import open_teacher
 
-JUDGED_IMAGES = 2000
-JUDGED_SEED = 2**63  # as in train.run, so that quality.json and these figures are of the same images
 _BATCH = 100
 
 

@@ -14,7 +14,7 @@ import torch
 from compress.by_class import ByClass
 from compress.config import QatConfig
 from compress.deploy_form import deploy_form
-from compress.evaluate import JUDGED_IMAGES, Judge, psnr
+from compress.evaluate import Judge, psnr
 from compress.fake_quant import QuantGenerator
 from compress.finetune import calibration_batches, post_training
 from compress.float_run import FloatRun, open_run
@@ -23,6 +23,7 @@ from train.cli import parse, run_script
 from train.distributed import World
 from train.errors import UserError
 from train.images import to_bytes
+from train.run import JUDGED_IMAGES
 from train.sampling import generate
 from train.sources import open_sources
 

@@ -143,8 +143,7 @@ class BatchSource:
     def _pair_indices(self, step: int) -> np.ndarray:
         """Return the pairs of a step: every epoch is a new permutation, its incomplete last batch left out."""
         assert self.pairs is not None
-        steps_per_epoch = max(len(self.pairs) // self.batch_size, 1)
-        epoch, position = divmod(step, steps_per_epoch)
+        epoch, position = divmod(step, len(self.pairs) // self.batch_size)
         if self._permutation[0] != epoch:
             self._permutation = (epoch, self._random(_SHUFFLE, epoch).permutation(len(self.pairs)))
         start = position * self.batch_size

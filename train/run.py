@@ -35,9 +35,9 @@ from train.teacher import Teacher, open_teacher
 STUDENT_FILE, DISCRIMINATOR_FILE, TEACHER_FOLDER = "student.safetensors", "discriminator.safetensors", "teacher"
 CONFIG_FILE, QUALITY_FILE, FINISHED_FILE = "config.json", "quality.json", "finished.json"
 JUDGED_IMAGES = 2000
-ImageFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+JUDGED_SEED = 2**63  # latents that no pair has: their seeds are below 2^63 for seeds below 2^31
 
-_JUDGED_SEED = 2**63  # latents that no pair has: their seeds are below 2^63 for seeds below 2^31
+ImageFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def train(config: TrainConfig, folder: Path, world: World) -> None:
@@ -293,12 +293,12 @@ def _teach(teacher: Teacher, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 def _judge(
     images_of: ImageFunction, teach: ImageFunction | None, z_dim: int, truncation: float, path: Path
 ) -> None:
-    seeds = consecutive_seeds(_JUDGED_SEED, JUDGED_IMAGES)
+    seeds = consecutive_seeds(JUDGED_SEED, JUDGED_IMAGES)
     y = torch.arange(JUDGED_IMAGES) % digits.CLASSES
     z = torch.from_numpy(truncated_normal(seeds, z_dim, truncation))
     teacher_images = None if teach is None else to_bytes(teach(z, y))
     quality = digits.measure(to_bytes(images_of(z, y)), y.numpy(), teacher_images)
-    record = {"images": JUDGED_IMAGES, "truncation": truncation, "first_seed": _JUDGED_SEED}
+    record = {"images": JUDGED_IMAGES, "truncation": truncation, "first_seed": JUDGED_SEED}
     write_json(path, dataclasses.asdict(quality) | record)
     line = f"recognised {quality.recognised:.1%}, diversity {quality.diversity:.2f} of the real digits'"
     if quality.l1_to_teacher is not None and quality.l1_of_class_mean is not None:

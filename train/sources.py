@@ -11,6 +11,7 @@ from train.classes import class_names, parse_classes
 from train.config import DataConfig, TrainConfig
 from train.distributed import World
 from train.errors import UserError
+from train.noise import consecutive_seeds, truncated_normal
 from train.pairs import PairDataset, collect_pairs
 from train.reals import RealImages, classes_in, load_reals
 from train.report import Reference
@@ -178,8 +179,6 @@ def initial_class_embedding(config: TrainConfig) -> torch.Tensor | None:
 
 def grid_reference(sources: Sources, z_dim: int, seed: int) -> Reference:
     """Choose what the sample grids show: up to ten classes side by side, four images of each."""
-    from train.noise import consecutive_seeds, truncated_normal
-
     classes = sources.classes[:_GRID_CLASSES]
     y = np.array(classes * _GRID_ROWS)
     names = [sources.names[label].split(",")[0] for label in classes]

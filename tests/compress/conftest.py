@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from stand_ins import tiny_run
 from torch import nn
 
 from compress import evaluate
 from compress.deploy_form import one_hot
 from train import run as float_training
-from train.config import DataConfig, LossConfig, OptimizerConfig, RuntimeConfig, ScheduleConfig, TrainConfig
-from train.discriminator import DiscriminatorConfig
+from train.config import TrainConfig
 from train.distributed import World
 from train.generator import Architecture, ConditionalBatchNorm2d, Generator, GeneratorConfig
 from train.norm import BatchNorm2d
@@ -79,16 +79,7 @@ def batches():
 @pytest.fixture(scope="session")
 def tiny_run_config() -> TrainConfig:
     """A digits run of 12 steps with every term on."""
-    return TrainConfig(
-        seed=3,
-        generator=GeneratorConfig(channels=2, image_size=32, num_classes=10),
-        discriminator=DiscriminatorConfig(channels=4),
-        data=DataConfig(per_class=8),
-        loss=LossConfig(feature=1.0, pixel=1.0, distillation_generator=0.1, real_generator=0.1),
-        schedule=ScheduleConfig("released", every=2),
-        optimizer=OptimizerConfig(batch_size=8, images=96, generator_lr=1e-3, discriminator_lr=1e-3),
-        runtime=RuntimeConfig(log_every=4, grids=1, device="cpu"),
-    )
+    return tiny_run(grids=1)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from train.checkpoint import SnapshotInfo, save_snapshot
+from train.config import DataConfig, LossConfig, OptimizerConfig, RuntimeConfig, ScheduleConfig, TrainConfig
+from train.discriminator import DiscriminatorConfig
 from train.generator import Generator, GeneratorConfig
 
 
@@ -50,3 +52,17 @@ def save_random_student(path: Path, config: GeneratorConfig) -> Generator:
     info = SnapshotInfo(config, {i: f"class {i}" for i in range(config.num_classes)}, 0.5, "a test")
     save_snapshot(path, generator, info)
     return generator
+
+
+def tiny_run(grids: int) -> TrainConfig:
+    """A digits run of 12 steps with every term on; its teacher is the embedded one."""
+    return TrainConfig(
+        seed=3,
+        generator=GeneratorConfig(channels=2, image_size=32, num_classes=10),
+        discriminator=DiscriminatorConfig(channels=4),
+        data=DataConfig(per_class=8),
+        loss=LossConfig(feature=1.0, pixel=1.0, distillation_generator=0.1, real_generator=0.1),
+        schedule=ScheduleConfig("released", every=2),
+        optimizer=OptimizerConfig(batch_size=8, images=96, generator_lr=1e-3, discriminator_lr=1e-3),
+        runtime=RuntimeConfig(log_every=4, grids=grids, device="cpu"),
+    )
