@@ -11,6 +11,14 @@ from train.config import LossConfig, OptimizerConfig, TrainConfig
 from train.errors import UserError
 from train.presets import PIXEL_ONLY
 
+INT8_FILE = "student_int8.safetensors"
+QAT_FOLDER = Path("qat")
+# What compress/qat.py leaves in a run folder by default, by the name that exports and benchmarks know it by.
+INT8_STUDENTS: dict[Literal["float", "int8", "int4"], Path] = {
+    "int8": QAT_FOLDER / INT8_FILE,
+    "int4": QAT_FOLDER / "W4A8" / INT8_FILE,
+}
+
 _BITS = re.compile(r"(?:W(\d+))?(?:A(\d+))?")
 
 
@@ -21,7 +29,7 @@ class QatConfig:
     run: Path = Path("runs/digits")
     """Run folder of the float student."""
     out: Path | None = None
-    """Where the result goes; <run>/qat by default."""
+    """Where the result goes; by default <run>/qat, and for other bits than W8A8 <run>/qat/<bits>."""
     bits: str = "W8A8"
     """Bits of weights and activations, such as W8A8 or W4A8; W8: float activations; float: no rounding."""
     exceptions: tuple[str, ...] = ()
@@ -70,7 +78,8 @@ class QatConfig:
     @property
     def folder(self) -> Path:
         """Where the result goes."""
-        return self.out or self.run / "qat"
+        default = self.run / QAT_FOLDER
+        return self.out or (default if self.bits == "W8A8" else default / self.bits)
 
     @property
     def equalises(self) -> bool:

@@ -246,6 +246,19 @@ class QuantGenerator(nn.Module):
         left_out = set(names)
         return self.only(left_out ^ set(self.layers()))
 
+    @torch.no_grad()
+    def dequantized_form(self) -> nn.Module:
+        """Return the float form of the rounded weights, without any rounding of activations."""
+        form = copy.deepcopy(self.form)
+        for path, module in list(form.named_modules()):
+            if isinstance(module, QuantPoint):
+                form.set_submodule(path, Point(module.fixed, module.through))
+            elif isinstance(module, QuantOperation):
+                scale = module.scale().reshape(-1, *[1] * (module.operation.weight.dim() - 1))
+                module.operation.weight.copy_(module.levels() * scale)
+                form.set_submodule(path, module.operation)
+        return form.eval().requires_grad_(False)
+
     def export_form(self, float_weights: bool = False, nhwc: bool = False) -> nn.Module:
         """Return a copy whose rounding is done by `torch.ops.quantized_decomposed`, for `torch.export.export`.
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from compress.by_class import ByClass
-from compress.config import QatConfig
+from compress.config import INT8_FILE, QatConfig
 from compress.deploy_form import DeployGenerator, one_hot
 from compress.equalise import equalise
 from compress.fake_quant import QuantGenerator
@@ -28,7 +28,6 @@ from train.run import batch_source, distribute
 from train.sources import Sources, grid_reference
 from train.step import Players
 
-INT8_FILE = "student_int8.safetensors"
 _LOG_ENTRIES, _GRIDS = 16, 4  # over the whole fine-tuning
 _EQUALISING_BATCHES = 8  # the extremes of more hardly differ
 

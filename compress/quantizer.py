@@ -54,6 +54,37 @@ def round_to_grid(
     return _RoundToGrid.apply(x.float(), scale, zero_point, lowest, highest)  # type: ignore[return-value]
 
 
+class _RoundWeight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: torch.Tensor, scale: torch.Tensor, highest: int) -> torch.Tensor:
+        exact = weight * (1.0 / scale)
+        levels = torch.round(exact).clamp_(-highest, highest)
+        ctx.save_for_backward(exact, levels)
+        ctx.highest = highest
+        return levels * scale
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        exact, levels = ctx.saved_tensors
+        inside = exact.abs() <= ctx.highest + 0.5
+        to_scale = gradients[0] * torch.where(inside, levels - exact, levels)
+        return gradients[0] * inside, to_scale.flatten(1).sum(1).reshape(-1, *[1] * (exact.dim() - 1)), None
+
+
+def round_weight(weight: torch.Tensor, scale: torch.Tensor, highest: int) -> torch.Tensor:
+    """Round a weight to `-highest … highest` times its channel's scale; both receive gradients.
+
+    That of the scale is LSQ's (Esser et al., 2020, Equation 3): what a wider grid does to the rounding error
+    inside the range and to the reach outside.
+
+    Args:
+        weight: float32 [out, …].
+        scale: float32 [out, 1, …].
+        highest: level of the largest weight.
+    """
+    return _RoundWeight.apply(weight.float(), scale, highest)  # type: ignore[return-value]
+
+
 def level_dtype(bits: int) -> torch.dtype:
     """Return the smallest integer type for levels of `bits` bits."""
     return torch.int8 if bits <= 8 else torch.int16
@@ -122,8 +153,8 @@ class QuantPoint(Point):
 class QuantOperation(nn.Module):
     """A convolution or Linear whose weight is rounded to one symmetric grid per output channel."""
 
-    clip: torch.Tensor
-    """The share of a channel's largest weight that its grid reaches, float32 [out]."""
+    clip: nn.Parameter
+    """The share of a channel's largest weight that its grid reaches, float32 [out]; learned with the weights."""
     fixed_scale: torch.Tensor
     """The scales of a model read from a file, float32 [out]; 0 where the scale follows the weight."""
 
@@ -135,7 +166,7 @@ class QuantOperation(nn.Module):
         self.mode: Mode = "float"
         self.enabled = True
         channels, device = operation.weight.shape[0], operation.weight.device
-        self.register_buffer("clip", torch.ones(channels, device=device))
+        self.clip = nn.Parameter(torch.ones(channels, device=device))
         self.register_buffer("fixed_scale", torch.zeros(channels, device=device))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -143,15 +174,15 @@ class QuantOperation(nn.Module):
         if self.mode != "quantize" or not self.enabled:
             return self.operation(x)
         weight = self.operation.weight
-        scale = _per_channel(self.scale(), weight)
-        rounded = round_to_grid(weight, scale, torch.zeros_like(scale), -self.highest, self.highest)
-        return _apply(self.operation, x, rounded)
+        return _apply(self.operation, x, round_weight(weight, _per_channel(self._scale(), weight), self.highest))
 
-    @torch.no_grad()
     def scale(self) -> torch.Tensor:
         """Return the scale of every output channel, float32 [out]."""
-        reach = self.operation.weight.float().abs().flatten(1).amax(1) * self.clip
-        floor = (reach.max() * _SMALLEST_SHARE).clamp(min=torch.finfo(torch.float32).tiny * 2**24)
+        return self._scale().detach()
+
+    def _scale(self) -> torch.Tensor:
+        reach = self.operation.weight.detach().float().abs().flatten(1).amax(1) * self.clip
+        floor = (reach.detach().max() * _SMALLEST_SHARE).clamp(min=torch.finfo(torch.float32).tiny * 2**24)
         return torch.where(self.fixed_scale > 0, self.fixed_scale, torch.maximum(reach, floor) / self.highest)
 
     @torch.no_grad()

@@ -4,41 +4,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from stand_ins import tiny_run
-from torch import nn
+from stand_ins import tiny_run, trained_like_student
 
 from compress import evaluate
 from compress.deploy_form import one_hot
 from train import run as float_training
 from train.config import TrainConfig
 from train.distributed import World
-from train.generator import Architecture, ConditionalBatchNorm2d, Generator, GeneratorConfig
-from train.norm import BatchNorm2d
+from train.generator import Architecture, GeneratorConfig
 
 CLASSES, Z_DIM = 5, 8
 
 
 def _trained_like(architecture: Architecture = "dw", image_size=32, channels=4, num_classes=CLASSES, z_dim=Z_DIM):
-    """A student in eval mode with gains, biases and norm statistics of its own in every channel."""
-    torch.manual_seed(0)
-    generator = Generator(GeneratorConfig(architecture, channels, image_size, num_classes, z_dim, 16))
-    norms = [module for module in generator.modules() if isinstance(module, BatchNorm2d)]
-    with torch.no_grad():
-        for module in generator.modules():
-            if isinstance(module, ConditionalBatchNorm2d):
-                module.gain_bias.weight.normal_(0, 0.1)
-            elif isinstance(module, nn.Conv2d | nn.Linear):
-                assert module.bias is not None
-                module.bias.add_(torch.randn_like(module.bias) * 0.1)
-        generator.output_norm.weight.uniform_(0.5, 1.5)
-        generator.output_norm.bias.normal_(0, 0.2)
-        for norm in norms:
-            norm.momentum = None  # the plain mean over these batches
-        for _ in range(3):
-            generator.train()(torch.randn(16, z_dim), torch.randint(0, num_classes, (16,)))
-        for norm in norms:
-            norm.momentum = 0.1
-    return generator.eval()
+    return trained_like_student(GeneratorConfig(architecture, channels, image_size, num_classes, z_dim, 16))
 
 
 def _latents(count=16, seed=1, num_classes=CLASSES, z_dim=Z_DIM):

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from train.checkpoint import SnapshotInfo, save_snapshot
 from train.config import DataConfig, LossConfig, OptimizerConfig, RuntimeConfig, ScheduleConfig, TrainConfig
 from train.discriminator import DiscriminatorConfig
-from train.generator import Generator, GeneratorConfig
+from train.generator import ConditionalBatchNorm2d, Generator, GeneratorConfig
+from train.norm import BatchNorm2d
 
 
 class FixedPairs:
@@ -49,9 +51,37 @@ def replace(config: Any, **changes: Any) -> Any:
 def save_random_student(path: Path, config: GeneratorConfig) -> Generator:
     torch.manual_seed(1)
     generator = Generator(config).eval()
+    save_student(path, generator)
+    return generator
+
+
+def save_student(path: Path, generator: Generator) -> None:
+    config = generator.config
     info = SnapshotInfo(config, {i: f"class {i}" for i in range(config.num_classes)}, 0.5, "a test")
     save_snapshot(path, generator, info)
-    return generator
+
+
+def trained_like_student(config: GeneratorConfig) -> Generator:
+    """A student in eval mode with gains, biases and norm statistics of its own in every channel."""
+    torch.manual_seed(0)
+    generator = Generator(config)
+    norms = [module for module in generator.modules() if isinstance(module, BatchNorm2d)]
+    with torch.no_grad():
+        for module in generator.modules():
+            if isinstance(module, ConditionalBatchNorm2d):
+                module.gain_bias.weight.normal_(0, 0.1)
+            elif isinstance(module, nn.Conv2d | nn.Linear):
+                assert module.bias is not None
+                module.bias.add_(torch.randn_like(module.bias) * 0.1)
+        generator.output_norm.weight.uniform_(0.5, 1.5)
+        generator.output_norm.bias.normal_(0, 0.2)
+        for norm in norms:
+            norm.momentum = None  # the plain mean over these batches
+        for _ in range(3):
+            generator.train()(torch.randn(16, config.z_dim), torch.randint(0, config.num_classes, (16,)))
+        for norm in norms:
+            norm.momentum = 0.1
+    return generator.eval()
 
 
 def tiny_run(grids: int) -> TrainConfig:

@@ -1,0 +1,215 @@
+"""The manifest: all that an app or a benchmark knows about a model and its artifacts."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from deploy.golden import Golden
+from deploy.parity import Parity
+from deploy.source import ExportSource
+from train.checkpoint import write_json
+from train.errors import UserError
+from train.noise import SAMPLER, TRUNCATION_BOUND
+from train.teacher import file_hash
+
+MANIFEST_FILE = "manifest.json"
+FORMAT = "tinygan-edge-manifest-1"
+PIXEL_RULE = "byte = trunc(clamp(127.5 v + 128, 0, 255)), NaN -> 0"
+
+_HEAD_FIELDS = {"format", "model", "sampler", "pixels", "golden", "artifacts"}
+_ARTIFACT_FIELDS = {
+    "file": str,
+    "platform": str,
+    "runtime": str,
+    "backend": str,
+    "precision": str,
+    "bytes": int,
+    "sha256": str,
+    "inputs": list,
+    "outputs": list,
+    "outside_delegate": dict,
+    "parity": dict,
+    "tools": dict,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """An input or output of an artifact."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    range: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What the manifest says about one artifact."""
+
+    file: str
+    platform: str
+    runtime: str
+    backend: str
+    precision: str
+    bytes: int
+    sha256: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    outside_delegate: dict[str, int]
+    """Operation → how many of it the backend leaves to the portable kernels."""
+    parity: Parity | dict[str, str]
+    """Or {"not_run": why}."""
+    checks: dict[str, Any]
+    """What else was found about the file."""
+    tools: dict[str, str]
+    """Package → version that made it."""
+
+
+class Manifest:
+    """`manifest.json` of one model; it is written after every change.
+
+    Args:
+        folder: of the artifacts.
+        head: everything but the artifacts.
+    """
+
+    def __init__(self, folder: Path, head: dict[str, Any]) -> None:
+        self.folder, self.head = folder, head
+        self.artifacts: list[dict[str, Any]] = []
+
+    def put(self, entry: Entry) -> None:
+        """Add an artifact, in place of one of the same file name."""
+        self.drop(entry.file, write=False)
+        self.artifacts.append(json.loads(json.dumps(dataclasses.asdict(entry))))
+        self.artifacts.sort(key=lambda artifact: artifact["file"])
+        self.write()
+
+    def drop(self, file: str, *, write: bool = True) -> None:
+        """Forget an artifact."""
+        self.artifacts = [artifact for artifact in self.artifacts if artifact["file"] != file]
+        if write:
+            self.write()
+
+    def write(self) -> None:
+        """Write the file."""
+        write_json(self.folder / MANIFEST_FILE, {**self.head, "artifacts": self.artifacts})
+
+
+def describe(source: ExportSource, golden: Golden, golden_file: Path) -> dict[str, Any]:
+    """Return everything of a manifest but its artifacts."""
+    info, config = source.info, source.info.generator
+    model = {
+        "architecture": config.architecture,
+        "channels": config.channels,
+        "image_size": config.image_size,
+        "z_dim": config.z_dim,
+        "num_classes": config.num_classes,
+        "classes": {str(index): name for index, name in info.classes.items()},
+        "class": source.class_index,
+        "parameters": sum(p.numel() for p in source.form.parameters()),
+        "multiply_accumulates": multiply_accumulates(source),
+        "trained_from": info.source,
+        "files": source.files,
+    }
+    sampler = {"name": SAMPLER, "truncation": info.truncation}
+    images = {
+        "file": golden_file.name,
+        "sha256": file_hash(golden_file),
+        "images": len(golden.seeds),
+        "first_seed": int(golden.seeds[0]),
+        "students": list(golden.images),
+    }
+    head = {"format": FORMAT, "model": model, "sampler": sampler, "pixels": PIXEL_RULE, "golden": images}
+    return json.loads(json.dumps(head))
+
+
+def multiply_accumulates(source: ExportSource) -> int:
+    """Return those of one image by the float form, in convolutions and Linears."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        source.form(*source.example_inputs())
+    return counter.get_total_flops() // 2
+
+
+def input_specs(source: ExportSource) -> tuple[TensorSpec, ...]:
+    """Return an artifact's inputs."""
+    bound = TRUNCATION_BOUND * source.info.truncation
+    ranges = {"z": (-bound, bound), "class_weights": (0.0, 1.0)}
+    return tuple(TensorSpec(name, (1, length), "float32", ranges[name]) for name, length in source.inputs.items())
+
+
+def open_manifest(folder: Path, source: ExportSource, golden: Golden, golden_file: Path) -> Manifest:
+    """Return the folder's manifest to go on with; artifacts of other weights are deleted with their entries."""
+    manifest = Manifest(folder, describe(source, golden, golden_file))
+    if not (folder / MANIFEST_FILE).is_file():
+        return manifest
+    stored = read_manifest(folder)
+    if stored["model"]["files"] == manifest.head["model"]["files"]:
+        manifest.artifacts = [artifact for artifact in stored["artifacts"] if (folder / artifact["file"]).exists()]
+        return manifest
+    for artifact in stored["artifacts"]:
+        remove(folder / artifact["file"])
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check `manifest.json`.
+
+    Raises:
+        UserError: it is missing, damaged or of another version, or a field is missing or of the wrong type.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        raise UserError(f"no {MANIFEST_FILE} in {folder}; export with: python deploy/android/export.py")
+    try:
+        stored = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}); export again") from None
+    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
+        found = stored.get("format") if isinstance(stored, dict) else type(stored).__name__
+        raise UserError(f"{path} is of format {found!r}, not {FORMAT!r}; export again")
+    if missing := sorted(_HEAD_FIELDS - stored.keys()):
+        raise UserError(f"{path} has no {missing[0]}; export again")
+    for artifact in stored["artifacts"]:
+        name = artifact.get("file", "an artifact without file")
+        for field, kind in _ARTIFACT_FIELDS.items():
+            if not isinstance(artifact.get(field), kind):
+                raise UserError(f"{path}: {field} of {name} is missing or no {kind.__name__}; export again")
+    return stored
+
+
+def content_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and contents of all files in a folder."""
+    if path.is_file():
+        return file_hash(path)
+    total = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(f"{file.relative_to(path).as_posix()}\0{file_hash(file)}\n".encode())
+    return total.hexdigest()
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the installed versions, those that are installed."""
+    found = {}
+    for package in ("torch", *packages):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,70 @@
+"""The gate: an artifact's images against those of the student it was made from."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from deploy.golden import Golden
+from deploy.source import Reference
+from train.errors import UserError
+
+Runner = Callable[..., np.ndarray]
+"""Inputs, each float32 [1, length] → image float32 [1, 3, H, W] in [-1, 1]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """How near an artifact's golden images are to its student's."""
+
+    reference: Reference
+    runner: str
+    """What computed the artifact's images."""
+    images: int
+    psnr: float | None
+    """dB of images in [-1, 1]; None: identical."""
+    max_difference: float
+    """In [0, 2]."""
+    floor: float
+    """dB that were asked for."""
+
+
+class ParityError(UserError):
+    """An artifact does not compute what its student computes."""
+
+
+def measure(run: Runner, golden: Golden, reference: Reference, runner: str, floor: float) -> Parity:
+    """Draw the golden images with `run` and compare them.
+
+    Raises:
+        ParityError: the images have another shape, are not finite, or are below the floor.
+    """
+    expected = golden.images[reference]
+    images = np.concatenate([run(*golden.inputs(k)) for k in range(len(expected))])
+    if images.shape != expected.shape:
+        raise ParityError(f"it makes images of shape {list(images.shape)}, not {list(expected.shape)}")
+    if not np.isfinite(images).all():
+        raise ParityError(f"{int((~np.isfinite(images)).sum())} values of its golden images are not finite")
+    difference = images.astype(np.float64) - expected
+    error = float((difference**2).mean())
+    psnr = float(10 * np.log10(4 / error)) if error else None
+    parity = Parity(
+        reference,
+        runner,
+        len(images),
+        None if psnr is None else round(psnr, 2),
+        float(np.abs(difference).max()),
+        floor,
+    )
+    if psnr is not None and psnr < floor:
+        raise ParityError(
+            f"its golden images are {psnr:.1f} dB from the {reference} student's, below the floor of {floor:g} dB "
+            f"({runner})"
+        )
+    return parity
+
+
+def file_size(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())

@@ -1,0 +1,109 @@
+"""Write artifacts one after another: build, run, compare, and only then give the file its name."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from deploy.golden import GOLDEN_FILE, Golden, make_golden
+from deploy.manifest import Entry, Manifest, TensorSpec, content_hash, input_specs, open_manifest, remove, versions
+from deploy.parity import Parity, file_size, measure
+from deploy.runners import runner_of
+from deploy.source import ExportSource, Reference
+from train.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """What is known of a file once it is written."""
+
+    outside_delegate: dict[str, int] = dataclasses.field(default_factory=dict)
+    checks: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """A file to be written."""
+
+    file: str
+    platform: str
+    runtime: str
+    backend: str
+    precision: str
+    reference: Reference
+    """The student that it computes."""
+    floor: float
+    """Smallest PSNR to that student's golden images, dB."""
+    output: TensorSpec
+    build: Callable[[Path], Built]
+    """Writes the file and checks what can be seen without running it; raises a UserError if that fails."""
+    packages: tuple[str, ...]
+    """Those whose versions matter."""
+
+
+def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path) -> list[str]:
+    """Write `artifacts`, golden images and the manifest into `folder`; print a line for each.
+
+    Returns:
+        A sentence for each artifact that failed; nothing is left of it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    golden = make_golden(source)
+    golden.save(folder / GOLDEN_FILE)
+    manifest = open_manifest(folder, source, golden, folder / GOLDEN_FILE)
+    manifest.write()
+    failures = []
+    for artifact in artifacts:
+        try:
+            _export_one(artifact, source, golden, manifest)
+        except UserError as error:
+            failures.append(f"{artifact.file}: {error}")
+            print(f"{artifact.file:<36} failed: {error}", flush=True)
+    return failures
+
+
+def _export_one(artifact: Artifact, source: ExportSource, golden: Golden, manifest: Manifest) -> None:
+    started = time.monotonic()
+    target = manifest.folder / artifact.file
+    # An old file must not survive under a name that the manifest no longer vouches for.
+    manifest.drop(artifact.file)
+    remove(target)
+    temporary = target.with_name(f".{target.stem}.new{target.suffix}")
+    remove(temporary)
+    try:
+        built = artifact.build(temporary)
+        runner, load = runner_of(artifact.runtime, artifact.backend)
+        parity: Parity | dict[str, str] = {"not_run": runner}
+        if load is not None:
+            parity = measure(load(temporary), golden, artifact.reference, runner, artifact.floor)
+        entry = Entry(
+            artifact.file,
+            artifact.platform,
+            artifact.runtime,
+            artifact.backend,
+            artifact.precision,
+            file_size(temporary),
+            content_hash(temporary),
+            input_specs(source),
+            (artifact.output,),
+            built.outside_delegate,
+            parity,
+            built.checks,
+            versions(*artifact.packages),
+        )
+        temporary.rename(target)
+        manifest.put(entry)
+    finally:
+        remove(temporary)
+    print(_line(entry, time.monotonic() - started), flush=True)
+
+
+def _line(entry: Entry, seconds: float) -> str:
+    """Return the progress line of a finished artifact."""
+    if isinstance(entry.parity, Parity):
+        psnr = "identical" if entry.parity.psnr is None else f"{entry.parity.psnr:.1f} dB"
+        quality = f"{psnr} to the {entry.parity.reference} student"
+    else:
+        quality = f"not run: {entry.parity['not_run']}"
+    return f"{entry.file:<36} {entry.bytes / 1e6:6.2f} MB  {seconds:5.1f} s  {quality}"

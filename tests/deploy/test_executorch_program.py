@@ -1,0 +1,130 @@
+import logging
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deploy import executorch_program
+from deploy.executorch_program import installed_backends, lower, quiet, read_contents, run_program
+from train.errors import UserError
+
+
+def partitioner():
+    with quiet():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    return XnnpackPartitioner()
+
+
+class Scaled(nn.Module):
+    def __init__(self, last=nn.Identity):
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = nn.Linear(3, 4)
+        self.last = last()
+
+    def forward(self, x, y):
+        return self.last(torch.relu(self.linear(x)) * y)
+
+
+class RunningSum(nn.Module):
+    """Nothing that XNNPACK has."""
+
+    def forward(self, x):
+        return torch.cumsum(x, 1)
+
+
+INPUTS = (torch.randn(1, 3), torch.randn(1, 4))
+
+
+@pytest.fixture(scope="module")
+def lowered():
+    return lower(Scaled(), INPUTS, [partitioner()])
+
+
+def test_a_program_says_what_is_in_its_delegate_and_computes_the_same(lowered, tmp_path):
+    assert lowered.delegates == ("XnnpackBackend",) and lowered.outside == {}
+    assert lowered.inside["aten.relu.default"] == 1
+    contents = read_contents(lowered.buffer)
+    assert contents.delegates == lowered.delegates and contents.kernels == {}
+    weight = Scaled().linear.weight.detach().numpy().tobytes()
+    assert any(data.startswith(weight) for data in contents.named_data.values())
+    path = tmp_path / "scaled.pte"
+    path.write_bytes(lowered.buffer)
+    inputs = torch.randn(5, 3), torch.randn(5, 4)
+    images = run_program(path, *inputs)
+    assert images.dtype == np.float32 and images.shape == (5, 4)
+    np.testing.assert_allclose(images, Scaled()(*inputs).detach(), atol=1e-6)
+
+
+def test_the_native_chatter_is_dropped_and_its_errors_are_not(lowered, tmp_path, capfd):
+    path = tmp_path / "scaled.pte"
+    path.write_bytes(lowered.buffer)
+    run_program(path, *INPUTS, threads=2)
+    assert capfd.readouterr().err == ""
+    with pytest.raises(RuntimeError):
+        run_program(path, torch.randn(1, 7), INPUTS[1])
+    assert "7" in capfd.readouterr().err
+
+
+def test_what_is_outside_is_an_error_unless_allowed_by_name(tmp_path):
+    module = Scaled(RunningSum)
+    with pytest.raises(UserError, match=r"outside the delegate are 1 × aten\.cumsum\.default; .*allow_outside"):
+        lower(module, INPUTS, [partitioner()])
+    lowered = lower(module, INPUTS, [partitioner()], allow_outside=["aten.cumsum.default"])
+    assert lowered.outside == {"aten.cumsum.default": 1}
+    assert read_contents(lowered.buffer).kernels == {"aten::cumsum.out": 1}
+    path = tmp_path / "sum.pte"
+    path.write_bytes(lowered.buffer)
+    np.testing.assert_allclose(run_program(path, *INPUTS), module(*INPUTS).detach(), atol=1e-6)
+
+
+def test_a_converter_that_changes_the_live_model_is_caught():
+    module = Scaled().train()
+
+    class Vandal:
+        def __init__(self):
+            self.real = partitioner()
+
+        def __getattr__(self, name):
+            with torch.no_grad():
+                module.linear.bias[1] += 1e-3
+            return getattr(self.real, name)
+
+    with pytest.raises(RuntimeError, match=r"changed linear\.bias of the model"):
+        lower(module, INPUTS, [Vandal()])
+    assert module.training
+
+
+def test_what_is_no_program_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"no file at .*missing\.pte"):
+        read_contents(tmp_path / "missing.pte")
+    (tmp_path / "text.pte").write_text("hello, this is no program at all")
+    with pytest.raises(UserError, match=r"text\.pte is no ExecuTorch program"):
+        run_program(tmp_path / "text.pte", *INPUTS)
+
+
+def test_a_backend_that_is_not_here_is_named(lowered, tmp_path, monkeypatch):
+    path = tmp_path / "gpu.pte"
+    path.write_bytes(lowered.buffer)
+    contents = executorch_program.Contents(("VulkanBackend",), {}, (b"",), {})
+    monkeypatch.setattr(executorch_program, "read_contents", lambda _: contents)
+    assert "XnnpackBackend" in installed_backends() and "VulkanBackend" not in installed_backends()
+    with pytest.raises(UserError, match=r"gpu\.pte needs VulkanBackend, .* here has .*XnnpackBackend"):
+        run_program(path, *INPUTS)
+
+
+def test_a_missing_executorch_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "executorch.exir", None)
+    with pytest.raises(UserError, match=r"pip install 'tinygan-edge\[android\]'"):
+        lower(Scaled(), INPUTS, [])
+
+
+def test_the_root_logger_is_as_before():
+    root = logging.getLogger()
+    before = root.level, list(root.handlers)
+    with quiet():
+        root.setLevel(logging.DEBUG)
+        root.addHandler(logging.NullHandler())
+    assert (root.level, root.handlers) == before
