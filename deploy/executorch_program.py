@@ -1,0 +1,270 @@
+"""ExecuTorch programs: lowering a module to the bytes of a .pte file, looking into one, and running one."""
+
+import contextlib
+import copy
+import dataclasses
+import logging
+import os
+import re
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from train.errors import UserError
+
+# What the runtime says on every start, whatever the machine: how it looks for cores, and our thread count.
+_CHATTER = re.compile(
+    rb"\[(cpuinfo_utils|threadpool)\.cpp:\d+\] (Reading|Failed to open midr|CPU info and|Resetting)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lowered:
+    """A program as it is written to a .pte file."""
+
+    buffer: bytes
+    delegates: tuple[str, ...]
+    """The backend of each delegate, in the order of the file."""
+    outside: dict[str, int]
+    """Operation → how many of them the runtime's own, slow kernels do."""
+    inside: dict[str, int]
+    """Operation → how many of them are in delegates."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What a .pte file holds."""
+
+    input_shapes: tuple[tuple[int, ...], ...]
+    """Of each input."""
+    delegates: tuple[str, ...]
+    """The backend of each delegate."""
+    kernels: dict[str, int]
+    """Operation → how many calls of the runtime's own kernels."""
+    payloads: tuple[bytes, ...]
+    """What each delegate gave to its backend."""
+    named_data: dict[str, bytes]
+    """Constants that delegates keep outside their payload, padded at the end."""
+
+
+def lower(
+    module: nn.Module,
+    example_inputs: tuple[torch.Tensor, ...],
+    partitioners: Sequence[Any],
+    allow_outside: Sequence[str] = (),
+) -> Lowered:
+    """Compile a module for fixed shapes; the module itself stays as it is.
+
+    Args:
+        module: computes float images; it is lowered in eval mode.
+        example_inputs: of the shapes that the program will take, on the CPU.
+        partitioners: of ExecuTorch, which choose what goes to which backend.
+        allow_outside: operations that may be left to the runtime's own kernels, such as "aten.embedding.default".
+
+    Raises:
+        UserError: an operation is left outside and not allowed, what is inside is split though nothing is
+            left outside, or executorch is not installed.
+        RuntimeError: lowering has changed the module.
+    """
+    executorch = _executorch()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    with quiet():
+        program = torch.export.export(copy.deepcopy(module).eval().requires_grad_(False), example_inputs)
+        edge = executorch.lower(program, partitioner=list(partitioners))
+        outside, inside = _operations(edge.exported_program().graph_module)
+        buffer = bytes(edge.to_executorch().buffer)
+    _check_unchanged(module, before)
+    contents = read_contents(buffer)
+    if not_allowed := {name: count for name, count in outside.items() if name not in allow_outside}:
+        listed = ", ".join(f"{count} × {name}" for name, count in sorted(not_allowed.items()))
+        raise UserError(f"outside the delegate are {listed}; rewrite them, or name them in allow_outside")
+    if not outside and len(contents.delegates) != 1:
+        raise UserError(f"the graph fell into {len(contents.delegates)} delegates; one dequantize per consumer?")
+    if bool(contents.kernels) != bool(outside):
+        raise RuntimeError(f"the file calls the kernels {contents.kernels}, and the graph has outside {outside}")
+    return Lowered(buffer, contents.delegates, outside, inside)
+
+
+def read_contents(source: Path | bytes) -> Contents:
+    """Look into a .pte file, given as a path or as its bytes.
+
+    Raises:
+        UserError: there is no such file, it is no ExecuTorch program, or executorch is not installed.
+    """
+    executorch = _executorch()
+    name = "the program" if isinstance(source, bytes) else str(source)
+    try:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        file = executorch.deserialize(data)
+    except FileNotFoundError:
+        raise UserError(f"no file at {source}; export one first") from None
+    except Exception as error:  # the reader has no error type of its own
+        raise UserError(f"{name} is no ExecuTorch program ({error}); export it again") from None
+    (plan,) = file.program.execution_plan
+    calls = (instruction.instr_args for chain in plan.chains for instruction in chain.instructions)
+    kernels = Counter(
+        f"{plan.operators[call.op_index].name}.{plan.operators[call.op_index].overload}"
+        for call in calls
+        if type(call).__name__ == "KernelCall"
+    )
+    stored, inline = file.named_data, file.program.backend_delegate_data
+    return Contents(
+        input_shapes=tuple(tuple(plan.values[index].val.sizes) for index in plan.inputs),
+        delegates=tuple(delegate.id for delegate in plan.delegates),
+        kernels=dict(kernels),
+        payloads=tuple(bytes(inline[delegate.processed.index].data) for delegate in plan.delegates),
+        named_data={key: bytes(stored.buffers[entry.buffer_index]) for key, entry in stored.pte_data.items()}
+        if stored
+        else {},
+    )
+
+
+def load_program(path: Path, threads: int | None = None) -> Callable[..., np.ndarray]:
+    """Load a .pte file of batch 1 into ExecuTorch's own runtime.
+
+    Args:
+        path: of the file.
+        threads: of the runtime's thread pool, which all programs of this process share; None: as it is.
+
+    Returns:
+        Inputs, each an array float32 [1, …] → the program's first output.
+
+    Raises:
+        UserError: no such file, no executorch, or its runtime lacks a backend that the file needs.
+    """
+    contents = read_contents(path)
+    with _without_chatter():
+        runtime = _runtime()
+        available = runtime.native._get_registered_backend_names()
+        for backend in contents.delegates:
+            if backend not in available:
+                raise UserError(
+                    f"{path} needs {backend}, and the runtime here has {', '.join(sorted(available))}; "
+                    "run it on a device"
+                )
+        if threads is not None:
+            runtime.native._unsafe_reset_threadpool(threads)
+        program = runtime.load(path)
+        method = program.load_method("forward")
+
+    def run(*inputs: np.ndarray) -> np.ndarray:
+        return method.execute([torch.from_numpy(np.ascontiguousarray(x)) for x in inputs])[0].numpy()
+
+    return run
+
+
+def run_program(path: Path, *inputs: torch.Tensor) -> np.ndarray:
+    """Run a .pte file of batch 1 for every row of the inputs, float32 [N, …]; see `load_program`.
+
+    Returns:
+        The first output, [N, …] in the program's dtype.
+    """
+    run = load_program(path)
+    rows = zip(*(x.split(1) for x in inputs), strict=True)
+    return np.concatenate([run(*(x.numpy() for x in row)) for row in rows])
+
+
+def installed_backends() -> list[str]:
+    """Return the backends that the runtime on this machine can run.
+
+    Raises:
+        UserError: executorch is not installed.
+    """
+    with _without_chatter():
+        return sorted(_runtime().native._get_registered_backend_names())
+
+
+def _operations(graph_module: Any) -> tuple[dict[str, int], dict[str, int]]:
+    """Count operations outside and inside delegates."""
+    outside, inside = Counter(), Counter()
+    for node in graph_module.graph.nodes:
+        if node.op == "get_attr":
+            lowered = getattr(graph_module, node.target)
+            if hasattr(lowered, "original_module"):
+                inside.update(_names(lowered.original_module.graph))
+    outside.update(_names(graph_module.graph))
+    return dict(outside), dict(inside)
+
+
+def _names(graph: Any) -> Iterator[str]:
+    for node in graph.nodes:
+        name = node.target.__name__ if node.op == "call_function" else ""
+        if name and name not in ("executorch_call_delegate", "getitem"):
+            yield name
+
+
+def _check_unchanged(module: nn.Module, before: dict[str, torch.Tensor]) -> None:
+    after = module.state_dict()
+    for name, tensor in before.items():
+        if name not in after or not torch.equal(tensor, after[name]):
+            raise RuntimeError(f"lowering has changed {name} of the model")
+    if len(after) != len(before):
+        raise RuntimeError("lowering has added tensors to the model")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back the hints and the progress of libraries, not errors; undo what they do to the root logger."""
+    root = logging.getLogger()
+    level, handlers, disabled = root.level, list(root.handlers), logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+        root.setLevel(level)
+        root.handlers[:] = handlers
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Drop the native runtime's chatter from stderr; everything else that it says is passed on at the end."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile("a+b") as caught:
+        # The native code writes to the descriptor, its bindings to sys.stderr.
+        os.dup2(caught.fileno(), 2)
+        try:
+            with open(caught.fileno(), "w", closefd=False) as stream, contextlib.redirect_stderr(stream):
+                yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            caught.seek(0)
+            sys.stderr.writelines(line.decode(errors="replace") for line in caught if not _CHATTER.match(line))
+
+
+def _executorch() -> SimpleNamespace:
+    try:
+        with quiet():
+            from executorch.exir import to_edge_transform_and_lower
+            from executorch.exir._serialize._program import deserialize_pte_binary
+    except ImportError:
+        raise missing() from None
+    return SimpleNamespace(lower=to_edge_transform_and_lower, deserialize=deserialize_pte_binary)
+
+
+def _runtime() -> SimpleNamespace:
+    try:
+        with quiet():
+            from executorch.extension.pybindings import portable_lib
+            from executorch.runtime import Runtime
+    except ImportError:
+        raise missing() from None
+    return SimpleNamespace(load=Runtime.get().load_program, native=portable_lib)
+
+
+def missing() -> UserError:
+    """Return the error that says how to install executorch."""
+    return UserError("executorch is not installed; pip install 'tinygan-edge[android]'")

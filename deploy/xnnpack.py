@@ -1,0 +1,118 @@
+"""Students as ExecuTorch programs for XNNPACK: float32, or int8 with the upsample in int8.
+
+Stock lowering computes the bilinear upsample of an int8 graph in float32, between a dequantize and a quantize,
+though XNNPACK has an int8 kernel for it. A partitioner config and a node visitor of our own put it in int8, in
+effect inside `lower_xnnpack` only; the files run on the stock runtime.
+
+XNNPACK rounds ties of that resize up where torch rounds them to even: 4 % of its values are one level higher.
+
+Weights of four bits gain nothing here: XNNPACK has no convolution with four-bit weights (its qc4w and qb4w are
+for linear layers with dynamic activations). Such a student is stored as int8 on its own coarse grid: the same
+images, at the size of the int8 file.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import nn
+
+from compress.quantizer import ExportPoint
+from deploy.executorch_program import Lowered, lower, missing, quiet
+from train.errors import UserError
+
+_RESIZE = "aten.upsample_bilinear2d.vec"
+
+
+def lower_xnnpack(
+    module: nn.Module, example_inputs: tuple[torch.Tensor, ...], allow_outside: Sequence[str] = ()
+) -> Lowered:
+    """Compile a deploy form, or the export form of a quantized one, for XNNPACK.
+
+    Args:
+        module: `DeployGenerator`, `OneClassGenerator`, or what `QuantGenerator.export_form(float_weights=False)`
+            returns; it stays as it is.
+        example_inputs: of batch 1.
+        allow_outside: operations that XNNPACK need not do; see `executorch_program.lower`.
+
+    Raises:
+        UserError: an activation has other than 8 bits, an operation that is not allowed is outside the delegate,
+            or executorch is not installed.
+    """
+    for name, point in module.named_modules():
+        if isinstance(point, ExportPoint) and point.grid[2:] != (-128, 127, torch.int8):
+            raise UserError(
+                f"the activation {name} has levels {point.grid[2]} to {point.grid[3]}, and XNNPACK has 8 bits "
+                "only; quantize with activations of 8 bits, such as --bits W8A8"
+            )
+    with _int8_resize() as configs:
+        partitioner = _xnnpack().XnnpackPartitioner(configs=configs)
+        return lower(module, example_inputs, [partitioner], allow_outside)
+
+
+@contextlib.contextmanager
+def _int8_resize() -> Iterator[list[Any]]:
+    """Let XNNPACK's graph builder take quantized upsamples; yields the partitioner configs to use."""
+    xnnpack = _xnnpack()
+    visitors = xnnpack.node_visitor._node_visitor_dict
+    stock = visitors[_RESIZE]
+    visitors[_RESIZE] = _resize_visitor(xnnpack, stock)
+    stock_config = xnnpack.UpsampleBilinear2dConfig
+    ours = _resize_config(xnnpack, stock_config)
+    try:
+        yield [ours if config is stock_config else config for config in xnnpack.configs]
+    finally:
+        visitors[_RESIZE] = stock
+
+
+def _resize_config(xnnpack: SimpleNamespace, stock: Any) -> Any:
+    class ResizeConfig(stock):
+        """Takes an upsample together with the dequantize before and the quantize after it."""
+
+        def supported_precision_types(self) -> list[Any]:
+            precision = xnnpack.ConfigPrecisionType
+            return [precision.FP32, precision.STATIC_QUANT]
+
+    return ResizeConfig
+
+
+def _resize_visitor(xnnpack: SimpleNamespace, stock: Any) -> Any:
+    class ResizeVisitor(stock):
+        """Declares input and output as quantized where they are; the stock visitor then finds them declared."""
+
+        def define_node(self, node: Any, xnn_graph: Any, vals_to_ids: Any, debug_handle: int) -> None:
+            source = node.all_input_nodes[0]
+            before = xnnpack.QuantParams.from_inputs(source, self.exported_program)
+            after = xnnpack.QuantParams.from_outputs(node)
+            if (before is None) != (after is None) or (
+                before is not None and (before.scale, before.zp) != (after.scale, after.zp)
+            ):
+                raise RuntimeError(f"the upsample {node} changes the grid of its input, which XNNPACK cannot")
+            self.define_tensor(source, xnn_graph, vals_to_ids, convert_to_nhwc=True, quant_params=before)
+            self.define_tensor(node, xnn_graph, vals_to_ids, convert_to_nhwc=True, quant_params=after)
+            super().define_node(node, xnn_graph, vals_to_ids, debug_handle)
+
+    return ResizeVisitor
+
+
+def _xnnpack() -> SimpleNamespace:
+    try:
+        with quiet():
+            from executorch.backends.xnnpack.operators import node_visitor
+            from executorch.backends.xnnpack.operators.quant_params import QuantParams
+            from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
+            from executorch.backends.xnnpack.partition.config.generic_node_configs import UpsampleBilinear2dConfig
+            from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
+            from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    except ImportError:
+        raise missing() from None
+    return SimpleNamespace(
+        node_visitor=node_visitor,
+        QuantParams=QuantParams,
+        configs=ALL_PARTITIONER_CONFIGS,
+        UpsampleBilinear2dConfig=UpsampleBilinear2dConfig,
+        ConfigPrecisionType=ConfigPrecisionType,
+        XnnpackPartitioner=XnnpackPartitioner,
+    )
