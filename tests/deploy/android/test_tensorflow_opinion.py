@@ -1,0 +1,79 @@
+import importlib.util
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from stand_ins import trained_like_student
+
+from compress.deploy_form import deploy_form
+from deploy.android import tflite
+from deploy.android.tensorflow_opinion import ask_tensorflow, main
+from deploy.golden import Golden
+from train.errors import UserError
+from train.generator import GeneratorConfig
+
+pytest.importorskip("ai_edge_litert", reason="needs the extra android")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the libraries that litert-torch imports
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+INSTALLED = importlib.util.find_spec("tensorflow") is not None
+CONFIG = GeneratorConfig("dw", channels=4, image_size=32, num_classes=3, z_dim=8, class_embedding_dim=6)
+
+
+def make_golden(images: np.ndarray) -> Golden:
+    count = len(images)
+    z = np.random.default_rng(0).standard_normal((count, CONFIG.z_dim)).astype(np.float32)
+    y = np.arange(count) % CONFIG.num_classes
+    return Golden(np.arange(count, dtype=np.uint64), z, y, CONFIG.num_classes, {"float": images})
+
+
+@pytest.mark.skipif(not INSTALLED, reason="tensorflow is not installed: pip install 'tinygan-edge[tensorflow]'")
+def test_tensorflow_draws_the_students_images(tmp_path):
+    import torch
+
+    form = deploy_form(trained_like_student(CONFIG)).eval()
+    (tmp_path / "a.tflite").write_bytes(tflite.convert_float(form))
+    golden = make_golden(np.zeros((4, 3, 32, 32), np.float32))
+    with torch.no_grad():
+        images = [form(*map(torch.from_numpy, golden.inputs(k))).numpy() for k in range(4)]
+    make_golden(np.concatenate(images)).save(tmp_path / "golden.npz")
+    opinion = ask_tensorflow(tmp_path / "a.tflite", tmp_path / "golden.npz", "float")
+    assert opinion["psnr"] is None or opinion["psnr"] >= 100
+    assert opinion["images"] == 4 and opinion["tensorflow"].count(".") == 2
+    make_golden(np.concatenate(images[::-1])).save(tmp_path / "golden.npz")
+    assert ask_tensorflow(tmp_path / "a.tflite", tmp_path / "golden.npz", "float")["psnr"] < 40
+
+
+@pytest.mark.skipif(not INSTALLED, reason="tensorflow is not installed: pip install 'tinygan-edge[tensorflow]'")
+def test_what_is_missing_is_told(tmp_path):
+    make_golden(np.zeros((1, 3, 32, 32), np.float32)).save(tmp_path / "golden.npz")
+    with pytest.raises(UserError, match="no TFLite file at"):
+        ask_tensorflow(tmp_path / "a.tflite", tmp_path / "golden.npz", "float")
+    with pytest.raises(UserError, match="has no images of the int8 student"):
+        ask_tensorflow(tmp_path / "a.tflite", tmp_path / "golden.npz", "int8")
+
+
+def test_without_tensorflow_the_extra_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"no tensorflow.*pip install 'tinygan-edge\[tensorflow\]'"):
+        main([str(tmp_path / "a.tflite"), str(tmp_path / "golden.npz"), "float"])
+
+
+def test_the_answer_is_the_last_line_and_an_error_is_one_line(monkeypatch, tmp_path):
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        failed = len(commands) > 1
+        answer = "noise\n" + json.dumps({"psnr": 120.5})
+        return subprocess.CompletedProcess(command, int(failed) * 2, answer, "noise\nerror: it is damaged\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert math.isclose(ask_tensorflow(tmp_path / "a", tmp_path / "b", "int8")["psnr"], 120.5)
+    assert commands[0][:2] == [sys.executable, "-m"] and commands[0][-1] == "int8"
+    with pytest.raises(UserError, match=r"^it is damaged$"):
+        ask_tensorflow(tmp_path / "a", tmp_path / "b", "int8")
