@@ -1,0 +1,96 @@
+"""ExecuTorch programs (.pte) for Core ML: one delegate, which holds a whole Core ML package.
+
+No runtime here can run them, but the package inside is an ordinary one: `extract_package` takes it out, and
+`deploy.ios.mil_program` evaluates it.
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from compress.deploy_form import ImageForm
+from compress.fake_quant import QuantGenerator
+from deploy.executorch_program import Lowered, lower, read_contents
+from deploy.ios.coreml import (
+    RESCALING_PASS,
+    Compute,
+    FloatForm,
+    check_activations,
+    check_unchanged,
+    coremltools,
+    example_inputs,
+    oldest_system,
+    quiet,
+)
+from train.checkpoint import write_atomically
+from train.errors import UserError
+
+BACKEND = "CoreMLBackend"
+_PACKAGE = "model.mlpackage"
+
+
+def export_delegate(model: FloatForm | QuantGenerator, path: Path, *, compute: Compute = "fp16") -> Lowered:
+    """Write a .pte file whose graph is all in one Core ML delegate; images are float32 [1, 3, H, W].
+
+    Args:
+        model: a float form (iOS 16 and later), or a quantized student (iOS 17; iOS 18 with four-bit weights).
+        path: of the file; an old one is replaced.
+        compute: see `deploy.ios.coreml.convert_quantized`.
+
+    Raises:
+        UserError: an operation is left outside the delegate, coremltools or executorch is not installed, or
+            the student's grids are none that Core ML has.
+        RuntimeError: the lowering has changed the live model.
+    """
+    ct = coremltools()
+    module, form, target = model, model, "iOS16"
+    if isinstance(model, QuantGenerator):
+        check_activations(model)
+        module, form, target = model.export_form(), model.form, oldest_system(model)
+    assert isinstance(form, ImageForm)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with quiet():
+        lowered = lower(module, tuple(example_inputs(form).values()), [_partitioner(ct, target, compute)])
+    check_unchanged(model, before)
+    if lowered.outside:
+        raise UserError(f"outside the Core ML delegate are {', '.join(sorted(lowered.outside))}; rewrite them")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, lambda temporary: temporary.write_bytes(lowered.buffer))
+    return lowered
+
+
+def extract_package(path: Path, folder: Path) -> Path:
+    """Write the package inside a .pte file's only delegate to `folder`/model.mlpackage, and return its path.
+
+    Raises:
+        UserError: `path` is no .pte file with exactly one Core ML delegate, or executorch is not installed.
+    """
+    contents = read_contents(path)
+    if contents.delegates != (BACKEND,):
+        raise UserError(f"{path} has the delegates {list(contents.delegates)}, not one of {BACKEND}")
+    with quiet():
+        from executorch.backends.apple.coreml import executorchcoreml
+    package = folder / _PACKAGE
+    with tempfile.TemporaryDirectory() as temporary:
+        if not executorchcoreml.unflatten_directory_contents(contents.payloads[0], temporary):
+            raise UserError(f"{path} is damaged: its Core ML payload cannot be unpacked; export it again")
+        (found,) = Path(temporary).rglob(_PACKAGE)
+        shutil.rmtree(package, ignore_errors=True)
+        shutil.copytree(found, package)
+    return package
+
+
+def _partitioner(ct: Any, target: str, compute: Compute) -> Any:
+    """Return the partitioner, with coremltools' passes but the one that rescales a student's grids."""
+    try:
+        from executorch.backends.apple.coreml.compiler import CoreMLBackend
+        from executorch.backends.apple.coreml.partition import CoreMLPartitioner
+    except ImportError:
+        raise UserError("executorch is not installed; pip install 'tinygan-edge[ios]'") from None
+    specs = CoreMLBackend.generate_compile_specs(
+        minimum_deployment_target=getattr(ct.target, target),
+        compute_precision=ct.precision.FLOAT16 if compute == "fp16" else ct.precision.FLOAT32,
+        pass_names=[name for name in ct.PassPipeline.DEFAULT.passes if name != RESCALING_PASS],
+    )
+    return CoreMLPartitioner(compile_specs=specs)
