@@ -6,9 +6,9 @@ effect inside `lower_xnnpack` only; the files run on the stock runtime.
 
 XNNPACK rounds ties of that resize up where torch rounds them to even: 4 % of its values are one level higher.
 
-Weights of four bits gain nothing here: XNNPACK has no convolution with four-bit weights (its qc4w and qb4w are
-for linear layers with dynamic activations). Such a student is stored as int8 on its own coarse grid: the same
-images, at the size of the int8 file.
+Weights of four bits gain nothing here: XNNPACK refuses a convolution with four-bit weights when the file is loaded
+("Failed to create convolution node"); it takes them in linear layers only. Such a student is stored as int8 on its
+own coarse grid: the same images, at the size of the int8 file.
 """
 
 import contextlib
