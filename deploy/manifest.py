@@ -26,7 +26,7 @@ PIXEL_RULE = "byte = trunc(clamp(127.5 v + 128, 0, 255)), NaN -> 0"
 _HEAD_FIELDS = {"format", "model", "sampler", "pixels", "golden", "artifacts"}
 _ARTIFACT_FIELDS = {
     "file": str,
-    "platform": str,
+    "platforms": list,
     "runtime": str,
     "backend": str,
     "precision": str,
@@ -55,7 +55,7 @@ class Entry:
     """What the manifest says about one artifact."""
 
     file: str
-    platform: str
+    platforms: tuple[str, ...]
     runtime: str
     backend: str
     precision: str

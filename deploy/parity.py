@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from deploy.golden import Golden
 from deploy.source import Reference
 from train.errors import UserError
+from train.images import from_bytes, to_bytes
 
 Runner = Callable[..., np.ndarray]
 """Inputs, each float32 [1, length] → image float32 [1, 3, H, W] in [-1, 1]."""
@@ -34,13 +36,25 @@ class ParityError(UserError):
     """An artifact does not compute what its student computes."""
 
 
-def measure(run: Runner, golden: Golden, reference: Reference, runner: str, floor: float) -> Parity:
+def measure(
+    run: Runner, golden: Golden, reference: Reference, runner: str, floor: float, *, as_bytes: bool = False
+) -> Parity:
     """Draw the golden images with `run` and compare them.
+
+    Args:
+        run: draws one image.
+        golden: inputs and the students' images.
+        reference: the student to compare with.
+        runner: its name.
+        floor: smallest PSNR, dB; infinity: the images must be identical.
+        as_bytes: the images were bytes, so compare them with the student's bytes.
 
     Raises:
         ParityError: the images have another shape, are not finite, or are below the floor.
     """
     expected = golden.images[reference]
+    if as_bytes:
+        expected = from_bytes(torch.from_numpy(to_bytes(torch.from_numpy(expected)))).numpy()
     images = np.concatenate([run(*golden.inputs(k)) for k in range(len(expected))])
     if images.shape != expected.shape:
         raise ParityError(f"it makes images of shape {list(images.shape)}, not {list(expected.shape)}")

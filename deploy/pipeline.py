@@ -27,7 +27,7 @@ class Artifact:
     """A file to be written."""
 
     file: str
-    platform: str
+    platforms: tuple[str, ...]
     runtime: str
     backend: str
     precision: str
@@ -76,10 +76,13 @@ def _export_one(artifact: Artifact, source: ExportSource, golden: Golden, manife
         runner, load = runner_of(artifact.runtime, artifact.backend)
         parity: Parity | dict[str, str] = {"not_run": runner}
         if load is not None:
-            parity = measure(load(temporary), golden, artifact.reference, runner, artifact.floor)
+            as_bytes = artifact.output.dtype == "uint8"
+            parity = measure(
+                load(temporary), golden, artifact.reference, runner, artifact.floor, as_bytes=as_bytes
+            )
         entry = Entry(
             artifact.file,
-            artifact.platform,
+            artifact.platforms,
             artifact.runtime,
             artifact.backend,
             artifact.precision,

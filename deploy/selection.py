@@ -40,20 +40,23 @@ class ExportConfig:
         return self.out or default
 
 
-Planner = Callable[[ExportSource], Sequence[Artifact]]
+Planner = Callable[[ExportSource, ExportConfig], Sequence[Artifact]]
 
 
-def run_export(arguments: Sequence[str], description: str, plan: Planner) -> None:
+def run_export(
+    arguments: Sequence[str], description: str, plan: Planner, config_type: type[ExportConfig] = ExportConfig
+) -> None:
     """Parse, choose, export; exit with status 1 if an artifact failed.
 
     Args:
         arguments: the command line without the program's name.
         description: of the script.
         plan: returns the artifacts that a source allows.
+        config_type: the flags.
     """
-    config = parse(ExportConfig, arguments, description)
+    config = parse(config_type, arguments, description)
     source = open_source(config.run, config.class_index)
-    artifacts = choose(plan(source), config, source)
+    artifacts = choose(plan(source, config), config, source)
     failures = export(artifacts, source, config.folder)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)

@@ -85,7 +85,8 @@ def _verify_one(folder: Path, artifact: dict[str, Any], golden: Golden, run: boo
     if load is None:
         return f"unchanged; not run: {runner}"
     stated = artifact["parity"]
-    parity = measure(load(path), golden, stated["reference"], runner, stated["floor"])
+    as_bytes = artifact["outputs"][0]["dtype"] == "uint8"
+    parity = measure(load(path), golden, stated["reference"], runner, stated["floor"], as_bytes=as_bytes)
     return "unchanged; " + ("identical" if parity.psnr is None else f"{parity.psnr:.1f} dB") + f" ({runner})"
 
 

@@ -70,7 +70,7 @@ def plain_artifact(export_run, monkeypatch, few_golden_images):
             return Built()
 
         output = TensorSpec("image", (1, 3, 32, 32), "float32", (-1.0, 1.0))
-        artifact = Artifact(file, "test", "text", "none", "int8", "int8", 40.0, output, build, ("numpy",))
+        artifact = Artifact(file, ("test",), "text", "none", "int8", "int8", 40.0, output, build, ("numpy",))
         return dataclasses.replace(artifact, **changes)
 
     return make

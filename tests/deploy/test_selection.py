@@ -55,10 +55,10 @@ def test_a_missing_int8_student_is_said_aloud(artifacts, export_run, tmp_path, c
 
 def test_the_script_writes_the_artifacts_and_a_failure_is_status_1(export_run, plain_artifact, tmp_path, capsys):
     flags = ["--run", str(export_run), "--out", str(tmp_path / "out")]
-    run_export(flags, "a test", lambda source: [plain_artifact()])
+    run_export(flags, "a test", lambda source, config: [plain_artifact()])
     assert (tmp_path / "out" / "a.txt").is_file()
     with pytest.raises(SystemExit) as stop:
-        run_export(flags, "a test", lambda source: [plain_artifact(factor=0.5)])
+        run_export(flags, "a test", lambda source, config: [plain_artifact(factor=0.5)])
     assert stop.value.code == 1
     assert "error: a.txt: its golden images" in capsys.readouterr().err
     assert not (tmp_path / "out" / "a.txt").exists()

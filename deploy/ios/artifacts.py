@@ -1,0 +1,147 @@
+"""What is made for iOS."""
+
+import dataclasses
+import functools
+import importlib.metadata
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from compress.fake_quant import QuantGenerator
+from deploy.golden import Golden, make_golden
+from deploy.ios.coreml import convert_float, convert_quantized
+from deploy.ios.coreml_delegate import export_delegate, extract_package
+from deploy.ios.coreml_weights import convert_palettized, first_difference
+from deploy.ios.package_info import PackageInfo
+from deploy.ios.package_runner import RUNNER, load_package
+from deploy.manifest import TensorSpec
+from deploy.parity import ParityError, measure
+from deploy.pipeline import Artifact, Built
+from deploy.selection import ExportConfig
+from deploy.source import ExportSource, Reference
+from deploy.xnnpack_artifacts import program, xnnpack_artifacts
+
+FP16_FLOOR = 60.0
+# Between two grids an fp16 package computes in fp16, which moves values near the middle of two levels to the
+# other one; what is exact is its fp32 twin, and its weights and grids.
+INT8_FP16_FLOOR = 30.0
+PALETTE_FLOOR = 25.0
+EXACT = float("inf")
+
+
+@dataclasses.dataclass(frozen=True)
+class IosExportConfig(ExportConfig):
+    """Which run to export for iOS, and what Xcode shows of the packages."""
+
+    author: str = "tinygan-edge"
+    """Author of the packages."""
+    license: str = "Code: Apache-2.0. Weights: as the licence of their training data allows."
+    """Licence of the packages."""
+    model_version: str = importlib.metadata.version("tinygan-edge")
+    """Version of the packages."""
+
+
+def ios_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:
+    """Return the packages and programs that a source allows."""
+    assert isinstance(config, IosExportConfig)
+    form, info = source.form, _package_info(source, config)
+    golden = functools.cache(lambda: make_golden(source))
+    artifacts = [
+        _package(source, "fp16", "float", FP16_FLOOR, lambda path: convert_float(form, path, info)),
+        _package(source, "palette6", "float", PALETTE_FLOOR, lambda path: convert_palettized(form, path, info)),
+        *(
+            _package(source, name, name, INT8_FP16_FLOOR, _quantized(student, name, info, golden))
+            for name, student in source.quantized.items()
+        ),
+        program(
+            source,
+            backend="coreml",
+            precision="fp16",
+            reference="float",
+            floor=FP16_FLOOR,
+            platforms=("ios",),
+            write=lambda path: export_delegate(form, path),
+        ),
+    ]
+    if (int8 := source.quantized.get("int8")) is not None:
+        artifacts.append(
+            program(
+                source,
+                backend="coreml",
+                precision="int8",
+                reference="int8",
+                floor=INT8_FP16_FLOOR,
+                platforms=("ios",),
+                write=lambda path: export_delegate(int8, path),
+                check=lambda path: _check_delegate(path, int8),
+            )
+        )
+    return [*artifacts, *xnnpack_artifacts(source)]
+
+
+def _package(
+    source: ExportSource, precision: str, reference: Reference, floor: float, convert: Callable[[Path], object]
+) -> Artifact:
+    def build(path: Path) -> Built:
+        checks = convert(path)
+        return Built(checks=checks if isinstance(checks, dict) else {})
+
+    size = source.info.generator.image_size
+    return Artifact(
+        f"student_{precision}.mlpackage",
+        ("ios",),
+        "coreml",
+        "mlprogram",
+        precision,
+        reference,
+        floor,
+        TensorSpec("image", (size, size, 3), "uint8", (0, 255)),
+        build,
+        ("coremltools",),
+    )
+
+
+def _quantized(
+    student: QuantGenerator, name: Reference, info: PackageInfo, golden: Callable[[], Golden]
+) -> Callable[[Path], dict[str, object]]:
+    """Return what writes a quantized package and proves that it holds its student."""
+
+    def convert(path: Path) -> dict[str, object]:
+        convert_quantized(student, path, info)
+        _check_weights(path, student)
+        with tempfile.TemporaryDirectory() as folder:
+            twin = Path(folder) / "twin.mlpackage"
+            convert_quantized(student, twin, info, compute="fp32", output="values")
+            # A Mac's Core ML may break ties differently; the evaluator's arithmetic is the student's.
+            parity = measure(load_package(twin), golden(), name, RUNNER, EXACT if RUNNER != "Core ML" else 40.0)
+        return {"fp32_twin_max_difference": parity.max_difference}
+
+    return convert
+
+
+def _check_delegate(path: Path, student: QuantGenerator) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        _check_weights(extract_package(path, Path(folder)), student)
+
+
+def _check_weights(path: Path, student: QuantGenerator) -> None:
+    if difference := first_difference(path, student):
+        raise ParityError(f"its weights or grids are not the student's: {difference}")
+
+
+def _package_info(source: ExportSource, config: IosExportConfig) -> PackageInfo:
+    info, generator = source.info, source.info.generator
+    classes = info.classes
+    if source.class_index is not None:
+        classes = {source.class_index: classes[source.class_index]}
+    size = generator.image_size
+    kinds = f"of the class {next(iter(classes.values()))}" if len(classes) == 1 else f"of {len(classes)} classes"
+    return PackageInfo(
+        f"TinyGAN {size}",
+        f"Draws {size} × {size} pictures {kinds} from a latent. Made from: {info.source}.",
+        config.author,
+        config.license,
+        config.model_version,
+        classes,
+        info.truncation,
+    )
