@@ -36,7 +36,7 @@ class QatConfig:
     """Layers with other bits, such as to_rgb.weight=float or blocks.0.*=6; compress/sensitivity.py names them."""
     class_path: Literal["slices", "shared", "float"] = "slices"
     """How gains and biases are made; see compress.fake_quant.QuantConfig."""
-    range_method: RangeMethod = "mse"
+    range_method: RangeMethod = "image"
     """How calibration chooses activation ranges."""
     equalise: Literal["auto", "on", "off"] = "auto"
     """Bring the channels towards one range first: exact, and good for all but weights of few bits (auto)."""

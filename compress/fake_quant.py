@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from compress.deploy_form import ClassAffine, DeployGenerator
+from compress.importance import weigh
 from compress.one_class import OneClassGenerator
 from compress.points import Layer, Point
 from compress.quantizer import Mode, QuantOperation, QuantPoint
@@ -33,7 +34,7 @@ class QuantConfig:
     class_path: Literal["slices", "shared", "float"] = "slices"
     """How gains and biases are made. slices: each gain and bias vector has its own Linear and range. shared:
     one Linear, one range for all. float: one float Linear, and a range for each vector that meets the image."""
-    range_method: RangeMethod = "mse"
+    range_method: RangeMethod = "image"
     """How calibration chooses activation ranges."""
     percentile: float = 99.99
     """Where the percentile method cuts both tails, in per cent."""
@@ -177,20 +178,31 @@ class QuantGenerator(nn.Module):
             operation.clip.fill_(1)
             if self.quantization.weight_range == "mse":
                 operation.choose_clip()
-        passes: tuple[Mode, ...] = ("extremes", "values")
-        for mode in passes[: 1 if self.quantization.range_method == "minmax" else 2]:
+        points = {name: point for name, point in self._points.items() if point.fixed is None}
+        self._observe(points, batches)
+        for point in points.values():
+            method, percentile = self.quantization.range_method, self.quantization.percentile
+            point.set_range(*point.observer.choose(method, point.bits, percentile, point.through))
+        self.frozen.fill_(False)
+        self.mode = "quantize"
+
+    def _observe(self, points: dict[str, QuantPoint], batches: Sequence[tuple[torch.Tensor, ...]]) -> None:
+        method = self.quantization.range_method
+        passes: tuple[Mode, ...] = ("extremes", "values") if method in {"percentile", "mse"} else ("extremes",)
+        for mode in passes:
             self._set_mode(mode)
             for batch in batches:
                 self.form(*batch)
-            for name, point in self._points.items():
-                if point.fixed is None:
-                    _check_range(name, *point.observer.extremes())
-        for point in self._points.values():
-            if point.fixed is None:
-                method, percentile = self.quantization.range_method, self.quantization.percentile
-                point.set_range(*point.observer.choose(method, point.bits, percentile, point.through))
-        self.frozen.fill_(False)
-        self.mode = "quantize"
+            for name, point in points.items():
+                _check_range(name, *point.observer.extremes())
+        if method != "image":
+            return
+        self._set_mode("float")
+        for seen in weigh(self.form, self.config, points, batches):
+            for name, uses in seen.items():
+                judged = points[name].through is not None  # the rest of the network is in that function
+                for x, weights in uses:
+                    points[name].observer.see_values(x, None if judged else weights)
 
     def freeze_ranges(self, frozen: bool = True) -> None:
         """Let the ranges stay where they are; the state_dict remembers it."""

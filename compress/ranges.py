@@ -5,10 +5,12 @@ from typing import Literal
 
 import torch
 
-RangeMethod = Literal["minmax", "percentile", "mse"]
+RangeMethod = Literal["minmax", "percentile", "mse", "image"]
 
 _BINS = 2048
-_CANDIDATES = 32
+_CANDIDATES = 33
+_SMALLEST_SHARE = 0.2
+_TINY = 1e-30
 
 
 class Observer:
@@ -25,10 +27,20 @@ class Observer:
         self.lows.append(low)
         self.highs.append(high)
 
-    def see_values(self, x: torch.Tensor) -> None:
-        """Count the values of a batch; the extremes must have been seen before."""
+    def see_values(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> None:
+        """Count the values of a batch; the extremes must have been seen before.
+
+        Args:
+            x: the values.
+            weights: what each of them counts, of x's shape; 1 by default.
+        """
         low, high = self.extremes()
-        counts = torch.histc(x.detach().float(), _BINS, low, high).double().cpu()
+        x = x.detach().float()
+        if weights is None:
+            counts = torch.histc(x, _BINS, low, high).double().cpu()
+        else:
+            bins = ((x.flatten() - low) * (_BINS / max(high - low, _TINY))).long().clamp_(0, _BINS - 1)
+            counts = torch.bincount(bins, weights.detach().flatten().double(), _BINS).cpu()
         self._counts = counts if self._counts is None else self._counts + counts
 
     def extremes(self) -> tuple[float, float]:
@@ -49,11 +61,12 @@ class Observer:
         """Return the range [low, high] by `method`; it includes 0.
 
         Args:
-            method: minmax: all values. percentile: all but (100 - percentile) % of them at each end. mse: the
-                one with the smallest mean squared rounding and clipping error.
+            method: minmax: all values. percentile: all but (100 - percentile) % of them at each end. mse and
+                image: the one with the smallest mean squared rounding and clipping error; for image the values
+                have been seen with weights.
             bits: levels of the grid, as a power of two.
             percentile: in (50, 100].
-            through: for mse, the function in whose result the error is measured.
+            through: for mse and image, the function in whose result the error is measured.
         """
         low, high = self.extremes()
         if method == "minmax" or low == high:
@@ -72,14 +85,15 @@ class Observer:
     def _smallest_error(
         self, centres: torch.Tensor, bits: int, through: Callable[[torch.Tensor], torch.Tensor]
     ) -> tuple[float, float]:
-        """Search both ends together, then each alone."""
+        """Search both ends together, then each alone, twice."""
         assert self._counts is not None
-        low, high = (min(self.extremes()[0], 0.0), max(self.extremes()[1], 0.0))
-        shares = torch.linspace(1.0, 0.2, _CANDIDATES, dtype=torch.float64)
+        lowest, highest = (min(self.extremes()[0], 0.0), max(self.extremes()[1], 0.0))
+        low, high = lowest, highest
+        shares = torch.linspace(1.0, _SMALLEST_SHARE, _CANDIDATES, dtype=torch.float64)
         exact = through(centres)
-        for ends in ((True, True), (False, True), (True, False)):
-            lows = low * shares if ends[0] else torch.full_like(shares, low)
-            highs = high * shares if ends[1] else torch.full_like(shares, high)
+        for ends in ((True, True), (False, True), (True, False), (False, True), (True, False)):
+            lows = lowest * shares if ends[0] else torch.full_like(shares, low)
+            highs = highest * shares if ends[1] else torch.full_like(shares, high)
             scales = ((highs - lows) / (2**bits - 1))[:, None]
             zero_points = torch.round(-lows[:, None] / scales)
             levels = (torch.round(centres / scales) + zero_points).clamp(0, 2**bits - 1)
