@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deploy.ios.coreml import coremltools
 from deploy.ios.mil_values import Constant, TensorType, ValueReader, read_type
 from train.errors import UserError
 
@@ -58,10 +59,9 @@ def read_package(path: Path) -> Package:
         UserError: it is no ML Program, it is damaged, it has flexible shapes, states or image inputs, or
             coremltools, which reads the file formats, is not installed.
     """
-    try:
-        from coremltools.proto import Model_pb2
-    except ImportError:
-        raise UserError("coremltools is not installed; install it with: pip install 'tinygan-edge[ios]'") from None
+    coremltools()
+    from coremltools.proto import Model_pb2
+
     model_path = _model_file(Path(path))
     model: Any = Model_pb2.Model()  # type: ignore[attr-defined]
     try:

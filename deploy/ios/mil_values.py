@@ -126,7 +126,7 @@ class ValueReader:
         name = "float" if stated.dtype == "fp32" else stated.dtype
         try:
             array = np.asarray(getattr(reader, f"read_{name}_data")(blob.offset))
-        except (AttributeError, RuntimeError) as error:
+        except (AttributeError, RuntimeError, ValueError) as error:
             raise UserError(f"{what} is no {stated.dtype} in {path} ({error}); convert the model again") from None
         return array.view(np.float16) if stated.dtype == "fp16" else array
 
