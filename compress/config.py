@@ -40,6 +40,8 @@ class QatConfig:
     """How calibration chooses activation ranges."""
     equalise: Literal["auto", "on", "off"] = "auto"
     """Bring the channels towards one range first: exact, and good for all but weights of few bits (auto)."""
+    reconstruct: bool = True
+    """Fit the rounded weights and biases of convolutions to the float form's outputs."""
     images: int = 9_600
     """Length of the fine-tuning in images."""
     losses: Literal["distillation", "student"] = "distillation"

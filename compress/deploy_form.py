@@ -2,7 +2,8 @@
 
 - Every batch norm is folded into the weights that make its input, so that each block's input and each
   `conv1` output has zero mean and unit variance over the training batches: also a good int8 range.
-- Every bias moves into the last convolution before the next sum; depthwise and shortcut convolutions have none.
+- Every bias moves into the last convolution before the next sum; those of depthwise and shortcut convolutions
+  are 0, and free for what rounding needs.
 - The shortcut's 1×1 runs before its upsample: both are linear, and the resize keeps constants.
 - One Linear makes the gains and biases of all conditional norms.
 - A vector of class weights replaces the class index: one-hot for a plain class, a mixture to morph.
@@ -66,7 +67,7 @@ class DeployBlock(nn.Module):
         self.conv1 = _convolution(architecture, in_channels, out_channels)
         self.modulation2 = Modulation()
         self.conv2 = _convolution(architecture, out_channels, out_channels)
-        self.shortcut = Layer(nn.Conv2d(in_channels, out_channels, 1, bias=False))
+        self.shortcut = Layer(nn.Conv2d(in_channels, out_channels, 1))
 
     def forward(self, x: torch.Tensor, affine: list[torch.Tensor], observe: bool = True) -> torch.Tensor:
         """x [N, in, H, W], affine = gain1, bias1, gain2, bias2 [N, C, 1, 1] → [N, out, 2H, 2W]."""
@@ -188,7 +189,7 @@ def deploy_form(generator: Generator) -> DeployGenerator:
 def _convolution(architecture: str, in_channels: int, out_channels: int) -> nn.Sequential:
     if architecture == "std":
         return nn.Sequential(OrderedDict(full=Layer(nn.Conv2d(in_channels, out_channels, 3, padding=1))))
-    depthwise = nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False)
+    depthwise = nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels)
     pointwise = nn.Conv2d(in_channels, out_channels, 1)
     return nn.Sequential(OrderedDict(depthwise=Layer(depthwise), pointwise=Layer(pointwise)))
 
@@ -260,6 +261,5 @@ def _operation_of(layer: nn.Module) -> nn.Module:
 def _set(operation: nn.Module, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
     assert isinstance(operation, nn.Linear | nn.Conv2d) and math.prod(weight.shape) == operation.weight.numel()
     operation.weight.copy_(weight)
-    if bias is not None:
-        assert operation.bias is not None
-        operation.bias.copy_(bias)
+    if operation.bias is not None:
+        operation.bias.copy_(torch.zeros_like(operation.bias) if bias is None else bias)

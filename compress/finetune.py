@@ -17,6 +17,7 @@ from compress.equalise import equalise
 from compress.fake_quant import QuantGenerator
 from compress.float_run import FloatRun
 from compress.int8_file import save_int8
+from compress.reconstruct import reconstruct
 from train.batches import Batch
 from train.checkpoint import load_state
 from train.config import TrainConfig
@@ -187,6 +188,8 @@ def post_training(
         equalise(form, batches[:_EQUALISING_BATCHES])
     student = QuantGenerator(form, settings.quantization())
     student.calibrate(batches)
+    if settings.reconstruct:
+        reconstruct(student, form, batches)
     return student
 
 

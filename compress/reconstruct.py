@@ -1,0 +1,153 @@
+"""Weights that are rounded together: what one loses, the others of its channel and the bias make up for.
+
+Layer by layer, on the rounded inputs that a layer will have on the phone, the outputs are brought back to those
+of the float form: by least squares over the weights, then by rounding one column after another and letting those
+still to come take up its error (GPTQ, Frantar et al., 2023, arXiv:2210.17323), then by a bias that makes the mean
+of each channel right. The graph stays as it is; no teacher is needed.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from compress.deploy_form import DeployGenerator
+from compress.fake_quant import QuantGenerator
+from compress.quantizer import QuantOperation
+
+_LATENTS, _PIXELS = 256, 2**21
+_POSITIONS = 40_000  # of a layer's output that its weights are fitted to
+_RIDGE = 1e-3  # of the inputs' mean variance: keeps weights where the inputs say little
+_DAMPING = 1e-4
+
+
+@torch.no_grad()
+def reconstruct(
+    student: QuantGenerator, form: DeployGenerator, batches: Sequence[tuple[torch.Tensor, ...]]
+) -> None:
+    """Round the convolutions' weights anew, in place.
+
+    Args:
+        student: made from `form` and calibrated.
+        form: the float form.
+        batches: inputs; 256 latents are used at most.
+    """
+    layers = {
+        name: operation
+        for name, operation in student.operations().items()
+        if isinstance(operation.operation, nn.Conv2d)
+    }
+    count = max(1, min(_LATENTS, _PIXELS // form.config.image_size**2))
+    latents = tuple(torch.cat(parts)[:count] for parts in zip(*batches, strict=True))
+    targets: dict[str, torch.Tensor] = {}
+    hooks = [
+        form.get_submodule(name.removesuffix("weight") + "operation").register_forward_hook(
+            _target_noter(targets, name)
+        )
+        for name in layers
+    ]
+    try:
+        form(*latents)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    hooks = [
+        operation.register_forward_pre_hook(_fitter(operation, targets[name]))
+        for name, operation in layers.items()
+    ]
+    try:
+        student(*latents)  # each layer is fitted when its input is there
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _target_noter(targets: dict[str, torch.Tensor], name: str) -> Callable:
+    def hook(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+        del module, inputs
+        targets[name] = output[: _images(output)].clone()
+
+    return hook
+
+
+def _fitter(operation: QuantOperation, target: torch.Tensor) -> Callable:
+    def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        del module
+        _fit(operation, inputs[0][: len(target)], target)
+
+    return hook
+
+
+def _images(output: torch.Tensor) -> int:
+    """Return how many images hold as many positions as are used."""
+    return -(-_POSITIONS // (output.shape[2] * output.shape[3]))
+
+
+def _fit(operation: QuantOperation, x: torch.Tensor, target: torch.Tensor) -> None:
+    """Fit weights and bias to inputs [N, C, H, W] and float outputs [N, O, H, W]."""
+    convolution = operation.operation
+    assert isinstance(convolution, nn.Conv2d)
+    assert convolution.bias is not None
+    shape, groups = convolution.weight.shape, convolution.groups
+    patches = F.unfold(x, shape[2:], padding=convolution.padding)  # type: ignore[arg-type]
+    # For every group the positions' inputs [G, positions, inputs] and outputs [G, positions, outputs].
+    inputs = patches.unflatten(1, (groups, -1)).permute(1, 0, 3, 2).flatten(1, 2).double()
+    outputs = target.flatten(2).unflatten(1, (groups, -1)).permute(1, 0, 3, 2).flatten(1, 2).double()
+    weight = convolution.weight.double().reshape(groups, -1, inputs.shape[2])
+    centre, mean = inputs.mean(1, keepdim=True), outputs.mean(1, keepdim=True)
+    inputs, outputs = inputs - centre, outputs - mean
+    moments = inputs.mT @ inputs / inputs.shape[1]
+    missing = inputs.mT @ (outputs - inputs @ weight.mT) / inputs.shape[1]
+    weight = weight + torch.linalg.solve(_stiffened(moments, _RIDGE), missing).mT
+    convolution.weight.copy_(weight.reshape(shape))
+    operation.clip.fill_(1)
+    operation.choose_clip()
+    scale = operation.scale().double().reshape(groups, -1)
+    rounded = round_together(weight, _stiffened(moments, _DAMPING), scale, operation.highest)
+    _set_rounded(operation, rounded.reshape(len(target[0]), -1).float())
+    # The bias is added in 32 bits.
+    convolution.bias.copy_((mean - centre @ rounded.mT).flatten())
+
+
+def round_together(weight: torch.Tensor, moments: torch.Tensor, scale: torch.Tensor, highest: int) -> torch.Tensor:
+    """Round weights so that the outputs' squared error is small, not the weights'.
+
+    Args:
+        weight: float64 [G, O, I], for groups of layers.
+        moments: second moments of the inputs, positive definite, float64 [G, I, I].
+        scale: of the grids, float64 [G, O].
+        highest: level of the largest weight.
+
+    Returns:
+        Weights on the grids, float64 [G, O, I].
+    """
+    # The inputs that matter most come first, while there are others left to make up for them.
+    order = moments.diagonal(dim1=1, dim2=2).argsort(1, descending=True)
+    columns = order[:, None].expand_as(weight)
+    rest = weight.gather(2, columns)
+    ordered = moments.gather(1, order[:, :, None].expand_as(moments)).gather(2, order[:, None].expand_as(moments))
+    factor = torch.linalg.cholesky(torch.linalg.inv(ordered), upper=True)
+    rounded = torch.empty_like(weight)
+    for column in range(weight.shape[2]):
+        value = rest[:, :, column]
+        level = torch.round(value / scale).clamp(-highest, highest)
+        rounded[:, :, column] = level * scale
+        error = (value - rounded[:, :, column]) / factor[:, column, column, None]
+        rest[:, :, column:] -= error[:, :, None] * factor[:, None, column, column:]
+    return torch.empty_like(weight).scatter_(2, columns, rounded)
+
+
+def _stiffened(moments: torch.Tensor, share: float) -> torch.Tensor:
+    """Add a share of the mean diagonal to the diagonal."""
+    diagonal = moments.diagonal(dim1=1, dim2=2).mean(1)[:, None, None].clamp(min=1e-12)
+    return moments + share * diagonal * torch.eye(moments.shape[1], dtype=moments.dtype, device=moments.device)
+
+
+def _set_rounded(operation: QuantOperation, rounded: torch.Tensor) -> None:
+    """Take over weights [O, …] that are on the grids, and keep the grids."""
+    weight, scale = operation.operation.weight, operation.scale()
+    reach = rounded.abs().amax(1)
+    alive = reach > 0  # a channel of zeros stays as it was, and is rounded plainly
+    weight.copy_(torch.where(alive[:, None], rounded, weight.flatten(1)).reshape(weight.shape))
+    operation.clip.copy_(torch.where(alive, scale * operation.highest / reach.clamp(min=1e-30), operation.clip))
