@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deploy.golden import Golden
 from deploy.parity import Parity
-from deploy.source import ExportSource
+from deploy.source import ExportSource, Reference
 from train.checkpoint import write_json
 from train.errors import UserError
 from train.noise import SAMPLER, TRUNCATION_BOUND
@@ -32,10 +32,13 @@ _ARTIFACT_FIELDS = {
     "precision": str,
     "bytes": int,
     "sha256": str,
+    "student": str,
+    "student_sha256": str,
     "inputs": list,
     "outputs": list,
     "outside_delegate": dict,
     "parity": dict,
+    "options": dict,
     "tools": dict,
 }
 
@@ -61,6 +64,9 @@ class Entry:
     precision: str
     bytes: int
     sha256: str
+    student: Reference
+    """That it computes."""
+    student_sha256: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     outside_delegate: dict[str, int]
@@ -69,6 +75,8 @@ class Entry:
     """Or {"not_run": why}."""
     checks: dict[str, Any]
     """What else was found about the file."""
+    options: dict[str, str]
+    """What the user said of it."""
     tools: dict[str, str]
     """Package → version that made it."""
 
@@ -91,6 +99,13 @@ class Manifest:
         self.artifacts.append(json.loads(json.dumps(dataclasses.asdict(entry))))
         self.artifacts.sort(key=lambda artifact: artifact["file"])
         self.write()
+
+    def keeps(self, file: str, options: dict[str, str], tools: dict[str, str]) -> bool:
+        """Return whether an artifact is there unchanged, from these options and tools."""
+        for entry in self.artifacts:
+            if entry["file"] == file and (entry["options"], entry["tools"]) == (options, tools):
+                return content_hash(self.folder / file) == entry["sha256"]
+        return False
 
     def drop(self, file: str, *, write: bool = True) -> None:
         """Forget an artifact."""
@@ -117,7 +132,7 @@ def describe(source: ExportSource, golden: Golden, golden_file: Path) -> dict[st
         "parameters": sum(p.numel() for p in source.form.parameters()),
         "multiply_accumulates": multiply_accumulates(source),
         "trained_from": info.source,
-        "files": source.files,
+        "sha256": source.files,
     }
     sampler = {"name": SAMPLER, "truncation": info.truncation}
     images = {
@@ -151,12 +166,16 @@ def open_manifest(folder: Path, source: ExportSource, golden: Golden, golden_fil
     manifest = Manifest(folder, describe(source, golden, golden_file))
     if not (folder / MANIFEST_FILE).is_file():
         return manifest
-    stored = read_manifest(folder)
-    if stored["model"]["files"] == manifest.head["model"]["files"]:
-        manifest.artifacts = [artifact for artifact in stored["artifacts"] if (folder / artifact["file"]).exists()]
+    try:
+        stored = read_manifest(folder)
+    except UserError as error:
+        print(f"a new manifest is begun: {error}", flush=True)
         return manifest
     for artifact in stored["artifacts"]:
-        remove(folder / artifact["file"])
+        if artifact["student_sha256"] != source.files.get(artifact["student"]):
+            remove(folder / artifact["file"])
+        elif (folder / artifact["file"]).exists():
+            manifest.artifacts.append(artifact)
     return manifest
 
 

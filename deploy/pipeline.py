@@ -40,10 +40,18 @@ class Artifact:
     """Writes the file and checks what can be seen without running it; raises a UserError if that fails."""
     packages: tuple[str, ...]
     """Those whose versions matter."""
+    options: dict[str, str] = dataclasses.field(default_factory=dict)
+    """What the user said of it."""
 
 
-def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path) -> list[str]:
+def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path, *, again: bool = False) -> list[str]:
     """Write `artifacts`, golden images and the manifest into `folder`; print a line for each.
+
+    Args:
+        artifacts: to be written.
+        source: what they are made from.
+        folder: where they go; what an earlier call made there of other weights is deleted.
+        again: write those too that an earlier call made of the same weights, options and tools.
 
     Returns:
         A sentence for each artifact that failed; nothing is left of it.
@@ -55,6 +63,10 @@ def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path) ->
     manifest.write()
     failures = []
     for artifact in artifacts:
+        tools = versions(*artifact.packages)
+        if not again and manifest.keeps(artifact.file, artifact.options, tools):
+            print(f"{artifact.file:<36} is there; --again makes it anew", flush=True)
+            continue
         try:
             _export_one(artifact, source, golden, manifest)
         except UserError as error:
@@ -88,11 +100,14 @@ def _export_one(artifact: Artifact, source: ExportSource, golden: Golden, manife
             artifact.precision,
             file_size(temporary),
             content_hash(temporary),
+            artifact.reference,
+            source.files[artifact.reference],
             input_specs(source),
             (artifact.output,),
             built.outside_delegate,
             parity,
             built.checks,
+            artifact.options,
             versions(*artifact.packages),
         )
         temporary.rename(target)

@@ -31,6 +31,9 @@ class ExportConfig:
     class_index: Annotated[int | None, tyro.conf.arg(name="class")] = None
     """Export the smaller and faster form of this one class; z is then its only input."""
 
+    again: bool = False
+    """Make those anew too that are there from the same weights, options and tools."""
+
     @property
     def folder(self) -> Path:
         """Where the artifacts go."""
@@ -57,7 +60,7 @@ def run_export(
     config = parse(config_type, arguments, description)
     source = open_source(config.run, config.class_index)
     artifacts = choose(plan(source, config), config, source)
-    failures = export(artifacts, source, config.folder)
+    failures = export(artifacts, source, config.folder, again=config.again)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     if failures:

@@ -35,8 +35,8 @@ class ExportSource:
     """The float student."""
     quantized: dict[Reference, QuantGenerator]
     """The quantized students that there are."""
-    files: dict[str, str]
-    """File of the run, relative to it → SHA-256."""
+    files: dict[Reference, str]
+    """Student → SHA-256 of its file."""
     class_index: int | None = None
     """The class of a specialised form."""
 
@@ -78,7 +78,7 @@ def open_source(run: Path, class_index: int | None = None) -> ExportSource:
     if class_index is not None and class_index not in info.classes:
         known = f"{min(info.classes)} to {max(info.classes)}"
         raise UserError(f"--class {class_index} is not a class of this student; its classes lie in {known}")
-    files = {STUDENT_FILE: file_hash(run / STUDENT_FILE)}
+    files: dict[Reference, str] = {"float": file_hash(run / STUDENT_FILE)}
     quantized: dict[Reference, QuantGenerator] = {}
     for reference, relative in INT8_STUDENTS.items():
         path = run / relative
@@ -87,7 +87,7 @@ def open_source(run: Path, class_index: int | None = None) -> ExportSource:
         quantized[reference], found = load_int8(path)
         if found.generator != info.generator:
             raise UserError(f"{path} is of another architecture than {run / STUDENT_FILE}; make it again")
-        files[str(relative)] = file_hash(path)
+        files[reference] = file_hash(path)
     source = ExportSource(run, info, deploy_form(student), quantized, files)
     return source if class_index is None else _of_class(source, class_index)
 

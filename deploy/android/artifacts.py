@@ -1,5 +1,6 @@
 """What is made for Android."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,9 @@ from deploy.manifest import TensorSpec
 from deploy.pipeline import Artifact, Built
 from deploy.selection import ExportConfig
 from deploy.source import ExportSource, Reference
-from deploy.xnnpack_artifacts import FP32_FLOOR, image_values, program, written, xnnpack_artifacts
+from deploy.xnnpack_artifacts import FP32_FLOOR, INT8_FLOOR, image_values, program, written, xnnpack_artifacts
 
 FP16_FLOOR = 60.0
-INT8_TFLITE_FLOOR = 40.0
 
 
 def android_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:
@@ -31,11 +31,12 @@ def android_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifa
         check=lambda path: check_vulkan_weights(path, form),
     )
     artifacts = [*xnnpack_artifacts(source), vulkan]
-    artifacts.append(_tflite(source, "fp32", "float", FP32_FLOOR, lambda: convert_float(form)))
-    artifacts.append(_tflite(source, "fp16", "float", FP16_FLOOR, lambda: convert_half(convert_float(form))))
+    float_file = functools.cache(lambda: convert_float(form))
+    artifacts.append(_tflite(source, "fp32", "float", FP32_FLOOR, float_file))
+    artifacts.append(_tflite(source, "fp16", "float", FP16_FLOOR, lambda: convert_half(float_file())))
     student = source.quantized.get("int8")
     if student is not None:
-        artifacts.append(_tflite(source, "int8", "int8", INT8_TFLITE_FLOOR, lambda: convert_int8(student)))
+        artifacts.append(_tflite(source, "int8", "int8", INT8_FLOOR, lambda: convert_int8(student)))
     return artifacts
 
 

@@ -47,10 +47,31 @@ def ios_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:
     form, info = source.form, _package_info(source, config)
     golden = functools.cache(lambda: make_golden(source))
     artifacts = [
-        _package(source, "fp16", "float", FP16_FLOOR, lambda path: convert_float(form, path, info)),
-        _package(source, "palette6", "float", PALETTE_FLOOR, lambda path: convert_palettized(form, path, info)),
+        _package(
+            source,
+            info,
+            lambda path: convert_float(form, path, info),
+            precision="fp16",
+            reference="float",
+            floor=FP16_FLOOR,
+        ),
+        _package(
+            source,
+            info,
+            lambda path: convert_palettized(form, path, info),
+            precision="palette6",
+            reference="float",
+            floor=PALETTE_FLOOR,
+        ),
         *(
-            _package(source, name, name, INT8_FP16_FLOOR, _quantized(student, name, info, golden))
+            _package(
+                source,
+                info,
+                _quantized(student, name, info, golden),
+                precision=name,
+                reference=name,
+                floor=INT8_FP16_FLOOR,
+            )
             for name, student in source.quantized.items()
         ),
         program(
@@ -80,7 +101,13 @@ def ios_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:
 
 
 def _package(
-    source: ExportSource, precision: str, reference: Reference, floor: float, convert: Callable[[Path], object]
+    source: ExportSource,
+    info: PackageInfo,
+    convert: Callable[[Path], object],
+    *,
+    precision: str,
+    reference: Reference,
+    floor: float,
 ) -> Artifact:
     def build(path: Path) -> Built:
         checks = convert(path)
@@ -98,6 +125,7 @@ def _package(
         TensorSpec("image", (size, size, 3), "uint8", (0, 255)),
         build,
         ("coremltools",),
+        {"author": info.author, "license": info.license, "version": info.version},
     )
 
 

@@ -56,7 +56,7 @@ def test_a_right_artifact_is_kept_with_everything_that_is_known(source, folder, 
 
 def test_a_wrong_artifact_is_not_left_behind(source, folder, plain_artifact, capsys):
     export([plain_artifact("a.txt"), plain_artifact("b.txt")], source, folder)
-    failures = export([plain_artifact("a.txt", factor=0.9), plain_artifact("b.txt")], source, folder)
+    failures = export([plain_artifact("a.txt", factor=0.9), plain_artifact("b.txt")], source, folder, again=True)
     assert len(failures) == 1 and "a.txt" in failures[0] and "below the floor of 40 dB" in failures[0]
     assert left(folder) == {"b.txt"}
     assert [entry["file"] for entry in read_manifest(folder)["artifacts"]] == ["b.txt"]
@@ -73,12 +73,26 @@ def test_a_build_that_fails_leaves_nothing(source, folder, plain_artifact):
     assert left(folder) == set()
 
 
+def test_what_is_there_is_kept_until_something_changes(source, folder, plain_artifact, capsys):
+    export([plain_artifact()], source, folder)
+    capsys.readouterr()
+    export([plain_artifact(factor=0.5)], source, folder)  # would fail
+    assert "a.txt" in (out := capsys.readouterr().out) and "is there; --again makes it anew" in out
+    export([plain_artifact(options={"author": "me"})], source, folder)
+    assert "identical" in capsys.readouterr().out
+    (folder / "a.txt").write_text("1.00")
+    export([plain_artifact(options={"author": "me"})], source, folder)
+    assert "identical" in capsys.readouterr().out
+    assert (folder / "a.txt").read_text() == "1.0"
+
+
 def test_artifacts_of_other_weights_are_deleted(source, folder, plain_artifact):
     export([plain_artifact("old.txt"), plain_artifact("a.txt")], source, folder)
     export([plain_artifact("a.txt")], source, folder)
     assert left(folder) == {"old.txt", "a.txt"}
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["model"]["files"]["student.safetensors"] = "0" * 64
+    for entry in manifest["artifacts"]:
+        entry["student_sha256"] = "0" * 64
     (folder / "manifest.json").write_text(json.dumps(manifest))
     export([plain_artifact("a.txt")], source, folder)
     assert left(folder) == {"a.txt"}
@@ -161,6 +175,14 @@ def test_manifests_that_do_not_fit_are_refused(source, folder, plain_artifact, c
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match=message):
         verify(folder)
+
+
+def test_a_damaged_manifest_is_begun_anew(source, folder, plain_artifact, capsys):
+    export([plain_artifact()], source, folder)
+    (folder / "manifest.json").write_text("{")
+    assert export([plain_artifact()], source, folder) == []
+    assert "a new manifest is begun: " in capsys.readouterr().out
+    assert verify(folder) == []
 
 
 def test_no_manifest(tmp_path):

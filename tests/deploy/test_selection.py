@@ -58,7 +58,9 @@ def test_the_script_writes_the_artifacts_and_a_failure_is_status_1(export_run, p
     run_export(flags, "a test", lambda source, config: [plain_artifact()])
     assert (tmp_path / "out" / "a.txt").is_file()
     with pytest.raises(SystemExit) as stop:
-        run_export(flags, "a test", lambda source, config: [plain_artifact(factor=0.5)])
+        run_export(
+            flags, "a test", lambda source, config: [plain_artifact(factor=0.5, options={"changed": "yes"})]
+        )
     assert stop.value.code == 1
     assert "error: a.txt: its golden images" in capsys.readouterr().err
     assert not (tmp_path / "out" / "a.txt").exists()
