@@ -18,6 +18,7 @@ from compress.quantizer import QuantOperation
 
 _LATENTS, _PIXELS = 256, 2**21
 _POSITIONS = 40_000  # of a layer's output that its weights are fitted to
+_IMAGES_AT_ONCE = 8
 _RIDGE = 1e-3  # of the inputs' mean variance: keeps weights where the inputs say little
 _DAMPING = 1e-4
 
@@ -66,7 +67,7 @@ def reconstruct(
 def _target_noter(targets: dict[str, torch.Tensor], name: str) -> Callable:
     def hook(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
         del module, inputs
-        targets[name] = output[: _images(output)].clone()
+        targets[name] = output.flatten(2)[:, :, :: _stride(output)].clone()
 
     return hook
 
@@ -74,26 +75,34 @@ def _target_noter(targets: dict[str, torch.Tensor], name: str) -> Callable:
 def _fitter(operation: QuantOperation, target: torch.Tensor) -> Callable:
     def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         del module
-        _fit(operation, inputs[0][: len(target)], target)
+        _fit(operation, inputs[0], target)
 
     return hook
 
 
-def _images(output: torch.Tensor) -> int:
-    """Return how many images hold as many positions as are used."""
-    return -(-_POSITIONS // (output.shape[2] * output.shape[3]))
+def _stride(x: torch.Tensor) -> int:
+    """Return which positions are used, counted along the rows; odd, so that all columns are met."""
+    return x.shape[0] * x.shape[2] * x.shape[3] // _POSITIONS | 1
+
+
+def _patches(x: torch.Tensor, convolution: nn.Conv2d) -> torch.Tensor:
+    """[N, C, H, W] → what the kernel sees at the used positions, [N, C · kernel size, positions]."""
+    size, padding, stride = convolution.kernel_size, convolution.padding, _stride(x)
+    # In parts: all positions of all images at once are many times x.
+    parts = [F.unfold(part, size, padding=padding)[:, :, ::stride] for part in x.split(_IMAGES_AT_ONCE)]  # type: ignore[arg-type]
+    return torch.cat(parts)
 
 
 def _fit(operation: QuantOperation, x: torch.Tensor, target: torch.Tensor) -> None:
-    """Fit weights and bias to inputs [N, C, H, W] and float outputs [N, O, H, W]."""
+    """Fit weights and bias to inputs [N, C, H, W] and float outputs at the used positions, [N, O, positions]."""
     convolution = operation.operation
     assert isinstance(convolution, nn.Conv2d)
     assert convolution.bias is not None
     shape, groups = convolution.weight.shape, convolution.groups
-    patches = F.unfold(x, shape[2:], padding=convolution.padding)  # type: ignore[arg-type]
+    patches = _patches(x, convolution)
     # For every group the positions' inputs [G, positions, inputs] and outputs [G, positions, outputs].
     inputs = patches.unflatten(1, (groups, -1)).permute(1, 0, 3, 2).flatten(1, 2).double()
-    outputs = target.flatten(2).unflatten(1, (groups, -1)).permute(1, 0, 3, 2).flatten(1, 2).double()
+    outputs = target.unflatten(1, (groups, -1)).permute(1, 0, 3, 2).flatten(1, 2).double()
     weight = convolution.weight.double().reshape(groups, -1, inputs.shape[2])
     centre, mean = inputs.mean(1, keepdim=True), outputs.mean(1, keepdim=True)
     inputs, outputs = inputs - centre, outputs - mean
@@ -105,7 +114,7 @@ def _fit(operation: QuantOperation, x: torch.Tensor, target: torch.Tensor) -> No
     operation.choose_clip()
     scale = operation.scale().double().reshape(groups, -1)
     rounded = round_together(weight, _stiffened(moments, _DAMPING), scale, operation.highest)
-    _set_rounded(operation, rounded.reshape(len(target[0]), -1).float())
+    _set_rounded(operation, rounded.reshape(shape[0], -1).float())
     # The bias is added in 32 bits.
     convolution.bias.copy_((mean - centre @ rounded.mT).flatten())
 

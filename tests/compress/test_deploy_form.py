@@ -141,9 +141,10 @@ def test_depthwise_outputs_come_closer_in_range(trained_like, batches):
 
     deploy = deploy_form(trained_like())
     before = spread(deploy)
-    equalise(deploy, batches(1), 1.0)
-    assert spread(deploy) == pytest.approx(1, abs=1e-3)
+    equalise(deploy, batches(), 1.0)
     assert before > 1.2
+    # Outliers that cost the image little may reach farther.
+    assert spread(deploy) - 1 < 0.6 * (before - 1)
 
 
 def test_weights_that_are_not_finite_are_refused(trained_like):
