@@ -42,13 +42,13 @@ class QatConfig:
     """Bring the channels towards one range first: exact, and good for all but weights of few bits (auto)."""
     reconstruct: bool = True
     """Fit the rounded weights and biases of convolutions to the float form's outputs."""
-    images: int = 9_600
+    images: int = 12_800
     """Length of the fine-tuning in images."""
     losses: Literal["distillation", "student"] = "distillation"
     """distillation: the float run's terms, all of them; student: only L1 to the float student, a baseline."""
     pixel_share: float = 1.0
     """Constant weight of L_KD_pix, as a share of the float run's first one."""
-    learning_rate_share: float = 0.2
+    learning_rate_share: float = 0.3
     """Learning rates at the beginning, as a share of the float run's; they end at 0."""
     decay_start: float = 0.3
     """Fraction of the fine-tuning after which the learning rates fall."""

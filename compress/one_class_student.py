@@ -36,5 +36,16 @@ def specialise_quantized(
     kept = tuple(exception for exception in config.exceptions if fnmatch.filter(names, exception[0]))
     quantized = QuantGenerator(one_class, dataclasses.replace(config, exceptions=kept)).eval()
     quantized.calibrate(batches)
+    _keep_grids(quantized, student)
     quantized.freeze_ranges()
     return quantized
+
+
+@torch.no_grad()
+def _keep_grids(quantized: QuantGenerator, student: QuantGenerator) -> None:
+    """Give the weights the levels that they had; chosen anew, a grid would round them a second time."""
+    before = student.operations()
+    for name, operation in quantized.operations().items():
+        if name in before:
+            largest = before[name].levels().abs().flatten(1).amax(1)
+            operation.clip.copy_(operation.highest / largest.clamp(min=1))
