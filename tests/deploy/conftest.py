@@ -1,6 +1,8 @@
 """A run folder with a float and an int8 student of random weights, and artifacts that need no phone library."""
 
+import copy
 import dataclasses
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from compress.int8_file import save_int8
 from deploy import golden, pipeline, verify
 from deploy.manifest import TensorSpec
 from deploy.pipeline import Artifact, Built
+from deploy.selection import ExportConfig
 from deploy.source import open_source
 from train.checkpoint import load_snapshot
 from train.generator import GeneratorConfig
@@ -23,6 +26,9 @@ CONFIG = GeneratorConfig("dw", channels=4, image_size=32, num_classes=3, z_dim=8
 
 def make_run(folder: Path) -> Path:
     generator = trained_like_student(CONFIG)
+    with torch.no_grad():
+        # As a student has it that was trained for a short time only: the gains' biases start at 1.
+        generator.blocks[0].norm1.gain_bias.bias[: generator.blocks[0].norm1.norm.num_features] = 1.0
     save_student(folder / "student.safetensors", generator)
     _, info = load_snapshot(folder / "student.safetensors")
     student = QuantGenerator(deploy_form(generator))
@@ -40,6 +46,53 @@ def make_run(folder: Path) -> Path:
 def export_run(tmp_path_factory) -> Path:
     """A run folder, to be read only."""
     return make_run(tmp_path_factory.mktemp("run"))
+
+
+class AndroidExports:
+    """The Android artifacts of a run, each made by the pipeline when a test first asks for it: they take half a
+    minute of a busy core, and all test modules share them.
+    """
+
+    def __init__(self, run: Path, folder: Path, class_index: int | None = None) -> None:
+        from deploy.android.artifacts import android_artifacts
+
+        self.source, self.folder = open_source(run, class_index), folder
+        self.planned = {a.file: a for a in android_artifacts(self.source, ExportConfig(run))}
+        self.seconds: dict[str, float] = {}
+        self._before = {name: copy.deepcopy(student.state_dict()) for name, student in self._students().items()}
+
+    def __call__(self, file: str) -> Path:
+        if file not in self.seconds:
+            started = time.process_time()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(golden, "COUNT", 6)
+                assert pipeline.export([self.planned[file]], self.source, self.folder) == []
+            self.seconds[file] = time.process_time() - started
+        return self.folder / file
+
+    def changed(self) -> list[str]:
+        """Return what the exports did to the live students."""
+        return [
+            f"{name}.{key}"
+            for name, student in self._students().items()
+            for key, tensor in student.state_dict().items()
+            if not torch.equal(tensor, self._before[name][key])
+        ]
+
+    def _students(self):
+        return {"float": self.source.form, **self.source.quantized}
+
+
+@pytest.fixture(scope="session")
+def android_exports(export_run, tmp_path_factory) -> AndroidExports:
+    """(file name) → the file; to be read only."""
+    return AndroidExports(export_run, tmp_path_factory.mktemp("android"))
+
+
+@pytest.fixture(scope="session")
+def one_class_exports(export_run, tmp_path_factory) -> AndroidExports:
+    """The same of the student that draws class 1 only."""
+    return AndroidExports(export_run, tmp_path_factory.mktemp("android-class"), class_index=1)
 
 
 @pytest.fixture
