@@ -6,12 +6,16 @@ export PYTHONWARNINGS ?=
 
 .PHONY: quickstart test test-slow clean
 
-# Distil the embedded digits teacher and show what came out.
-quickstart: $(VENV)/.installed
+# Distil the embedded digits teacher, quantize the student, export it for phones, and show what came out.
+quickstart: $(VENV)/.installed-phone
 	$(BIN)/python train/main.py
 	$(BIN)/python train/sample.py --run runs/digits
+	$(BIN)/python compress/qat.py --run runs/digits
+	$(BIN)/python deploy/android/export.py --run runs/digits
+	$(BIN)/python deploy/ios/export.py --run runs/digits
 	@echo "teacher over student: runs/digits/samples/final.png; grid: runs/digits/samples/grid.png"
-	@echo "figures: runs/digits/quality.json; losses: runs/digits/stats.jsonl"
+	@echo "teacher, float and int8 student: runs/digits/qat/comparison.png; figures: runs/digits/qat/report.json"
+	@echo "phone artifacts: runs/digits/artifacts, described by manifest.json"
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -28,13 +32,13 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 # The stamp files keep a second make from installing again.
-$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable .
+$(VENV)/.installed-phone: pyproject.toml constraints.txt | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[compress,android,ios]'
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,compress]'
-	touch $@ $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,compress,android,ios]'
+	touch $@ $(VENV)/.installed-phone
 
 clean:
 	rm -rf $(VENV) *.egg-info

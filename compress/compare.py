@@ -8,11 +8,18 @@ rows that are missing.
 import dataclasses
 import sys
 
-from compress.comparison import Comparison, plot_widths, recovered
+from compress.comparison import (
+    NEAREST_ROW,
+    POST_TRAINING_OF_CONTROL_ROW,
+    Comparison,
+    plot_widths,
+    recovered,
+)
 from compress.config import QatConfig, parse_bits
 from compress.evaluate import Judge
 from compress.float_run import open_run
 from compress.report import Table
+from train.checkpoint import write_atomically
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.errors import UserError
@@ -59,10 +66,14 @@ def main(arguments: list[str]) -> None:
             print(f"\nstopped; finished rows are in {table.path}; go on with the same command", file=sys.stderr)
             sys.exit(stop.exit_status)
     print(table)
+    markdown = table.path.with_suffix(".md")
+    write_atomically(markdown, lambda temporary: temporary.write_text(table.markdown()))
     for bits in widths:
-        share = recovered(table, bits, dataclasses.replace(settings, bits=bits).equalises)
-        if share is not None:
-            print(f"{bits}: of the L1 to the teacher that rounding the control costs, QAT recovers {share:.0%}")
+        equalised = dataclasses.replace(settings, bits=bits).equalises
+        for row in (NEAREST_ROW, POST_TRAINING_OF_CONTROL_ROW):
+            share = recovered(table, bits, equalised, row)
+            if share is not None:
+                print(f"of the L1 to the teacher that {row.format(bits=bits)} costs, QAT recovers {share:.0%}")
 
 
 if __name__ == "__main__":

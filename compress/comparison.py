@@ -23,6 +23,7 @@ from train.sources import Sources
 
 CONTROL_ROWS = {True: "float control", False: "float control, not equalised"}
 POST_TRAINING_OF_CONTROL_ROW = "{bits} post-training of the control"
+NEAREST_ROW = "{bits} rounding to nearest of the control"
 STUDENT_ONLY_ROW = "{bits} QAT, L1 to the float student only"
 PT2E_ROW = "W8A8 QAT by torchao's PT2E"
 
@@ -46,6 +47,12 @@ class Comparison:
             POST_TRAINING_OF_CONTROL_ROW,
             control,
             dataclasses.replace(settings, equalise="off"),
+            self.table.control_images,
+        )
+        self._post_training(
+            NEAREST_ROW,
+            control,
+            dataclasses.replace(settings, equalise="off", reconstruct=False, range_method="mse"),
             self.table.control_images,
         )
         self._qat(QAT_ROW, settings)
@@ -126,9 +133,9 @@ class Comparison:
         return post_training(form, settings, self.batches)
 
 
-def recovered(table: Table, bits: str, equalised: bool) -> float | None:
+def recovered(table: Table, bits: str, equalised: bool, rounded_row: str) -> float | None:
     """Return the share of the L1 that rounding the control costs and QAT does not; None without these rows."""
-    names = (CONTROL_ROWS[equalised], POST_TRAINING_OF_CONTROL_ROW.format(bits=bits), QAT_ROW.format(bits=bits))
+    names = (CONTROL_ROWS[equalised], rounded_row.format(bits=bits), QAT_ROW.format(bits=bits))
     rows = [table.rows.get(name, {}) for name in names]
     if not all("l1_to_teacher" in row for row in rows):
         return None
@@ -146,6 +153,7 @@ def plot_widths(table: Table, widths: Sequence[str], path: Path) -> None:
     axes = figure.subplots()
     lines = {
         "post-training of the float student": POST_TRAINING_ROW,
+        "rounding to nearest of the control": NEAREST_ROW,
         "post-training of the control": POST_TRAINING_OF_CONTROL_ROW,
         "quantization-aware training": QAT_ROW,
     }

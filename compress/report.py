@@ -130,10 +130,19 @@ class Table:
             own_float=own_float,
         )
 
-    def __str__(self) -> str:
+    def markdown(self) -> str:
+        """Return the table in Markdown."""
+        head, *rows = self._cells()
+        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+    def _cells(self) -> list[list[str]]:
         columns = [name for name in COLUMNS if any(name in row for row in self.rows.values())]
-        lines = [["", *(name.replace("_", " ") for name in columns)]]
-        lines += [[name, *(str(row.get(column, "–")) for column in columns)] for name, row in self.rows.items()]
+        head = ["", *(name.replace("_", " ") for name in columns)]
+        return [head, *([name, *(str(row.get(c, "–")) for c in columns)] for name, row in self.rows.items())]
+
+    def __str__(self) -> str:
+        lines = self._cells()
         widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
         return "\n".join(
             "  ".join(cell.ljust(width) if not index else cell.rjust(width) for index, (cell, width) in pairs)

@@ -266,11 +266,13 @@ def test_the_comparison_has_all_rows_and_goes_on(digits_run, tmp_path, capsys, m
     compare.main([*command, "--no-pt2e"])
     rows = json.loads((out / "report.json").read_text())["rows"]
     for bits in ("W8A8", "W4A8"):
-        for row in ("{} post-training", "{} post-training of the control", "{} QAT"):
+        rounded = ("{} post-training", "{} post-training of the control", "{} rounding to nearest of the control")
+        for row in (*rounded, "{} QAT"):
             assert rows[row.format(bits)]["psnr_to_control"] > 15
     assert rows["float control"].keys() == rows["float control, not equalised"].keys()
     assert "psnr_to_control" not in rows["float control"]
     assert (out / "widths.png").stat().st_size > 1000
+    assert "| W4A8 QAT |" in (out / "report.md").read_text()
     assert rows["W8A8 post-training"]["psnr_to_own_float"] > rows["W4A8 post-training"]["psnr_to_own_float"]
     assert rows["W8A8 QAT, L1 to the float student only"]["settings"]["losses"] == "student"
     monkeypatch.setattr(finetune, "fit", None)  # whatever is trained now fails
