@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> None:
                 comparison.family(bits)
             if len(widths) > 1:
                 plot_widths(table, widths, settings.folder / "widths.png")
+            comparison.class_paths(settings.bits)
             comparison.student_only(settings.bits)
             if config.pt2e:
                 comparison.pt2e(config.pt2e_images)

@@ -5,7 +5,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -24,6 +24,8 @@ from train.sources import Sources
 CONTROL_ROWS = {True: "float control", False: "float control, not equalised"}
 POST_TRAINING_OF_CONTROL_ROW = "{bits} post-training of the control"
 NEAREST_ROW = "{bits} rounding to nearest of the control"
+CLASS_PATHS: tuple[Literal["slices", "shared", "float"], ...] = ("slices", "shared", "float")
+CLASS_PATH_ROW = "{bits} post-training, class path {path}"
 STUDENT_ONLY_ROW = "{bits} QAT, L1 to the float student only"
 PT2E_ROW = "W8A8 QAT by torchao's PT2E"
 
@@ -56,6 +58,16 @@ class Comparison:
             self.table.control_images,
         )
         self._qat(QAT_ROW, settings)
+
+    def class_paths(self, bits: str) -> None:
+        """Add post-training with the other ways to make gains and biases."""
+        settings = self._of(bits)
+        for path in CLASS_PATHS:
+            if path != settings.class_path:
+                row = CLASS_PATH_ROW.format(bits="{bits}", path=path)
+                self._post_training(
+                    row, self.form, dataclasses.replace(settings, class_path=path), self.table.float_images
+                )
 
     def student_only(self, bits: str) -> None:
         """Add QAT without the distillation losses."""

@@ -272,6 +272,7 @@ def test_the_comparison_has_all_rows_and_goes_on(digits_run, tmp_path, capsys, m
     assert rows["float control"].keys() == rows["float control, not equalised"].keys()
     assert "psnr_to_control" not in rows["float control"]
     assert (out / "widths.png").stat().st_size > 1000
+    assert {f"W8A8 post-training, class path {path}" for path in ("shared", "float")} <= rows.keys()
     assert "| W4A8 QAT |" in (out / "report.md").read_text()
     assert rows["W8A8 post-training"]["psnr_to_own_float"] > rows["W4A8 post-training"]["psnr_to_own_float"]
     assert rows["W8A8 QAT, L1 to the float student only"]["settings"]["losses"] == "student"

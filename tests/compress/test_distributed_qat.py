@@ -1,0 +1,44 @@
+"""Two gloo processes fine-tune one student."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from compress.evaluate import psnr
+from compress.int8_file import load_int8_by_class
+
+SCRIPT = Path(__file__).parents[2] / "compress" / "qat.py"
+
+
+def fine_tuned(run: Path, out: Path, processes: int):
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--"]
+    command = [str(SCRIPT), "--run", str(run), "--out", str(out), "--images", "64", "--device", "cpu"]
+    done = subprocess.run(
+        [*launcher, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return load_int8_by_class(out / "student_int8.safetensors")[0]
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_student_of_one(digits_run, tmp_path, latents):
+    one = fine_tuned(digits_run, tmp_path / "one", 1)
+    two = fine_tuned(digits_run, tmp_path / "two", 2)
+    z, y = latents(16, num_classes=10, z_dim=128)
+    with torch.no_grad():
+        # Each process calibrates with its own share of the batches, so the ranges are not quite the same.
+        assert psnr(two(z, y), one(z, y)) > 30
+    rows = json.loads((tmp_path / "two" / "report.json").read_text())["rows"]
+    assert rows["W8A8 QAT"]["psnr_to_own_float"] > 30
