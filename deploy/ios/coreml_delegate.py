@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from compress.deploy_form import ImageForm
 from compress.fake_quant import QuantGenerator
 from deploy.executorch_program import Lowered, lower, read_contents
@@ -32,6 +34,10 @@ _PACKAGE = "model.mlpackage"
 
 def export_delegate(model: FloatForm | QuantGenerator, path: Path, *, compute: Compute = "fp16") -> Lowered:
     """Write a .pte file whose graph is all in one Core ML delegate; images are float32 [1, 3, H, W].
+
+    With fp16 the package inside gives fp16 images, and the program states float32: the delegate's runtime lets
+    Core ML write fp16 and converts that into the program's tensor. This is read in its source, not yet seen on a
+    phone. The map from Core ML's operations to those of the program, which only debuggers read, is left empty.
 
     Args:
         model: a float form (iOS 16 and later), or a quantized student (iOS 17; iOS 18 with four-bit weights).
@@ -82,7 +88,7 @@ def extract_package(path: Path, folder: Path) -> Path:
 
 
 def _partitioner(ct: Any, target: str, compute: Compute) -> Any:
-    """Return the partitioner, with coremltools' passes but the one that rescales a student's grids."""
+    """Return a partitioner with coremltools' passes but the one that rescales a student's grids."""
     try:
         from executorch.backends.apple.coreml.compiler import CoreMLBackend
         from executorch.backends.apple.coreml.partition import CoreMLPartitioner
@@ -93,4 +99,13 @@ def _partitioner(ct: Any, target: str, compute: Compute) -> Any:
         compute_precision=ct.precision.FLOAT16 if compute == "fp16" else ct.precision.FLOAT32,
         pass_names=[name for name in ct.PassPipeline.DEFAULT.passes if name != RESCALING_PASS],
     )
-    return CoreMLPartitioner(compile_specs=specs)
+
+    class WithoutDebugMap(CoreMLPartitioner):
+        """The map is made from these handles, and there is no option against it."""
+
+        def partition(self, exported_program: torch.export.ExportedProgram) -> Any:
+            for node in exported_program.graph.nodes:
+                node.meta.pop("debug_handle", None)
+            return super().partition(exported_program)
+
+    return WithoutDebugMap(compile_specs=specs)
