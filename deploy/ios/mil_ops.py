@@ -12,7 +12,8 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 
-from deploy.ios.mil_values import TORCH_DTYPES
+from deploy.ios import mil_movements as movements
+from deploy.ios.mil_values import ADD_IT, TORCH_DTYPES, ints, refuse
 from deploy.ios.mil_weights import affine_dequantize, along_axis, blockwise_shift_scale, lut_to_dense
 from train.errors import UserError
 
@@ -52,11 +53,11 @@ def compute(
         UserError: the operation, an input or the value of an input is not implemented, or types do not agree.
     """
     if op_type not in OPS:
-        raise UserError(f"there is no such operation here; {_ADD_IT}")
+        raise UserError(f"there is no such operation here; {ADD_IT}")
     op = OPS[op_type]
     parameters = inspect.signature(op.function).parameters
     for name in arguments.keys() - parameters.keys():
-        raise UserError(f"its input {name!r} is not implemented; {_ADD_IT}")
+        raise UserError(f"its input {name!r} is not implemented; {ADD_IT}")
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in arguments:
             raise UserError(f"its input {name!r} is missing; convert the model again")
@@ -65,26 +66,15 @@ def compute(
     dtypes = {name: arguments[name].dtype for name in op.floats if name in arguments}  # type: ignore[union-attr]
     if len(set(dtypes.values())) > 1 or not all(dtype.is_floating_point for dtype in dtypes.values()):
         stated = ", ".join(f"{name} {str(dtype).removeprefix('torch.')}" for name, dtype in dtypes.items())
-        raise UserError(f"its inputs are not of one float type: {stated}; {_ADD_IT}")
+        raise UserError(f"its inputs are not of one float type: {stated}; {ADD_IT}")
     # Movements keep the type of what they move; the others compute in fp32.
     result = op.function(**({name: _to_fp32(x) for name, x in arguments.items()} if op.floats else arguments))
     outputs = list(result) if isinstance(result, list | tuple) else [result]
     return [x.to(next(iter(dtypes.values()))) for x in outputs] if op.floats else outputs
 
 
-_ADD_IT = "add it to deploy/ios/mil_ops.py"
-
-
 def _to_fp32(x: Argument) -> Argument:
     return x.float() if isinstance(x, torch.Tensor) and x.dtype == torch.float16 else x
-
-
-def _refuse(name: str, value: object, known: str) -> UserError:
-    return UserError(f"its {name} is {value!r}, and only {known} is implemented; {_ADD_IT}")
-
-
-def _ints(x: torch.Tensor) -> list[int]:
-    return [int(value) for value in x.flatten().tolist()]
 
 
 # Weights
@@ -110,7 +100,7 @@ def _quantize(
 ) -> torch.Tensor:
     """Return `clip(round(input / scale) + zero_point)`, ties to even."""
     if output_dtype not in ("int8", "uint8"):
-        raise _refuse("output_dtype", output_dtype, "int8 or uint8")
+        raise refuse("output_dtype", output_dtype, "int8 or uint8")
     dtype = TORCH_DTYPES[output_dtype]
     if input.dtype != scale.dtype or not input.is_floating_point():
         raise UserError(f"it rounds {input.dtype} with a scale of {scale.dtype}; convert the model again")
@@ -140,7 +130,7 @@ def _dequantize(
 @_op("cast")
 def _cast(x: torch.Tensor, dtype: str) -> torch.Tensor:
     if dtype not in ("fp16", "fp32"):
-        raise _refuse("dtype", dtype, "fp16 or fp32")
+        raise refuse("dtype", dtype, "fp16 or fp32")
     return x.to(TORCH_DTYPES[dtype])
 
 
@@ -208,10 +198,10 @@ def _conv(
     groups: torch.Tensor | None = None,
 ) -> torch.Tensor:
     if x.dim() != 4:
-        raise _refuse("rank", x.dim(), "4 (two spatial dimensions)")
+        raise refuse("rank", x.dim(), "4 (two spatial dimensions)")
     if pad_type not in ("valid", "custom"):
-        raise _refuse("pad_type", pad_type, "valid or custom")
-    top, bottom, left, right = _ints(pad) if pad_type == "custom" and pad is not None else [0] * 4
+        raise refuse("pad_type", pad_type, "valid or custom")
+    top, bottom, left, right = ints(pad) if pad_type == "custom" and pad is not None else [0] * 4
     padding = (top, left)
     if (top, left) != (bottom, right):
         x, padding = F.pad(x, (left, right, top, bottom)), (0, 0)
@@ -219,9 +209,9 @@ def _conv(
         x,
         weight,
         bias,
-        (1, 1) if strides is None else _ints(strides),
+        (1, 1) if strides is None else ints(strides),
         padding,
-        (1, 1) if dilations is None else _ints(dilations),
+        (1, 1) if dilations is None else ints(dilations),
         1 if groups is None else int(groups),
     )
 
@@ -235,10 +225,10 @@ def _upsample_bilinear(
     half_pixel_centers: torch.Tensor | None = None,
 ) -> torch.Tensor:
     if x.dim() != 4:
-        raise _refuse("rank", x.dim(), "4")
+        raise refuse("rank", x.dim(), "4")
     aligned = align_corners is None or bool(align_corners)  # MIL's default
     if half_pixel_centers is not None and bool(half_pixel_centers) == aligned:
-        raise _refuse("half_pixel_centers", bool(half_pixel_centers), "the opposite of align_corners")
+        raise refuse("half_pixel_centers", bool(half_pixel_centers), "the opposite of align_corners")
     factors = (float(scale_factor_height), float(scale_factor_width))
     return F.interpolate(
         x, scale_factor=factors, mode="bilinear", align_corners=aligned, recompute_scale_factor=True
@@ -248,86 +238,11 @@ def _upsample_bilinear(
 # Movements
 
 
-@_op("identity")
-def _identity(x: torch.Tensor) -> torch.Tensor:
-    return x
-
-
-@_op("reshape")
-def _reshape(x: torch.Tensor, shape: torch.Tensor) -> torch.Tensor:
-    sizes = _ints(shape)
-    if 0 in sizes:
-        raise _refuse("shape", sizes, "a shape without 0")
-    return x.reshape(sizes)
-
-
-@_op("transpose")
-def _transpose(x: torch.Tensor, perm: torch.Tensor) -> torch.Tensor:
-    return x.permute(_ints(perm))
-
-
-@_op("expand_dims")
-def _expand_dims(x: torch.Tensor, axes: torch.Tensor) -> torch.Tensor:
-    rank = x.dim() + axes.numel()
-    for axis in sorted(axis % rank for axis in _ints(axes)):
-        x = x.unsqueeze(axis)
-    return x
-
-
-@_op("squeeze")
-def _squeeze(x: torch.Tensor, axes: torch.Tensor | None = None) -> torch.Tensor:
-    if axes is None:
-        return x.squeeze()
-    if any(x.shape[axis] != 1 for axis in _ints(axes)):
-        raise UserError(f"it removes the axes {_ints(axes)} of {list(x.shape)}; convert the model again")
-    return x.squeeze(tuple(_ints(axes)))
-
-
-@_op("concat")
-def _concat(
-    values: list[torch.Tensor], axis: torch.Tensor, interleave: torch.Tensor | None = None
-) -> torch.Tensor:
-    if interleave is not None and bool(interleave):
-        raise _refuse("interleave", True, "False")
-    if len({x.dtype for x in values}) > 1:
-        raise UserError(f"it joins {[str(x.dtype) for x in values]}; convert the model again")
-    return torch.cat(values, int(axis))
-
-
-@_op("split")
-def _split(
-    x: torch.Tensor,
-    axis: torch.Tensor,
-    num_splits: torch.Tensor | None = None,
-    split_sizes: torch.Tensor | None = None,
-) -> list[torch.Tensor]:
-    if split_sizes is not None:
-        return list(x.split(_ints(split_sizes), int(axis)))
-    if num_splits is None or x.shape[int(axis)] % int(num_splits):
-        raise UserError(f"it does not say how to split {list(x.shape)}; convert the model again")
-    return list(x.split(x.shape[int(axis)] // int(num_splits), int(axis)))
-
-
-@_op("slice_by_index")
-def _slice_by_index(
-    x: torch.Tensor,
-    begin: torch.Tensor,
-    end: torch.Tensor,
-    *,
-    stride: torch.Tensor | None = None,
-    begin_mask: torch.Tensor | None = None,
-    end_mask: torch.Tensor | None = None,
-    squeeze_mask: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """`x[begin : end : stride]` for each axis; a mask leaves an end open, or takes the one index `begin`."""
-    steps = [1] * x.dim() if stride is None else _ints(stride)
-    if min(steps) < 1:
-        raise _refuse("stride", steps, "a positive stride")
-    nowhere = torch.zeros(x.dim(), dtype=torch.bool)
-    masks = [nowhere if mask is None else mask for mask in (begin_mask, end_mask, squeeze_mask)]
-    index: list[int | slice] = []
-    for first, last, step, open_first, open_last, single in zip(
-        _ints(begin), _ints(end), steps, *(mask.tolist() for mask in masks), strict=True
-    ):
-        index.append(first if single else slice(None if open_first else first, None if open_last else last, step))
-    return x[tuple(index)]
+_op("identity")(movements.identity)
+_op("reshape")(movements.reshape)
+_op("transpose")(movements.transpose)
+_op("expand_dims")(movements.expand_dims)
+_op("squeeze")(movements.squeeze)
+_op("concat")(movements.concat)
+_op("split")(movements.split)
+_op("slice_by_index")(movements.slice_by_index)

@@ -34,6 +34,7 @@ _NUMPY_DTYPES = {torch.float16: np.float16, torch.float32: np.float32, torch.boo
     for dtype in (torch.int8, torch.int16, torch.int32, torch.uint8, torch.uint16, torch.uint32)
 }
 _SUB_BYTE_BITS = {"int4": 4, "uint1": 1, "uint2": 2, "uint3": 3, "uint4": 4, "uint6": 6}
+ADD_IT = "add it to deploy/ios/mil_ops.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,3 +154,13 @@ def unpack(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
     fields = np.unpackbits(packed, bitorder="little")[: count * bits]
     fields = fields[: len(fields) // bits * bits].reshape(-1, bits)
     return (fields << np.arange(bits, dtype=np.uint8)).sum(1, dtype=np.uint8)
+
+
+def ints(x: torch.Tensor) -> list[int]:
+    """Return all elements as Python numbers."""
+    return [int(value) for value in x.flatten().tolist()]
+
+
+def refuse(name: str, value: object, known: str) -> UserError:
+    """Return the error for an input whose value no function here knows."""
+    return UserError(f"its {name} is {value!r}, and only {known} is implemented; {ADD_IT}")
