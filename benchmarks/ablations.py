@@ -15,8 +15,9 @@ import torch
 from train.checkpoint import write_atomically, write_json
 from train.cli import parse, run_script
 from train.distributed import distributed_world
+from train.judging import QUALITY_FILE
 from train.presets import PRESETS
-from train.run import CONFIG_FILE, QUALITY_FILE, train
+from train.run import CONFIG_FILE, train
 
 ROWS = {
     "digits": "all terms",

@@ -33,6 +33,8 @@ class CompareConfig(QatConfig):
 
     widths: tuple[str, ...] = ("W4A8",)
     """Further widths, such as W6A8 W5A8 W4A8 W8A7 W8A6 W8A4."""
+    rounded_widths: tuple[str, ...] = ("W6A8", "W5A8", "W8A7", "W8A6", "W8A4")
+    """Widths for post-training only; QAT of them takes minutes each (give them as --widths)."""
     pt2e: bool = True
     """Run torchao's own flow too."""
     pt2e_images: int = 640
@@ -43,9 +45,13 @@ def main(arguments: list[str]) -> None:
     """Parse, make the rows, print the table."""
     config = parse(CompareConfig, arguments, "Compare the ways to quantize a student, on the same latents.")
     settings = QatConfig(**{field.name: getattr(config, field.name) for field in dataclasses.fields(QatConfig)})
-    widths = list(dict.fromkeys((settings.bits, *config.widths)))
-    for bits in widths:
-        parse_bits(bits)
+    trained = list(dict.fromkeys((settings.bits, *config.widths)))
+    # From fine to coarse; float is finer than any number of bits.
+    widths = sorted(
+        {*trained, *config.rounded_widths},
+        key=lambda bits: tuple(width or 32 for width in parse_bits(bits)),
+        reverse=True,
+    )
     run = open_run(settings.run, fresh_discriminator=settings.fresh_discriminator)
     with distributed_world(settings.device) as world:
         if world.size > 1:
@@ -55,21 +61,24 @@ def main(arguments: list[str]) -> None:
         try:
             table.add_float()
             comparison = Comparison(settings, run, sources, world, table)
-            for bits in widths:
+            for bits in trained:
                 comparison.family(bits)
-            if len(widths) > 1:
-                plot_widths(table, widths, settings.folder / "widths.png")
             comparison.class_paths(settings.bits)
             comparison.student_only(settings.bits)
             if config.pt2e:
                 comparison.pt2e(config.pt2e_images)
+            for bits in widths:
+                if bits not in trained:
+                    comparison.family(bits, train=False)
+            if len(widths) > 1:
+                plot_widths(table, widths, settings.folder / "widths.png")
         except Interrupted as stop:
             print(f"\nstopped; finished rows are in {table.path}; go on with the same command", file=sys.stderr)
             sys.exit(stop.exit_status)
     print(table)
     markdown = table.path.with_suffix(".md")
     write_atomically(markdown, lambda temporary: temporary.write_text(table.markdown()))
-    for bits in widths:
+    for bits in trained:
         equalised = dataclasses.replace(settings, bits=bits).equalises
         for row in (NEAREST_ROW, POST_TRAINING_OF_CONTROL_ROW):
             share = recovered(table, bits, equalised, row)

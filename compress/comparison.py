@@ -39,8 +39,13 @@ class Comparison:
         self.form = deploy_form(run.student).to(world.device)
         self._controls: dict[bool, tuple[DeployGenerator, torch.Tensor]] = {}
 
-    def family(self, bits: str) -> None:
-        """Add the rows of one pair of bit widths: float control, post-training of both floats, and QAT."""
+    def family(self, bits: str, *, train: bool = True) -> None:
+        """Add the rows of one pair of bit widths: float control, post-training of both floats, and QAT.
+
+        Args:
+            bits: the widths, such as W4A8.
+            train: add QAT, which takes minutes.
+        """
         settings = self._of(bits)
         control, self.table.control_images = self._control(settings)
         self._post_training(POST_TRAINING_ROW, self.form, settings, self.table.float_images)
@@ -57,7 +62,8 @@ class Comparison:
             dataclasses.replace(settings, equalise="off", reconstruct=False, range_method="mse"),
             self.table.control_images,
         )
-        self._qat(QAT_ROW, settings)
+        if train:
+            self._qat(QAT_ROW, settings)
 
     def class_paths(self, bits: str) -> None:
         """Add post-training with the other ways to make gains and biases."""

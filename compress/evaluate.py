@@ -11,8 +11,8 @@ from torch import nn
 from compress.float_run import FloatRun
 from train import digits
 from train.images import to_bytes
+from train.judging import JUDGED_IMAGES, JUDGED_SEED  # the same images as in quality.json
 from train.noise import consecutive_seeds, truncated_normal
-from train.run import JUDGED_IMAGES, JUDGED_SEED  # the same images as in quality.json
 from train.sampling import generate
 from train.sources import Sources
 from train.teacher import open_teacher

@@ -27,7 +27,7 @@ from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit
 from train.report import Reference, Report, comparison_sheet, draw
 from train.run import batch_source, distribute
 from train.sources import Sources, grid_reference
-from train.step import Players
+from train.step import Players, optimizers
 
 _LOG_ENTRIES, _GRIDS = 16, 4  # over the whole fine-tuning
 _EQUALISING_BATCHES = 8  # the extremes of more hardly differ
@@ -226,13 +226,11 @@ def training_of(
         # Channels last, as in the float run.
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimizer = config.optimizer
-    betas = (float(optimizer.beta1), float(optimizer.beta2))
     players = Players(
         # The first process's ranges are everybody's: each sees another share of the batch.
         distribute(generator, world, sync_buffers=True),
         distribute(discriminator, world),
-        torch.optim.Adam(generator.parameters(), lr=optimizer.generator_lr, betas=betas, fused=True),
-        torch.optim.Adam(discriminator.parameters(), lr=optimizer.discriminator_lr, betas=betas, fused=True),
+        *optimizers(generator, discriminator, optimizer),
         torch.float32,  # in half precision the grids would not be the phone's
         config.augment,
     )

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from train.checkpoint import SnapshotInfo, check_state_dict, load_snapshot
+from train.checkpoint import SnapshotInfo, check_state_dict, load_snapshot, read_tensors
 from train.config import DataConfig, LossConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 from train.discriminator import Discriminator, DiscriminatorConfig
 from train.errors import UserError
@@ -77,15 +75,8 @@ def _discriminator(config: TrainConfig, path: Path | None) -> Discriminator:
     discriminator = Discriminator(channels, generator.image_size, generator.num_classes)
     if path is None:
         return discriminator
-    if not path.is_file():
-        raise UserError(
-            f"no trained discriminator at {path}; a fresh one costs diversity: restore the file, or go on all "
-            "the same with --fresh-discriminator"
-        )
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is not a readable safetensors file ({error}); restore it") from None
+    remedy = "a fresh one costs diversity: restore the file, or go on all the same with --fresh-discriminator"
+    tensors, _ = read_tensors(path, "trained discriminator", remedy)
     check_state_dict(tensors, discriminator, path)
     discriminator.load_state_dict(tensors)
     return discriminator

@@ -23,7 +23,7 @@ from train.cli import parse, run_script
 from train.distributed import World
 from train.errors import UserError
 from train.images import to_bytes
-from train.run import JUDGED_IMAGES
+from train.judging import JUDGED_IMAGES
 from train.sampling import generate
 from train.sources import open_sources
 

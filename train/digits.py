@@ -21,7 +21,7 @@ def real_digits() -> tuple[np.ndarray, np.ndarray]:
     for index, image in enumerate(flat.reshape(-1, _SOURCE_SIZE, _SOURCE_SIZE)):
         small = Image.fromarray(np.round(image * (255 / _SOURCE_LEVELS)).astype(np.uint8))
         images[index] = np.asarray(small.resize((SIZE, SIZE), Image.Resampling.BICUBIC))[:, :, None]
-    return images, labels.astype(np.int64)
+    return images, np.asarray(labels, np.int64)
 
 
 def _judge_input(images: np.ndarray) -> np.ndarray:

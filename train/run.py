@@ -1,11 +1,9 @@
 """Assembles a run from its configuration, fits it, and writes what it leaves behind."""
 
 import dataclasses
-import functools
 import inspect
 import itertools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from train import digits
 from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
 from train.checkpoint import SnapshotInfo, save_snapshot, save_tensors, write_json
 from train.config import TrainConfig
@@ -22,22 +19,15 @@ from train.discriminator import Discriminator
 from train.distributed import World
 from train.errors import UserError
 from train.generator import Generator, build_generator
-from train.images import to_bytes
+from train.judging import judge_digits
 from train.loop import Training, WeightAverage, fit
-from train.noise import consecutive_seeds, truncated_normal
 from train.reals import write_label_sheet
 from train.report import Report, comparison_sheet, draw
-from train.sampling import generate
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
-from train.step import Players, unwrap
-from train.teacher import Teacher, open_teacher
+from train.step import Players, optimizers, unwrap
 
 STUDENT_FILE, DISCRIMINATOR_FILE, TEACHER_FOLDER = "student.safetensors", "discriminator.safetensors", "teacher"
-CONFIG_FILE, QUALITY_FILE, FINISHED_FILE = "config.json", "quality.json", "finished.json"
-JUDGED_IMAGES = 2000
-JUDGED_SEED = 2**63  # latents that no pair has: their seeds are below 2^63 for seeds below 2^31
-
-ImageFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+CONFIG_FILE, FINISHED_FILE = "config.json", "finished.json"
 
 
 def train(config: TrainConfig, folder: Path, world: World) -> None:
@@ -87,7 +77,7 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
         comparison_sheet(reference, [draw(training.average.module, reference)], folder / "samples" / "final.png")
         print(f"pictures: {folder / 'samples'}; weights: {folder}")
         if config.data.reals == "digits":
-            judge_digits(config, sources, folder, training.average.module)
+            judge_digits(config, sources, folder, training.average.module, folder / TEACHER_FOLDER)
         write_json(folder / FINISHED_FILE, {"steps": config.steps, "images": config.optimizer.images})
     world.barrier()
 
@@ -151,14 +141,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
         # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     settings = config.optimizer
-    # Floats, because fused Adam refuses an integer beta.
-    betas = (float(settings.beta1), float(settings.beta2))
-    generator_optimizer = torch.optim.Adam(
-        generator.parameters(), lr=settings.generator_lr, betas=betas, fused=True
-    )
-    discriminator_optimizer = torch.optim.Adam(
-        discriminator.parameters(), lr=settings.discriminator_lr, betas=betas, fused=True
-    )
+    generator_optimizer, discriminator_optimizer = optimizers(generator, discriminator, settings)
     if config.runtime.compile == "on" or (config.runtime.compile == "auto" and on_gpu):
         generator.compile()
         discriminator.compile()
@@ -266,42 +249,3 @@ class Outputs:
             save_snapshot(self.folder / STUDENT_FILE, average, info)
         elif step == self.config.steps:
             average.store(self.folder / TEACHER_FOLDER, self.sources.classes, self.config.seed)  # pyright: ignore
-
-
-def judge_digits(config: TrainConfig, sources: Sources, folder: Path, generator: nn.Module) -> None:
-    """Judge the finished digits generator on latents that it was not trained on; write quality.json, print it.
-
-    A BigGAN is judged as the stored teacher that it became, at truncation 1 too.
-    """
-    images_of = functools.partial(generate, generator, batch_size=250)
-    if config.generator.architecture == "biggan":
-        for truncation in (sources.truncation, 1.0):
-            teacher = open_teacher(str(folder / TEACHER_FOLDER), truncation)
-            name = QUALITY_FILE if truncation == sources.truncation else f"quality-truncation-{truncation}.json"
-            _judge(functools.partial(_teach, teacher), None, config.generator.z_dim, truncation, folder / name)
-        return
-    source = config.data.teacher
-    stored = not source or source.startswith("pairs:")
-    teach = None if stored else functools.partial(_teach, open_teacher(source, sources.truncation))
-    _judge(images_of, teach, config.generator.z_dim, sources.truncation, folder / QUALITY_FILE)
-
-
-def _teach(teacher: Teacher, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return torch.cat([teacher(*part) for part in zip(z.split(250), y.split(250), strict=True)])
-
-
-def _judge(
-    images_of: ImageFunction, teach: ImageFunction | None, z_dim: int, truncation: float, path: Path
-) -> None:
-    seeds = consecutive_seeds(JUDGED_SEED, JUDGED_IMAGES)
-    y = torch.arange(JUDGED_IMAGES) % digits.CLASSES
-    z = torch.from_numpy(truncated_normal(seeds, z_dim, truncation))
-    teacher_images = None if teach is None else to_bytes(teach(z, y))
-    quality = digits.measure(to_bytes(images_of(z, y)), y.numpy(), teacher_images)
-    record = {"images": JUDGED_IMAGES, "truncation": truncation, "first_seed": JUDGED_SEED}
-    write_json(path, dataclasses.asdict(quality) | record)
-    line = f"recognised {quality.recognised:.1%}, diversity {quality.diversity:.2f} of the real digits'"
-    if quality.l1_to_teacher is not None and quality.l1_of_class_mean is not None:
-        share = quality.l1_to_teacher / quality.l1_of_class_mean
-        line += f", L1 to the teacher {quality.l1_to_teacher:.3f} ({share:.2f} of the class mean image's)"
-    print(f"{line}, truncation {truncation}; table: {path}")

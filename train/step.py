@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from train import losses
 from train.augment import shift_and_cutout
 from train.batches import Batch
-from train.config import LossConfig, ScheduleConfig
+from train.config import LossConfig, OptimizerConfig, ScheduleConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,6 +188,18 @@ def _augmented(players: Players, batch: Batch, images: torch.Tensor, half: int) 
     if batch.augment is None:
         return images
     return shift_and_cutout(images, batch.augment.chunk(2)[half], players.augment)
+
+
+def optimizers(
+    generator: nn.Module, discriminator: nn.Module, config: OptimizerConfig
+) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """Return Adam for either network."""
+    # Floats, because fused Adam refuses an integer beta.
+    betas = (float(config.beta1), float(config.beta2))
+    return (
+        torch.optim.Adam(generator.parameters(), lr=config.generator_lr, betas=betas, fused=True),
+        torch.optim.Adam(discriminator.parameters(), lr=config.discriminator_lr, betas=betas, fused=True),
+    )
 
 
 def unwrap(module: nn.Module) -> nn.Module:

@@ -8,6 +8,7 @@ from stand_ins import tiny_run, trained_like_student
 
 from compress import evaluate
 from compress.deploy_form import one_hot
+from train import judging
 from train import run as float_training
 from train.config import TrainConfig
 from train.distributed import World
@@ -66,7 +67,7 @@ def digits_run(tmp_path_factory, tiny_run_config) -> Path:
     """A run folder of train/main.py, to be read only."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(float_training, "JUDGED_IMAGES", 250)
+        patch.setattr(judging, "JUDGED_IMAGES", 250)
         float_training.train(tiny_run_config, folder, World(0, 1, torch.device("cpu")))
     return folder
 

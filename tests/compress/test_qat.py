@@ -263,7 +263,8 @@ def test_the_comparison_has_all_rows_and_goes_on(digits_run, tmp_path, capsys, m
     out = tmp_path / "qat"
     command = ["--run", str(digits_run), "--out", str(out), "--images", "24", "--calibration-batches", "1"]
     qat.main(command)
-    compare.main([*command, "--no-pt2e"])
+    command += ["--no-pt2e", "--rounded-widths", "W6A8"]
+    compare.main(command)
     rows = json.loads((out / "report.json").read_text())["rows"]
     for bits in ("W8A8", "W4A8"):
         rounded = ("{} post-training", "{} post-training of the control", "{} rounding to nearest of the control")
@@ -273,11 +274,12 @@ def test_the_comparison_has_all_rows_and_goes_on(digits_run, tmp_path, capsys, m
     assert "psnr_to_control" not in rows["float control"]
     assert (out / "widths.png").stat().st_size > 1000
     assert {f"W8A8 post-training, class path {path}" for path in ("shared", "float")} <= rows.keys()
+    assert "W6A8 post-training of the control" in rows and "W6A8 QAT" not in rows
     assert "| W4A8 QAT |" in (out / "report.md").read_text()
     assert rows["W8A8 post-training"]["psnr_to_own_float"] > rows["W4A8 post-training"]["psnr_to_own_float"]
     assert rows["W8A8 QAT, L1 to the float student only"]["settings"]["losses"] == "student"
     monkeypatch.setattr(finetune, "fit", None)  # whatever is trained now fails
-    compare.main([*command, "--no-pt2e"])
+    compare.main(command)
     assert json.loads((out / "report.json").read_text())["rows"] == rows
 
 
