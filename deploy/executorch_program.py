@@ -3,12 +3,10 @@
 import contextlib
 import copy
 import dataclasses
-import logging
 import os
 import re
 import sys
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from deploy.quiet import quiet
 from train.errors import UserError
 
 # What the runtime says on every start, whatever the machine: how it looks for cores, and our thread count.
@@ -209,22 +208,6 @@ def _check_unchanged(module: nn.Module, before: dict[str, torch.Tensor]) -> None
             raise RuntimeError(f"lowering has changed {name} of the model")
     if len(after) != len(before):
         raise RuntimeError("lowering has added tensors to the model")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hold back the hints and the progress of libraries, not errors; undo what they do to the root logger."""
-    root = logging.getLogger()
-    level, handlers, disabled = root.level, list(root.handlers), logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
-        root.setLevel(level)
-        root.handlers[:] = handlers
 
 
 @contextlib.contextmanager

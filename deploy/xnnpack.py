@@ -20,7 +20,8 @@ import torch
 from torch import nn
 
 from compress.quantizer import ExportPoint
-from deploy.executorch_program import Lowered, lower, missing, quiet
+from deploy.executorch_program import Lowered, lower, missing
+from deploy.quiet import quiet
 from train.errors import UserError
 
 _RESIZE = "aten.upsample_bilinear2d.vec"

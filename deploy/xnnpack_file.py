@@ -13,8 +13,9 @@ from torch import nn
 
 from compress.fake_quant import QuantGenerator
 from compress.quantizer import QuantOperation
-from deploy.executorch_program import missing, quiet, read_contents
+from deploy.executorch_program import missing, read_contents
 from deploy.flatbuffer import Schema
+from deploy.quiet import quiet
 from train.errors import UserError
 
 BACKEND = "XnnpackBackend"

@@ -10,17 +10,16 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
 
-from deploy.android.quiet import quiet
 from deploy.android.tflite_file import OUTPUT
 from deploy.golden import load_golden
 from deploy.parity import Runner, measure
+from deploy.quiet import quiet
 from deploy.source import Reference
 from train.cli import parse, run_script
 from train.errors import UserError
@@ -80,8 +79,7 @@ def _load(path: Path) -> tuple[Runner, str]:
         raise UserError(f"no TFLite file at {path}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        with quiet(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it announces its successor, which this is the second opinion on
+        with quiet():  # it announces its successor, which this is the second opinion on
             import tensorflow  # type: ignore[import-not-found]
 
             kernels = tensorflow.lite.experimental.OpResolverType.BUILTIN_REF

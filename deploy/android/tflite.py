@@ -18,10 +18,10 @@ from compress.fake_quant import QuantGenerator
 from compress.one_class import OneClassGenerator
 from compress.points import Point
 from compress.quantizer import ExportOperation
-from deploy.android.quiet import quiet
 from deploy.android.tflite_file import check_structure, read_tflite
 from deploy.android.tflite_rewrite import with_float_interface, with_half_weights
 from deploy.android.tflite_weights import check_weights
+from deploy.quiet import quiet
 from train.errors import UserError
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from deploy.android.quiet import quiet
 from deploy.parity import Runner
+from deploy.quiet import quiet
 from train.errors import UserError
 
 Precision = Literal["fp32", "fp16", "int8"]

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from deploy.executorch_program import Lowered, lower, missing, quiet, read_contents
+from deploy.executorch_program import Lowered, lower, missing, read_contents
 from deploy.flatbuffer import Schema
+from deploy.quiet import quiet
 from train.errors import UserError
 
 BACKEND = "VulkanBackend"

@@ -6,12 +6,9 @@ alone. The output `image` is an RGB picture, or float32 [1, 3, H, W] in [-1, 1] 
 
 import contextlib
 import copy
-import io
-import logging
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +21,7 @@ from compress.deploy_form import DeployGenerator, ImageForm
 from compress.fake_quant import QuantGenerator
 from compress.one_class import OneClassGenerator
 from deploy.ios.package_info import PackageInfo, describe
+from deploy.quiet import quiet
 from train.errors import UserError
 
 Compute = Literal["fp16", "fp32"]
@@ -236,19 +234,6 @@ def coremltools() -> Any:
         except ImportError:
             raise UserError("coremltools is not installed; pip install 'tinygan-edge[ios]'") from None
     return ct
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hold back the hints and progress bars of coremltools; errors are exceptions."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(disabled)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,3 @@
-import logging
 import sys
 
 import numpy as np
@@ -7,7 +6,8 @@ import torch
 from torch import nn
 
 from deploy import executorch_program
-from deploy.executorch_program import installed_backends, load_program, lower, quiet, read_contents, run_program
+from deploy.executorch_program import installed_backends, load_program, lower, read_contents, run_program
+from deploy.quiet import quiet
 from train.errors import UserError
 
 
@@ -119,12 +119,3 @@ def test_a_missing_executorch_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "executorch.exir", None)
     with pytest.raises(UserError, match=r"pip install 'tinygan-edge\[android\]'"):
         lower(Scaled(), INPUTS, [])
-
-
-def test_the_root_logger_is_as_before():
-    root = logging.getLogger()
-    before = root.level, list(root.handlers)
-    with quiet():
-        root.setLevel(logging.DEBUG)
-        root.addHandler(logging.NullHandler())
-    assert (root.level, root.handlers) == before

@@ -1,0 +1,68 @@
+"""Keep the talk of converters and native libraries off the terminal, unless something fails."""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+_DESCRIPTORS = (1, 2)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back warnings, log records below ERROR, and what Python or native code writes to stdout and stderr.
+
+    If an exception leaves the context, what was written goes to stderr first: it often says more than the
+    exception. The root logger, which some imports change, is afterwards as it was.
+    """
+    root = logging.getLogger()
+    level, handlers, disabled = root.level, list(root.handlers), logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), _held():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+        root.setLevel(level)
+        root.handlers[:] = handlers
+
+
+@contextlib.contextmanager
+def _held() -> Iterator[None]:
+    """Hold back what is written to the two descriptors and, where Python's streams are others, to those."""
+    _flush()
+    saved = [os.dup(descriptor) for descriptor in _DESCRIPTORS]
+    with tempfile.TemporaryFile() as held:
+        try:
+            for descriptor in _DESCRIPTORS:
+                os.dup2(held.fileno(), descriptor)
+            with (
+                open(held.fileno(), "w", closefd=False) as stream,
+                contextlib.redirect_stdout(stream),
+                contextlib.redirect_stderr(stream),
+            ):
+                yield
+        except BaseException:
+            _restore(saved)
+            held.seek(0)
+            sys.stderr.write(held.read().decode(errors="replace"))
+            raise
+        finally:
+            _restore(saved)
+            for descriptor in saved:
+                os.close(descriptor)
+
+
+def _restore(saved: list[int]) -> None:
+    _flush()
+    for descriptor, copy in zip(_DESCRIPTORS, saved, strict=True):
+        os.dup2(copy, descriptor)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
