@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import logging
 import time
 from pathlib import Path
 
@@ -63,10 +64,12 @@ class AndroidExports:
 
     def __call__(self, file: str) -> Path:
         if file not in self.seconds:
-            started = time.process_time()
+            started, root = time.process_time(), logging.getLogger()
+            logger = root.level, list(root.handlers)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(golden, "COUNT", 6)
                 assert pipeline.export([self.planned[file]], self.source, self.folder) == []
+            assert (root.level, root.handlers) == logger  # which some imports change
             self.seconds[file] = time.process_time() - started
         return self.folder / file
 

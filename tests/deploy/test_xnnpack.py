@@ -9,13 +9,13 @@ from compress.deploy_form import deploy_form, one_hot
 from compress.fake_quant import QuantConfig, QuantGenerator
 from compress.one_class import specialise
 from deploy import xnnpack
-from deploy.executorch_program import load_program, run_program
+from deploy.executorch_program import load_program, read_contents, run_program
 from deploy.xnnpack import lower_xnnpack
 from deploy.xnnpack_file import check_weights, read_graph
 from train.errors import UserError
 from train.generator import GeneratorConfig
 
-CLASSES, Z_DIM = 5, 8
+CLASSES, Z_DIM = 3, 8
 
 
 def psnr(a, b):
@@ -38,18 +38,14 @@ def calibrated(form, config=None):
     return student.eval()
 
 
-def written(folder, name, student, inputs):
-    """Lower and store a student once for the tests of this module."""
-    module = student.export_form(float_weights=False) if isinstance(student, QuantGenerator) else student
-    lowered = lower_xnnpack(module, tuple(x[:1] for x in inputs))
-    path = folder / f"{name}.pte"
-    path.write_bytes(lowered.buffer)
-    return SimpleNamespace(student=student, lowered=lowered, path=path, inputs=inputs)
+def with_classes(latents):
+    return latents, one_hot(torch.arange(len(latents)) % CLASSES, CLASSES)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("xnnpack")
+def written(folder, student, inputs):
+    path = folder / "student.pte"
+    path.write_bytes(lower_xnnpack(student.export_form(), tuple(x[:1] for x in inputs)).buffer)
+    return SimpleNamespace(student=student, path=path, inputs=inputs)
 
 
 def deploy(architecture):
@@ -70,9 +66,13 @@ def latents():
     return torch.randn(32, Z_DIM, generator=random).clamp(-2, 2)
 
 
-@pytest.fixture(scope="module")
-def one_class(form, folder, latents):
-    return written(folder, "one_class_int8", calibrated(specialise(form, 3).eval()), (latents,))
+@pytest.fixture
+def int8(android_exports, latents):
+    """The int8 student and its file; see `android_exports`."""
+    path = android_exports("student_xnnpack_int8.pte")
+    return SimpleNamespace(
+        student=android_exports.source.quantized["int8"], path=path, inputs=with_classes(latents)
+    )
 
 
 def images_of(item):
@@ -80,30 +80,33 @@ def images_of(item):
         return item.student(*item.inputs)
 
 
-def test_an_int8_student_is_one_delegate_with_its_upsamples_in_int8(one_class):
-    assert one_class.lowered.delegates == ("XnnpackBackend",) and one_class.lowered.outside == {}
-    graph = read_graph(one_class.path)
+def test_an_int8_student_is_one_delegate_with_its_upsamples_in_int8(int8):
+    contents = read_contents(int8.path)
+    assert contents.delegates == ("XnnpackBackend",) and contents.kernels == {}
+    graph = read_graph(int8.path)
     assert graph.int8_resizes == graph.operations["XNNStaticResizeBilinear2D"] == 6
-    assert graph.operations["XNNConvert"] == 2  # the latent, and what goes into tanh
+    vectors = 12  # gains and biases: they turn float to get two more dimensions, one after the other
+    assert graph.operations["XNNConvert"] == 3 + 2 * vectors  # the inputs, and what goes into tanh
     assert graph.operations["XNNTanh"] == 1
-    assert len(graph.layers) == len(one_class.student.operations())
+    assert len(graph.layers) == len(int8.student.operations())
 
 
-def test_an_int8_file_draws_what_its_student_draws(one_class):
-    images = run_program(one_class.path, *one_class.inputs)
-    assert psnr(images, images_of(one_class)) > 30
-    one, two = (load_program(one_class.path, threads)(one_class.inputs[0][:1].numpy()) for threads in (1, 2))
+def test_an_int8_file_draws_what_its_student_draws(int8):
+    images = run_program(int8.path, *int8.inputs)
+    assert psnr(images, images_of(int8)) > 30
+    first = [x[:1].numpy() for x in int8.inputs]
+    one, two = (load_program(int8.path, threads)(*first) for threads in (1, 2))
     assert (one == images[:1]).all() and (two == one).all()
 
 
-def test_a_file_has_the_weights_of_its_student(one_class):
-    check_weights(one_class.path, one_class.student)
-    check_weights(one_class.path.read_bytes(), one_class.student)
+def test_a_file_has_the_weights_of_its_student(int8):
+    check_weights(int8.path, int8.student)
+    check_weights(int8.path.read_bytes(), int8.student)
 
 
 @pytest.mark.parametrize("part", ["weight", "scale", "bias", "grid"])
-def test_one_changed_number_is_found(one_class, part):
-    student = copy.deepcopy(one_class.student)
+def test_one_changed_number_is_found(int8, part):
+    student = copy.deepcopy(int8.student)
     name = "blocks.1.conv1.pointwise.weight"
     operation = student.operations()[name]
     levels, scale = operation.levels().clone(), operation.scale().clone()
@@ -119,18 +122,18 @@ def test_one_changed_number_is_found(one_class, part):
         student.points()["features"].range[1] *= 1.001
     expected = {"bias": f"bias of {name}", "grid": "grids differ"}.get(part, f"integers and scales of {name}")
     with pytest.raises(UserError, match=expected):
-        check_weights(one_class.path, student)
+        check_weights(int8.path, student)
 
 
-def test_a_changed_byte_of_the_file_is_found(one_class):
-    data = bytearray(one_class.path.read_bytes())
-    levels = one_class.student.operations()["input_linear.weight"].levels().numpy().tobytes()
+def test_a_changed_byte_of_the_file_is_found(int8):
+    data = bytearray(int8.path.read_bytes())
+    levels = int8.student.operations()["input_linear.weight"].levels().numpy().tobytes()
     data[data.index(levels) + 5] ^= 1
     with pytest.raises(UserError, match=r"integers and scales of input_linear\.weight"):
-        check_weights(bytes(data), one_class.student)
+        check_weights(bytes(data), int8.student)
 
 
-def test_nothing_of_the_override_stays(one_class):
+def test_nothing_of_the_override_stays():
     before = registries()
     with xnnpack._int8_resize() as configs:
         assert registries() != before
@@ -147,35 +150,36 @@ def test_other_activations_than_eight_bits_are_refused(form, latents):
         lower_xnnpack(student.export_form(), (latents[:1],))
 
 
-def test_a_float_student_is_exact_and_stays_as_it_is(form, folder, latents):
-    one = specialise(form, 2).eval()
-    before = copy.deepcopy(one.state_dict())
-    item = written(folder, "one_class_fp32", one, (latents,))
-    assert psnr(run_program(item.path, latents), images_of(item)) > 120
-    assert all(torch.equal(tensor, before[name]) for name, tensor in one.state_dict().items())
-    graph = read_graph(item.path)
+def test_a_float_student_is_exact(one_class_exports, latents):
+    path, source = one_class_exports("student_xnnpack_fp32.pte"), one_class_exports.source
+    assert psnr(run_program(path, latents), source.form(latents).detach()) > 120
+    graph = read_graph(path)
     assert graph.layers == [] and graph.grids == set() and graph.int8_resizes == 0
     with pytest.raises(UserError, match=r"of input_linear\.weight are not in the file"):
-        check_weights(item.path, calibrated(one))
+        check_weights(path, source.quantized["int8"])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bits", [8, 4])
-@pytest.mark.parametrize("architecture", ["dw", "std"])
-def test_a_student_of_all_classes(folder, latents, architecture, bits):
-    inputs = latents, one_hot(torch.arange(len(latents)) % CLASSES, CLASSES)
+@pytest.mark.parametrize(("architecture", "bits"), [("dw", 4), ("std", 8), ("std", 4)])
+def test_other_students(tmp_path, latents, architecture, bits):
+    inputs = with_classes(latents)
     student = calibrated(deploy(architecture), QuantConfig(weight_bits=bits))
-    item = written(folder, f"{architecture}_int{bits}", student, inputs)
-    graph = read_graph(item.path)
-    vectors = 12  # gains and biases: they turn float to get two more dimensions, one after the other
-    assert graph.operations["XNNConvert"] == 3 + 2 * vectors and graph.int8_resizes == 6
+    item = written(tmp_path, student, inputs)
+    assert read_graph(item.path).int8_resizes == 6
     check_weights(item.path, student)
     assert psnr(run_program(item.path, *inputs), images_of(item)) > 30
 
 
 @pytest.mark.slow
-def test_a_float_student_of_all_classes(form, folder, latents):
-    inputs = latents, one_hot(torch.arange(len(latents)) % CLASSES, CLASSES)
-    item = written(folder, "fp32", form, inputs)
-    assert psnr(run_program(item.path, *inputs), images_of(item)) > 120
-    assert item.lowered.delegates == ("XnnpackBackend",)
+def test_an_int8_student_of_one_class(one_class_exports, latents):
+    path, student = one_class_exports("student_xnnpack_int8.pte"), one_class_exports.source.quantized["int8"]
+    graph = read_graph(path)
+    assert graph.operations["XNNConvert"] == 2 and graph.int8_resizes == 6  # the latent, and what goes into tanh
+    assert psnr(run_program(path, latents), student(latents).detach()) > 30
+
+
+@pytest.mark.slow
+def test_a_float_student_of_all_classes(android_exports, latents):
+    path, inputs = android_exports("student_xnnpack_fp32.pte"), with_classes(latents)
+    assert psnr(run_program(path, *inputs), android_exports.source.form(*inputs).detach()) > 120
+    assert read_contents(path).delegates == ("XnnpackBackend",)

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import json
 import shutil
 
 import numpy as np
@@ -160,10 +159,20 @@ def test_verify_runs_the_real_files_and_finds_one_flipped_byte(android_exports, 
     assert problem.startswith("student_int8.tflite: the content has the SHA-256 ")
 
 
-def test_one_class_by_the_script(export_run, tmp_path, capsys):
+def test_the_script_goes_on_with_what_is_there(one_class_exports, export_run, tmp_path, capsys):
+    one_class_exports("student_xnnpack_fp32.pte")
+    folder = shutil.copytree(one_class_exports.folder, tmp_path / "copy")
+    arguments = ["--run", str(export_run), "--out", str(folder), "--class", "1"]
+    script.main([*arguments, "--only", "student_xnnpack_fp32.pte"])
+    assert "student_xnnpack_fp32.pte             is there" in capsys.readouterr().out
+    assert read_manifest(folder) == read_manifest(one_class_exports.folder)
+
+
+@pytest.mark.slow
+def test_one_class_by_the_script(export_run, tmp_path):
     arguments = ["--run", str(export_run), "--out", str(tmp_path), "--class", "2", "--only", "student_int8.tflite"]
     script.main(arguments)
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest = read_manifest(tmp_path)
     assert manifest["model"]["class"] == 2
     (entry,) = manifest["artifacts"]
     assert [spec["name"] for spec in entry["inputs"]] == ["z"] and entry["parity"]["psnr"] >= 33

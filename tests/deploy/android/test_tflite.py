@@ -1,4 +1,4 @@
-"""One multi-class conversion per precision is shared by all tests: each takes half a minute of a busy core."""
+"""What the converted files are, and what is refused of them; the conversions are shared, see `android_exports`."""
 
 import copy
 import dataclasses
@@ -12,7 +12,6 @@ from torch import nn
 
 from compress.deploy_form import deploy_form, one_hot
 from compress.fake_quant import QuantConfig, QuantGenerator
-from compress.one_class import specialise
 from deploy.android import tflite
 from deploy.android.tflite_file import WEIGHTED, TfliteFile, load_tflite, read_tflite, run_tflite, schema
 from deploy.android.tflite_rewrite import pack
@@ -43,40 +42,26 @@ def inputs(count=8, seed=5):
     return z, one_hot(torch.arange(count) % CONFIG.num_classes, CONFIG.num_classes)
 
 
-def quantized(form, *, one_class=False, **config) -> QuantGenerator:
+def quantized(form, **config) -> QuantGenerator:
     student = QuantGenerator(form, QuantConfig(**config)).eval()
-    student.calibrate([inputs(16, seed)[: 1 if one_class else 2] for seed in range(2)])
+    student.calibrate([inputs(16, seed) for seed in range(2)])
     return student
 
 
 def make_form():
-    form = deploy_form(trained_like_student(CONFIG))
-    with torch.no_grad():
-        # As a student has it that was trained for a short time only: the gains' biases start at 1.
-        form.class_affine.linear.bias[: form.class_affine.sizes["block0_gain1"]] = 1.0
-    return form
+    return deploy_form(trained_like_student(CONFIG))
 
 
-def write(module, data: bytes, path: Path) -> Converted:
-    path.write_bytes(data)
-    return Converted(module, path, read_tflite(path))
+@pytest.fixture
+def fp32(android_exports) -> Converted:
+    path = android_exports("student_fp32.tflite")
+    return Converted(android_exports.source.form, path, read_tflite(path))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("tflite")
-
-
-@pytest.fixture(scope="module")
-def fp32(folder) -> Converted:
-    form = make_form()
-    return write(form, tflite.convert_float(form), folder / "fp32.tflite")
-
-
-@pytest.fixture(scope="module")
-def int8(folder) -> Converted:
-    student = quantized(make_form())
-    return write(student, tflite.convert_int8(student), folder / "int8.tflite")
+@pytest.fixture
+def int8(android_exports) -> Converted:
+    path = android_exports("student_int8.tflite")
+    return Converted(android_exports.source.quantized["int8"], path, read_tflite(path))
 
 
 def psnr(converted: Converted, kernels="xnnpack", one_class=False):
@@ -123,8 +108,9 @@ def test_the_runner_gives_nchw(fp32):
     assert np.array_equal(image.transpose(0, 2, 3, 1), run_tflite(fp32.path, z, weights))
 
 
-def test_fp16_halves_the_weights_and_keeps_the_image(fp32, folder):
-    half = write(fp32.module, tflite.convert_half(fp32.path.read_bytes()), folder / "fp16.tflite")
+def test_fp16_halves_the_weights_and_keeps_the_image(fp32, android_exports):
+    path = android_exports("student_fp16.tflite")
+    half = Converted(fp32.module, path, read_tflite(path))
     assert psnr(half) >= 60
     weights = [o for o in half.file.operations if o.name == "DEQUANTIZE"]
     assert len(weights) == 19
@@ -247,7 +233,7 @@ def test_a_conversion_that_changes_the_live_model_is_caught(precision, monkeypat
 @pytest.mark.parametrize(("weights", "activations"), [(4, 8), (8, None), (8, 10)])
 def test_other_bits_are_refused(weights, activations):
     student = quantized(make_form(), weight_bits=weights, activation_bits=activations)
-    with pytest.raises(UserError, match=f"no kernels for W{weights}A{activations}"):
+    with pytest.raises(UserError, match=f"a W{weights}A{activations} student is not exported"):
         tflite.convert_int8(student)
 
 
@@ -300,19 +286,20 @@ def test_the_workaround_is_still_needed():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_one_class_forms(precision, folder):
-    form = specialise(make_form(), 1).eval()
-    module = form if precision == "fp32" else quantized(form, one_class=True)
-    data = tflite.convert_float(form) if precision == "fp32" else tflite.convert_int8(module)
-    converted = write(module, data, folder / f"one_{precision}.tflite")
+def test_one_class_forms(precision, one_class_exports):
+    path, source = one_class_exports(f"student_{precision}.tflite"), one_class_exports.source
+    module = source.form if precision == "fp32" else source.quantized["int8"]
+    converted = Converted(module, path, read_tflite(path))
     assert tuple(converted.file.inputs) == ("z",)
     assert psnr(converted, one_class=True) >= (100 if precision == "fp32" else 38)
 
 
 @pytest.mark.slow
-def test_an_int8_tanh_keeps_the_float_interface(folder):
+def test_an_int8_tanh_keeps_the_float_interface(tmp_path):
     student = quantized(make_form(), int8_image=True)
-    converted = write(student, tflite.convert_int8(student), folder / "int8_image.tflite")
+    path = tmp_path / "int8_image.tflite"
+    path.write_bytes(tflite.convert_int8(student))
+    converted = Converted(student, path, read_tflite(path))
     (tanh,) = (o for o in converted.file.operations if o.name == "TANH")
     assert tanh.outputs[0].grid == (1 / 128, 0)
     assert psnr(converted) >= 35
