@@ -7,6 +7,7 @@ rows that are missing.
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 
 from compress.comparison import (
     NEAREST_ROW,
@@ -61,17 +62,7 @@ def main(arguments: list[str]) -> None:
         try:
             table.add_float()
             comparison = Comparison(settings, run, sources, world, table)
-            for bits in trained:
-                comparison.family(bits)
-            comparison.class_paths(settings.bits)
-            comparison.student_only(settings.bits)
-            if config.pt2e:
-                comparison.pt2e(config.pt2e_images)
-            for bits in widths:
-                if bits not in trained:
-                    comparison.family(bits, train=False)
-            if len(widths) > 1:
-                plot_widths(table, widths, settings.folder / "widths.png")
+            _make_rows(comparison, config, trained, widths)
         except Interrupted as stop:
             print(f"\nstopped; finished rows are in {table.path}; go on with the same command", file=sys.stderr)
             sys.exit(stop.exit_status)
@@ -79,11 +70,31 @@ def main(arguments: list[str]) -> None:
     markdown = table.path.with_suffix(".md")
     write_atomically(markdown, lambda temporary: temporary.write_text(table.markdown()))
     for bits in trained:
-        equalised = dataclasses.replace(settings, bits=bits).equalises
-        for row in (NEAREST_ROW, POST_TRAINING_OF_CONTROL_ROW):
-            share = recovered(table, bits, equalised, row)
-            if share is not None:
-                print(f"of the L1 to the teacher that {row.format(bits=bits)} costs, QAT recovers {share:.0%}")
+        _print_recovered(table, dataclasses.replace(settings, bits=bits))
+
+
+def _make_rows(
+    comparison: Comparison, config: CompareConfig, trained: Sequence[str], widths: Sequence[str]
+) -> None:
+    for bits in trained:
+        comparison.family(bits)
+    comparison.class_paths(config.bits)
+    comparison.student_only(config.bits)
+    if config.pt2e:
+        comparison.pt2e(config.pt2e_images)
+    for bits in widths:
+        if bits not in trained:
+            comparison.family(bits, train=False)
+    if len(widths) > 1:
+        plot_widths(comparison.table, widths, config.folder / "widths.png")
+
+
+def _print_recovered(table: Table, settings: QatConfig) -> None:
+    for row in (NEAREST_ROW, POST_TRAINING_OF_CONTROL_ROW):
+        share = recovered(table, settings.bits, settings.equalises, row)
+        if share is not None:
+            name = row.format(bits=settings.bits)
+            print(f"of the L1 to the teacher that {name} costs, QAT recovers {share:.0%}")
 
 
 if __name__ == "__main__":
