@@ -124,7 +124,7 @@ def check_structure(file: TfliteFile, precision: Precision) -> None:
     Asked for: the names, types and shapes of inputs and output; no TRANSPOSE; half-pixel centres of every resize;
     float16 weights (fp16), or integer arithmetic from the rounding of the inputs to the tanh (int8).
 
-    The image is float by design, the same output in every file. An int8 tanh, in steps of 1/128, would cost little:
+    The image is float by design, the same in every file. An int8 tanh, in steps of 1/128, would cost little:
     42.06 dB to the float student in place of 42.13 (trained digits student of width 16, calibrated on 256 latents;
     64 golden images by ai-edge-litert 2.3.0).
 
