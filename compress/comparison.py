@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from compress.by_class import ByClass
-from compress.config import QatConfig
+from compress.config import QatConfig, parse_bits
 from compress.deploy_form import DeployGenerator, deploy_form
 from compress.fake_quant import QuantGenerator
 from compress.finetune import calibration_batches, finetune, post_training
@@ -167,8 +167,26 @@ def plot_widths(table: Table, widths: Sequence[str], path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise UserError("matplotlib is not installed; pip install 'tinygan-edge[compress]'") from None
-    figure = Figure(figsize=(1.2 * len(widths) + 3, 4), layout="constrained")
-    axes = figure.subplots()
+    finest = parse_bits(widths[0])
+    panels = {
+        "weights": [bits for bits in widths if parse_bits(bits)[1] == finest[1]],
+        "activations": [bits for bits in widths if parse_bits(bits)[0] == finest[0]],
+    }
+    panels = {what: chosen for what, chosen in panels.items() if len(chosen) > 1}
+    if not panels:
+        return
+    figure = Figure(figsize=(5.5 * len(panels), 4), layout="constrained")
+    for axes, (what, chosen) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        _plot_panel(axes, table, chosen)
+        axes.set_title(f"coarser {what}")
+    figure.axes[0].set_ylabel("L1 to the teacher, in [0, 2]")
+    figure.axes[0].legend(fontsize=8)
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110))
+
+
+def _plot_panel(axes: Any, table: Table, widths: Sequence[str]) -> None:
     lines = {
         "post-training of the float student": POST_TRAINING_ROW,
         "rounding to nearest of the control": NEAREST_ROW,
@@ -176,11 +194,10 @@ def plot_widths(table: Table, widths: Sequence[str], path: Path) -> None:
         "quantization-aware training": QAT_ROW,
     }
     for label, row in lines.items():
-        levels = [table.rows.get(row.format(bits=bits), {}).get("l1_to_teacher") for bits in widths]
-        axes.plot(widths, [float("nan") if level is None else level for level in levels], "o-", label=label)
+        levels = {bits: table.rows.get(row.format(bits=bits), {}).get("l1_to_teacher") for bits in widths}
+        known = {bits: level for bits, level in levels.items() if level is not None}
+        axes.plot([widths.index(bits) for bits in known], list(known.values()), "o-", label=label)
+    axes.set_xticks(range(len(widths)), widths)
     for row, style in ((FLOAT_ROW, ":"), (CONTROL_ROWS[True], "--")):
         if "l1_to_teacher" in table.rows.get(row, {}):
             axes.axhline(table.rows[row]["l1_to_teacher"], color="grey", linestyle=style, label=row)
-    axes.set_ylabel("L1 to the teacher, in [0, 2]")
-    axes.legend(fontsize=8)
-    write_atomically(path, lambda temporary: figure.savefig(temporary, format="png", dpi=130))
