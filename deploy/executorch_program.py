@@ -54,6 +54,16 @@ class Contents:
     named_data: dict[str, bytes]
     """Constants that delegates keep outside their payload, padded at the end."""
 
+    def only_payload(self, backend: str) -> bytes:
+        """Return what the file's one delegate gave to its backend.
+
+        Raises:
+            UserError: there is not exactly one delegate, or it is another backend's.
+        """
+        if self.delegates != (backend,):
+            raise UserError(f"the program's delegates are {list(self.delegates)}, not one {backend}")
+        return self.payloads[0]
+
 
 def lower(
     module: nn.Module,

@@ -68,14 +68,16 @@ def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path, *,
             print(f"{artifact.file:<36} is there; --again makes it anew", flush=True)
             continue
         try:
-            _export_one(artifact, source, golden, manifest)
+            _export_one(artifact, source, golden, manifest, tools)
         except UserError as error:
             failures.append(f"{artifact.file}: {error}")
             print(f"{artifact.file:<36} failed: {error}", flush=True)
     return failures
 
 
-def _export_one(artifact: Artifact, source: ExportSource, golden: Golden, manifest: Manifest) -> None:
+def _export_one(
+    artifact: Artifact, source: ExportSource, golden: Golden, manifest: Manifest, tools: dict[str, str]
+) -> None:
     started = time.monotonic()
     target = manifest.folder / artifact.file
     # An old file must not survive under a name that the manifest no longer vouches for.
@@ -108,7 +110,7 @@ def _export_one(artifact: Artifact, source: ExportSource, golden: Golden, manife
             parity,
             built.checks,
             artifact.options,
-            versions(*artifact.packages),
+            tools,
         )
         temporary.rename(target)
         manifest.put(entry)

@@ -61,9 +61,7 @@ def read_graph(source: Path | bytes) -> XnnpackGraph:
         UserError: it is no ExecuTorch program, or not with one XNNPACK delegate.
     """
     contents = read_contents(source)
-    if contents.delegates != (BACKEND,):
-        raise UserError(f"the program's delegates are {list(contents.delegates)}, not one {BACKEND}")
-    graph = _schema().read(_flatbuffer(contents.payloads[0]))
+    graph = _schema().read(_flatbuffer(contents.only_payload(BACKEND)))
     values = {}
     for value in graph["xvalues"]:
         union = value["xvalue_union"]

@@ -65,9 +65,7 @@ def read_graph(source: Path | bytes) -> VulkanGraph:
         UserError: it is no ExecuTorch program, or not with one Vulkan delegate.
     """
     contents = read_contents(source)
-    if contents.delegates != (BACKEND,):
-        raise UserError(f"the program's delegates are {list(contents.delegates)}, not one {BACKEND}")
-    payload = contents.payloads[0]
+    payload = contents.only_payload(BACKEND)
     magic, _, start, size, bytes_start = struct.unpack_from("<4sHIII", payload, 4)
     if magic != b"VH00":
         raise UserError(f"the Vulkan delegate begins with {magic!r}, not b'VH00'; was it made by executorch 1.5?")

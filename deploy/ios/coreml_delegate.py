@@ -23,8 +23,8 @@ from deploy.ios.coreml import (
     coremltools,
     example_inputs,
     oldest_system,
-    quiet,
 )
+from deploy.quiet import quiet
 from train.checkpoint import write_atomically
 from train.errors import UserError
 
@@ -72,14 +72,12 @@ def extract_package(path: Path, folder: Path) -> Path:
     Raises:
         UserError: `path` is no .pte file with exactly one Core ML delegate, or executorch is not installed.
     """
-    contents = read_contents(path)
-    if contents.delegates != (BACKEND,):
-        raise UserError(f"{path} has the delegates {list(contents.delegates)}, not one of {BACKEND}")
+    payload = read_contents(path).only_payload(BACKEND)
     with quiet():
         from executorch.backends.apple.coreml import executorchcoreml
     package = folder / _PACKAGE
     with tempfile.TemporaryDirectory() as temporary:
-        if not executorchcoreml.unflatten_directory_contents(contents.payloads[0], temporary):
+        if not executorchcoreml.unflatten_directory_contents(payload, temporary):
             raise UserError(f"{path} is damaged: its Core ML payload cannot be unpacked; export it again")
         (found,) = Path(temporary).rglob(_PACKAGE)
         shutil.rmtree(package, ignore_errors=True)

@@ -17,13 +17,13 @@ from deploy.ios.coreml import (
     convert,
     coremltools,
     example_inputs,
-    quiet,
     stored_bits,
     write_package,
 )
 from deploy.ios.mil_program import load_program
 from deploy.ios.mil_weights import Grid, Weight
 from deploy.ios.package_info import PackageInfo
+from deploy.quiet import quiet
 from train.errors import UserError
 
 # Below it fp16 numbers lose bits, and a scale is no longer the student's to one part in two thousand.
