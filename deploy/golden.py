@@ -10,6 +10,7 @@ import torch
 from deploy.source import ExportSource, Reference
 from train.checkpoint import write_atomically
 from train.errors import UserError
+from train.images import to_bytes
 from train.noise import consecutive_seeds, truncated_normal
 
 GOLDEN_FILE = "golden.npz"
@@ -52,6 +53,22 @@ class Golden:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
 
         write_atomically(path, write)
+
+    def first_image(self, student: Reference) -> bytes:
+        """Return a student's first image as H × W × 3 bytes, which an app can read without a library."""
+        return to_bytes(torch.from_numpy(self.images[student][:1])).tobytes()
+
+    def save_first_images(self, folder: Path) -> dict[Reference, str]:
+        """Write the first image of every student.
+
+        Returns:
+            Student → name of its file.
+        """
+        files: dict[Reference, str] = {name: f"golden_{name}.rgb" for name in self.images}
+        for name, file in files.items():
+            image = self.first_image(name)
+            write_atomically(folder / file, lambda temporary, image=image: temporary.write_bytes(image))
+        return files
 
 
 def make_golden(source: ExportSource) -> Golden:

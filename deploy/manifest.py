@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from deploy.golden import Golden
+from deploy.golden import GOLDEN_FILE, Golden
 from deploy.parity import Parity
 from deploy.source import ExportSource, Reference
 from train.checkpoint import write_json
@@ -118,8 +118,17 @@ class Manifest:
         write_json(self.folder / MANIFEST_FILE, {**self.head, "artifacts": self.artifacts})
 
 
-def describe(source: ExportSource, golden: Golden, golden_file: Path) -> dict[str, Any]:
-    """Return everything of a manifest but its artifacts."""
+def describe(
+    source: ExportSource, golden: Golden, golden_file: Path, first_images: dict[Reference, str]
+) -> dict[str, Any]:
+    """Return everything of a manifest but its artifacts.
+
+    Args:
+        source: what the artifacts are made from.
+        golden: what they are measured against.
+        golden_file: where that is stored.
+        first_images: student → file beside it with its first golden image.
+    """
     info, config = source.info, source.info.generator
     model = {
         "architecture": config.architecture,
@@ -141,6 +150,7 @@ def describe(source: ExportSource, golden: Golden, golden_file: Path) -> dict[st
         "images": len(golden.seeds),
         "first_seed": int(golden.seeds[0]),
         "students": list(golden.images),
+        "first": {"seed": int(golden.seeds[0]), "class": int(golden.y[0]), "files": first_images},
     }
     head = {"format": FORMAT, "model": model, "sampler": sampler, "pixels": PIXEL_RULE, "golden": images}
     return json.loads(json.dumps(head))
@@ -161,9 +171,14 @@ def input_specs(source: ExportSource) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(name, (1, length), "float32", ranges[name]) for name, length in source.inputs.items())
 
 
-def open_manifest(folder: Path, source: ExportSource, golden: Golden, golden_file: Path) -> Manifest:
-    """Return the folder's manifest to go on with; artifacts of other weights are deleted with their entries."""
-    manifest = Manifest(folder, describe(source, golden, golden_file))
+def open_manifest(folder: Path, source: ExportSource, golden: Golden) -> Manifest:
+    """Store the golden images and return the folder's manifest to go on with.
+
+    Artifacts of other weights are deleted with their entries.
+    """
+    golden.save(folder / GOLDEN_FILE)
+    first_images = golden.save_first_images(folder)
+    manifest = Manifest(folder, describe(source, golden, folder / GOLDEN_FILE, first_images))
     if not (folder / MANIFEST_FILE).is_file():
         return manifest
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.golden import GOLDEN_FILE, Golden, make_golden
+from deploy.golden import Golden, make_golden
 from deploy.manifest import Entry, Manifest, TensorSpec, content_hash, input_specs, open_manifest, remove, versions
 from deploy.parity import Parity, file_size, measure
 from deploy.runners import runner_of
@@ -58,8 +58,7 @@ def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path, *,
     """
     folder.mkdir(parents=True, exist_ok=True)
     golden = make_golden(source)
-    golden.save(folder / GOLDEN_FILE)
-    manifest = open_manifest(folder, source, golden, folder / GOLDEN_FILE)
+    manifest = open_manifest(folder, source, golden)
     manifest.write()
     failures = []
     for artifact in artifacts:

@@ -59,6 +59,9 @@ def verify(folder: Path, *, run: bool = True) -> list[str]:
     problems = []
     if (found := file_hash(golden_file)) != manifest["golden"]["sha256"]:
         problems.append(_changed(golden_file.name, manifest["golden"]["sha256"], found))
+    for student, file in manifest["golden"]["first"]["files"].items():
+        if not (folder / file).is_file() or (folder / file).read_bytes() != golden.first_image(student):
+            problems.append(f"{file} is not the first image of the {student} student; export it again")
     for artifact in manifest["artifacts"]:
         try:
             print(f"{artifact['file']:<36} {_verify_one(folder, artifact, golden, run)}", flush=True)

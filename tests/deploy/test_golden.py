@@ -33,6 +33,16 @@ def test_each_image_is_the_students_of_its_seed_and_class(export_run):
     assert torch.equal(image[0], torch.from_numpy(golden.images["int8"][5]))
 
 
+def test_the_first_images_are_plain_bytes_for_apps(export_run, tmp_path):
+    golden = make_golden(open_source(export_run))
+    files = golden.save_first_images(tmp_path)
+    assert files == {"float": "golden_float.rgb", "int8": "golden_int8.rgb"}
+    for name, file in files.items():
+        picture = np.frombuffer((tmp_path / file).read_bytes(), np.uint8).reshape(32, 32, 3)
+        levels = np.clip(golden.images[name][0].transpose(1, 2, 0) * np.float32(127.5) + 128, 0, 255)
+        assert np.array_equal(picture, levels.astype(np.uint8))
+
+
 def test_damaged_files_are_refused(tmp_path):
     path = tmp_path / "golden.npz"
     with pytest.raises(UserError, match="no golden images"):

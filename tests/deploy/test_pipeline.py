@@ -28,7 +28,8 @@ def folder(tmp_path) -> Path:
 
 
 def left(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {"manifest.json", "golden.npz"}
+    golden_files = {"golden.npz", "golden_float.rgb", "golden_int8.rgb"}
+    return {path.name for path in folder.iterdir()} - {"manifest.json"} - golden_files
 
 
 def test_a_right_artifact_is_kept_with_everything_that_is_known(source, folder, plain_artifact, capsys):
@@ -50,6 +51,8 @@ def test_a_right_artifact_is_kept_with_everything_that_is_known(source, folder, 
     assert set(entry["tools"]) == {"torch", "numpy"}
     assert manifest["model"]["classes"] == {"0": "class 0", "1": "class 1", "2": "class 2"}
     assert manifest["model"]["parameters"] > 1000 and manifest["model"]["multiply_accumulates"] > 10_000
+    assert manifest["golden"]["first"]["class"] == 0
+    assert set(manifest["golden"]["first"]["files"]) == {"float", "int8"}
     assert manifest["sampler"] == {"name": "splitmix64-truncnorm-v1", "truncation": 0.5}
     assert "identical to the int8 student" in capsys.readouterr().out
 
@@ -144,6 +147,8 @@ def test_verify_catches_every_change(source, folder, plain_artifact):
     manifest["golden"]["sha256"] = "0" * 64
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert verify(folder)[0].startswith("golden.npz has the SHA-256 ")
+    (folder / "golden_int8.rgb").write_bytes(bytes(32 * 32 * 3))
+    assert "golden_int8.rgb is not the first image of the int8 student; export it again" in verify(folder)
 
 
 def test_verify_runs_the_artifacts(source, folder, plain_artifact, monkeypatch, capsys):
