@@ -1,0 +1,139 @@
+package io.github.tinygan.edge.core
+
+private const val PLATFORM = "android"
+private const val LATENT = "z"
+private const val CLASS_WEIGHTS = "class_weights"
+private const val MAX_SIZE = 4096L
+private val SHA256 = Regex("[0-9a-f]{64}")
+private val FILE_NAME = Regex("[A-Za-z0-9][A-Za-z0-9._-]*")
+
+/** Reads and checks a manifest. */
+internal fun readManifest(text: String): Manifest {
+    val root = try {
+        Field(Json.parse(text), "the file")
+    } catch (error: JsonException) {
+        throw ManifestException("it is no JSON (${error.message})", error)
+    }
+    val format = root["format"].text()
+    if (format != Manifest.FORMAT) root["format"].refuse("is $format, not ${Manifest.FORMAT}")
+    val sampler = root["sampler"]
+    if (sampler["name"].text() != TruncatedNormal.NAME) {
+        sampler["name"].refuse("is ${sampler["name"].text()}, not ${TruncatedNormal.NAME}")
+    }
+    val truncation = sampler["truncation"].real()
+    if (!(truncation > 0.0 && truncation <= 1.0)) sampler["truncation"].refuse("is $truncation, not in (0, 1]")
+    if (root["pixels"].text() != Pixels.RULE) root["pixels"].refuse("is ${root["pixels"].text()}, not ${Pixels.RULE}")
+    val model = readModel(root["model"])
+    val golden = root["golden"]["first"]
+    val students = golden["files"].members().map { (student, _) -> student }
+    val artifacts = root["artifacts"].items()
+        .filter { artifact -> artifact["platforms"].items().any { it.text() == PLATFORM } }
+        .map { readArtifact(it, model, students) }
+    if (artifacts.isEmpty()) root["artifacts"].refuse("names none for $PLATFORM")
+    artifacts.groupBy { it.file }.values.firstOrNull { it.size > 1 }?.let {
+        root["artifacts"].refuse("has the file ${it[0].file} twice")
+    }
+    return Manifest(model, truncation, readGolden(golden, model), artifacts)
+}
+
+private fun readModel(model: Field): Model {
+    val numClasses = model["num_classes"].size()
+    val classes = sortedMapOf<Int, String>()
+    for ((key, name) in model["classes"].members()) {
+        val index = key.toIntOrNull()?.takeIf { it in 0 until numClasses }
+            ?: model["classes"].refuse("has $key, which is no class of $numClasses")
+        classes[index] = name.text()
+    }
+    if (classes.isEmpty()) model["classes"].refuse("is empty")
+    val only = model["class"].orNull()?.integer()?.toInt()
+    if (only != null && only !in classes) model["class"].refuse("is $only, which classes does not name")
+    return Model(model["image_size"].size(), model["z_dim"].size(), numClasses, classes, only)
+}
+
+private fun readGolden(first: Field, model: Model): Golden {
+    val classIndex = first["class"].integer().toInt()
+    if (classIndex !in model.drawable) first["class"].refuse("is $classIndex, which the model does not draw")
+    val files = first["files"].members().associate { (student, file) -> student to file.fileName() }
+    return Golden(first["seed"].seed(), classIndex, files)
+}
+
+private fun readArtifact(artifact: Field, model: Model, students: List<String>): Artifact {
+    val sha256 = artifact["sha256"].text()
+    if (!SHA256.matches(sha256)) artifact["sha256"].refuse("is no SHA-256")
+    val student = artifact["student"].text()
+    if (student !in students) artifact["student"].refuse("is $student, which golden.first.files does not name")
+    val inputs = artifact["inputs"].items().map(::readTensor)
+    val expected = listOf(LATENT to model.zDim, CLASS_WEIGHTS to model.weightCount)
+        .filter { (_, length) -> length > 0 }
+        .map { (name, length) -> TensorSpec(name, listOf(1, length), ElementType.FLOAT32) }
+    if (inputs != expected) artifact["inputs"].refuse("are ${describe(inputs)}, not ${describe(expected)}")
+    val outputs = artifact["outputs"].items().map(::readTensor)
+    val output = outputs.singleOrNull() ?: artifact["outputs"].refuse("are ${outputs.size}, not one image")
+    val layout = when (output.shape) {
+        listOf(1, Image.CHANNELS, model.imageSize, model.imageSize) -> PixelLayout.NCHW
+        listOf(1, model.imageSize, model.imageSize, Image.CHANNELS) -> PixelLayout.NHWC
+        else -> artifact["outputs"].refuse("are ${describe(outputs)}, no image of ${model.imageSize} pixels")
+    }
+    return Artifact(
+        artifact["file"].fileName(),
+        artifact["runtime"].text(),
+        artifact["backend"].text(),
+        artifact["precision"].text(),
+        artifact["bytes"].integer().also { if (it < 1) artifact["bytes"].refuse("is $it, not positive") },
+        sha256,
+        student,
+        inputs,
+        output,
+        layout,
+    )
+}
+
+private fun readTensor(tensor: Field): TensorSpec {
+    val name = tensor["dtype"].text()
+    val type = ElementType.entries.firstOrNull { it.label == name }
+        ?: tensor["dtype"].refuse("is $name, which no app reads")
+    return TensorSpec(tensor["name"].text(), tensor["shape"].items().map { it.size() }, type)
+}
+
+private fun describe(tensors: List<TensorSpec>) =
+    tensors.joinToString { "${it.name} ${it.type.label} ${it.shape}" }.ifEmpty { "none" }
+
+/** A value and its place in the file, for errors that name it. */
+private class Field(private val json: Json?, private val place: String, private val path: String = "") {
+    operator fun get(name: String): Field {
+        val inner = if (path.isEmpty()) name else "$path.$name"
+        return Field((value() as? Json.Object ?: refuse("is no object")).members[name], inner, inner)
+    }
+
+    fun members(): List<Pair<String, Field>> =
+        (value() as? Json.Object ?: refuse("is no object")).members.map { (name, json) ->
+            name to Field(json, "$path.$name", "$path.$name")
+        }
+
+    fun items(): List<Field> = (value() as? Json.Array ?: refuse("is no list")).items.mapIndexed { index, json ->
+        Field(json, "$path[$index]", "$path[$index]")
+    }
+
+    /** Returns null for `null`; a field that is not there is refused. */
+    fun orNull(): Field? = takeUnless { value() == Json.Null }
+
+    fun text(): String = (value() as? Json.Text ?: refuse("is no string")).value
+
+    fun integer(): Long = number().toLongOrNull() ?: refuse("is ${number()}, no integer")
+
+    fun seed(): ULong = number().toULongOrNull() ?: refuse("is ${number()}, no integer from 0 to 2^64 - 1")
+
+    fun real(): Double = number().toDouble()
+
+    /** A length that fits an array. */
+    fun size(): Int = integer().takeIf { it in 1..MAX_SIZE }?.toInt() ?: refuse("is ${number()}, not in 1..$MAX_SIZE")
+
+    /** A name without folders: it is joined to paths. */
+    fun fileName(): String = text().also { if (!FILE_NAME.matches(it)) refuse("is no file name") }
+
+    fun refuse(what: String): Nothing = throw ManifestException("$place $what")
+
+    private fun number(): String = (value() as? Json.Number ?: refuse("is no number")).text
+
+    private fun value(): Json = json ?: refuse("is missing")
+}
