@@ -159,7 +159,9 @@ data class TensorSpec(val name: String, val shape: List<Int>, val type: ElementT
 enum class ElementType(
     /** As the manifest writes it. */
     val label: String,
+    /** Of one value. */
+    val bytes: Int,
 ) {
-    FLOAT32("float32"),
-    UINT8("uint8"),
+    FLOAT32("float32", 4),
+    UINT8("uint8", 1),
 }
