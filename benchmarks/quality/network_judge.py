@@ -1,0 +1,231 @@
+"""Everything that one feature network says: FID, KID, Inception Score and intra-FID of every model."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.quality import intra_class
+from benchmarks.quality.features import FeatureNetwork
+from benchmarks.quality.figure import Figure
+from benchmarks.quality.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
+from benchmarks.quality.inception_score import SPLITS, inception_score
+from benchmarks.quality.kid import SUBSETS, kernel_distance
+from benchmarks.quality.reference import FeatureStore, Measured
+from train.errors import UserError
+
+FEWEST_IMAGES = 2 * max(SUBSETS, SPLITS)
+FEWEST_PER_CLASS = 10  # below, a class's distance says more about which images were drawn than about the model
+_SEED = 0  # of the halves of the real images
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ReferenceSet:
+    """Images that the models' are compared with."""
+
+    suffix: str
+    """Of the metrics' names: "" for reals, "_to_teacher"."""
+    words: str
+    images: np.ndarray
+    """uint8 [N, H, W, 3]."""
+    y: np.ndarray
+    """int64 [N]."""
+
+
+class NetworkJudge:
+    """Judges the models by one network; every model has images of the same classes, y."""
+
+    def __init__(
+        self,
+        network: FeatureNetwork,
+        store: FeatureStore,
+        y: np.ndarray,
+        references: Sequence[ReferenceSet],
+        *,
+        kid_subset_size: int | None = None,
+        intra_samples: int | None = None,
+        given: Mapping[int, float] | None = None,
+    ) -> None:
+        """Measure the references.
+
+        Args:
+            network: gives the features.
+            store: keeps them.
+            y: int64 [N], the class of each image of every model.
+            references: reals, teacher, both or none; intra-FID is taken to the first.
+            kid_subset_size: as `kernel_distance`.
+            intra_samples: images per class of a model for intra-FID; None takes as many as all classes have.
+            given: class → intra-FID of a teacher, measured elsewhere, to correlate with.
+
+        Raises:
+            UserError: too few images of a model, a reference or a class.
+        """
+        self.network, self.store, self.y = network, store, y
+        self.kid_subset_size, self.given = kid_subset_size, given or {}
+        self.notes: list[str] = []
+        self.per_class: dict[str, intra_class.ClassValues] = {}
+        """Model → class → intra-FID."""
+        for what, count in [("every model", len(y)), *((part.words, len(part.y)) for part in references)]:
+            if count < FEWEST_IMAGES:
+                raise UserError(
+                    f"FID, KID and the Inception Score need {FEWEST_IMAGES} images, there are {count} of {what}; "
+                    "take more or leave the feature network out"
+                )
+        self.references = [(part, store.measure(network, part.images, part.words)) for part in references]
+        fewest = min([len(y), *(len(part.y) for part in references)])
+        if references and fewest < network.dimensions:
+            self.notes.append(
+                f"{network.name}: {fewest:,} images are fewer than its {network.dimensions:,} dimensions, which "
+                "puts FID far above its value for many images; compare it with rows of the same number only."
+            )
+        self._intra = self._prepare_intra(intra_samples) if references else None
+
+    def figures(self, model: str, images: np.ndarray) -> list[Figure]:
+        """Return everything about a model's images, uint8 [N, H, W, 3]; "teacher" is not compared with itself.
+
+        Raises:
+            UserError: its features are not finite.
+        """
+        own = self.store.measure(self.network, images, model)
+        figures = []
+        for part, measured in self.references:
+            if not (model == "teacher" and part.suffix == "_to_teacher"):
+                figures += self._distances(own, measured, part)
+        if own.probabilities is not None:
+            figures += self._score(own.probabilities)
+        if self._intra is not None and not (model == "teacher" and self._intra.part.suffix == "_to_teacher"):
+            figures += self._intra_figures(model, own.features, self._intra)
+        return figures
+
+    def _distances(self, own: Measured, measured: Measured, part: ReferenceSet) -> list[Figure]:
+        network, count, where = self.network, len(self.y), f"{len(part.y):,} {part.words}"
+        to = " to the teacher" if part.suffix else ""
+        kernel = kernel_distance(own.features, measured.features, self.kid_subset_size)
+        kid_key = network.key("kid", count, part.suffix)
+        kid_how = (
+            f"unbiased squared MMD with the kernel (x·y/D + 1)³, mean over {kernel.subsets} disjoint subsets of "
+            f"{kernel.subset_size} images (seed {kernel.seed}), {where}, {network.how}"
+        )
+        return [
+            Figure(
+                network.key("fid", count, part.suffix),
+                frechet_distance(own.statistics, measured.statistics),
+                network.title("FID") + to,
+                "lower",
+                f"Fréchet distance of {count:,} images to {where}, {network.how}",
+            ),
+            Figure(kid_key, kernel.value, network.title("KID") + to, "lower", kid_how),
+            Figure(
+                f"{kid_key}_standard_error",
+                kernel.standard_error,
+                network.title("KID") + to + ", standard error",
+                None,
+                "deviation of those subsets over the root of their number",
+            ),
+        ]
+
+    def _score(self, probabilities: np.ndarray) -> list[Figure]:
+        mean, deviation = inception_score(probabilities)
+        key, title = self.network.key("inception_score", len(self.y)), self.network.title("Inception Score")
+        how = f"of {len(self.y):,} images in {SPLITS} splits, no bias in the last layer, {self.network.how}"
+        return [
+            Figure(key, mean, title, "higher", how),
+            Figure(f"{key}_std", deviation, f"{title}, deviation", None, "standard deviation of the splits"),
+        ]
+
+    @dataclasses.dataclass(frozen=True, eq=False)
+    class _Intra:
+        part: ReferenceSet
+        statistics: dict[int, GaussianStatistics]
+        count: int  # images per class of a model
+        reference_count: int
+
+    def _prepare_intra(self, samples: int | None) -> _Intra | None:
+        part, measured = self.references[0]
+        own, theirs = intra_class.class_counts(self.y), intra_class.class_counts(part.y)
+        if len(own) < 2:
+            self.notes.append(f"All images are of class {self.y[0]}: intra-FID is absent, it would be FID.")
+            return None
+        lowest, reference_lowest = min(own.values()), min(theirs.values())
+        if samples is not None and (samples > lowest or samples < 2):
+            label = min(own, key=lambda index: own[index])
+            raise UserError(
+                f"intra-FID of {samples} images per class: there are {lowest} of class {label}; draw at least "
+                f"{samples} of each of the {len(own)} classes, or ask for 2 to {lowest}"
+            )
+        if samples is None and min(lowest, reference_lowest) < FEWEST_PER_CLASS:
+            self.notes.append(
+                f"{self.network.name}: intra-FID needs {FEWEST_PER_CLASS} images per class, the least frequent "
+                f"class has {lowest} of a model and {reference_lowest} of {part.words}; it is absent."
+            )
+            return None
+        if reference_lowest < 2:
+            raise UserError(f"intra-FID needs 2 images per class of {part.words}, a class has 1; add some")
+        statistics = intra_class.class_statistics(measured.features, part.y, reference_lowest)
+        return self._Intra(part, statistics, samples or lowest, reference_lowest)
+
+    @property
+    def intra_key(self) -> str | None:
+        """Return the name of the mean intra-FID, or None where it is not measured."""
+        return self._intra and self.network.key("intra_fid", self._intra.count, self._intra.part.suffix)
+
+    def _intra_figures(self, model: str, features: np.ndarray, intra: _Intra) -> list[Figure]:
+        key = self.intra_key
+        assert key is not None
+        values = intra_class.class_distances(
+            features, self.y, intra.count, intra.statistics, f"{self.network.name} classes of {model}"
+        )
+        self.per_class[model] = values
+        title = self.network.title("intra-FID") + (" to the teacher" if intra.part.suffix else "")
+        figures = [
+            Figure(
+                key,
+                float(np.mean(list(values.values()))),
+                title,
+                "lower",
+                f"mean over {len(values)} classes of the Fréchet distance of {intra.count} images to "
+                f"{intra.reference_count} {intra.part.words}, {self.network.how}",
+            )
+        ]
+        others = {"teacher": self.per_class.get("teacher"), "given": self.given}
+        for name, other in others.items():
+            if other and name != model and (found := intra_class.correlation(values, other)) is not None:
+                whose = "the teacher's" if name == "teacher" else "the given"
+                how = f"Pearson's over the {len(values.keys() & other.keys())} classes"
+                words = f"{title}, correlation to {whose}"
+                figures.append(Figure(f"{key}_correlation_to_{name}", found, words, "higher", how))
+        return figures
+
+    def floor(self) -> list[Figure]:
+        """Return FID and KID of two disjoint random halves of the real images, at most a model's number each."""
+        if not self.references or self.references[0][0].suffix:
+            return []
+        part, measured = self.references[0]
+        half = min(len(part.y) // 2, len(self.y))
+        if half < FEWEST_IMAGES:
+            self.notes.append(
+                f"{self.network.name}: the distance between halves of the real images needs {2 * FEWEST_IMAGES}, "
+                f"there are {len(part.y)}; it is absent."
+            )
+            return []
+        order = np.random.default_rng(_SEED).permutation(len(part.y))
+        a, b = (measured.features[np.sort(order[i * half : (i + 1) * half])] for i in (0, 1))
+        how = f"two disjoint random halves of {half:,} real images each (seed {_SEED}), {self.network.how}"
+        distance = frechet_distance(gaussian_statistics(a), gaussian_statistics(b))
+        kernel = kernel_distance(a, b, self.kid_subset_size if (self.kid_subset_size or 0) * 2 <= half else None)
+        return [
+            Figure(
+                self.network.key("fid", half, "_real_to_real"),
+                distance,
+                f"{self.network.title('FID')}, real to real",
+                None,
+                how,
+            ),
+            Figure(
+                self.network.key("kid", half, "_real_to_real"),
+                kernel.value,
+                f"{self.network.title('KID')}, real to real",
+                None,
+                f"{kernel.subsets} disjoint subsets of {kernel.subset_size}, {how}",
+            ),
+        ]
