@@ -1,0 +1,152 @@
+"""Turn classes, resources and native libraries into a signed APK, and verify it."""
+
+import shutil
+import struct
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from deploy.android.check import pins
+from deploy.android.check.alignment import PAGE, load_alignment, misaligned
+from deploy.android.check.libraries import Libraries
+from deploy.android.check.resources import APPLICATION
+from deploy.android.check.tools import begin, digest, finish, is_made, java, run_tool
+from train.checkpoint import write_atomically
+from train.errors import UserError
+
+_ALIGNMENT_FIELD = 0xD935  # Android's extra field: the boundary, then padding
+_STORED = (".arsc", ".pte", ".tflite", ".rgb")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same APK from the same input
+_KEY_ALIAS, _PASSWORD = "androiddebugkey", "android"  # those of Android Studio's debug builds
+
+
+def dex_libraries(libraries: Libraries, work: Path) -> Path:
+    """Return the classes of the libraries as dex; made once."""
+    jars = [*libraries["executorch"], *libraries["litert"], *libraries["kotlin"]]
+    folder, key = work / "dex-libraries", digest(*map(str, (*jars, *libraries["dex"])))
+    if not is_made(folder, key):
+        begin(folder)
+        run_tool(_d8(libraries, "--intermediate", "--output", folder, *jars), "d8 cannot translate the libraries")
+        finish(folder, key)
+    return folder / "classes.dex"
+
+
+def dex_app(classes: Sequence[Path], libraries: Libraries, work: Path) -> Path:
+    """Return one dex file with the app, of the folders `classes`, and its libraries."""
+    prepared = dex_libraries(libraries, work)
+    folder, key = work / "dex", digest(*classes, prepared)
+    if not is_made(folder, key):
+        begin(folder)
+        jars = [_jar(path, folder / f"{path.parent.name}-{path.name}.jar") for path in classes]
+        run_tool(_d8(libraries, "--output", folder, prepared, *jars), "d8 cannot translate the app")
+        finish(folder, key)
+    return folder / "classes.dex"
+
+
+def _d8(libraries: Libraries, *words: str | Path) -> list[str]:
+    common = ("--release", "--min-api", str(pins.MIN_SDK), "--lib", libraries.framework)
+    return java(libraries["dex"], "com.android.tools.r8.D8", *common, *words)
+
+
+def _jar(classes: Path, jar: Path) -> Path:
+    with zipfile.ZipFile(jar, "w") as archive:
+        for path in sorted(classes.rglob("*.class")):
+            archive.write(path, path.relative_to(classes).as_posix())
+    return jar
+
+
+def ready_for_16_kb(native: Iterable[Path]) -> tuple[list[Path], dict[Path, int]]:
+    """Return the libraries that phones with 16 KB pages load, and the others with their alignment."""
+    alignments = {path: load_alignment(path) for path in native}
+    return [path for path, a in alignments.items() if a >= PAGE], {p: a for p, a in alignments.items() if a < PAGE}
+
+
+def pack(
+    linked: Path, dex: Path, native: Mapping[str, Sequence[Path]], target: Path, left_out: Sequence[str] = ()
+) -> None:
+    """Write an unsigned APK whose libraries lie on 16 KB boundaries.
+
+    Args:
+        linked: resources, assets and manifest.
+        dex: the code.
+        native: ABI → shared libraries.
+        target: the APK.
+        left_out: extensions of assets that stay out.
+    """
+
+    def write(temporary: Path) -> None:
+        with zipfile.ZipFile(linked) as source, zipfile.ZipFile(temporary, "w") as apk:
+            for entry in source.infolist():
+                if not entry.filename.endswith(tuple(left_out)):
+                    _add(apk, entry.filename, source.read(entry), 4)
+            _add(apk, "classes.dex", dex.read_bytes(), 4)
+            for abi, paths in native.items():
+                for path in paths:
+                    _add(apk, f"lib/{abi}/{path.name}", path.read_bytes(), PAGE)
+
+    write_atomically(target, write)
+
+
+def _add(apk: zipfile.ZipFile, name: str, data: bytes, boundary: int) -> None:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.create_system = 0
+    stored = boundary == PAGE or name.endswith(_STORED)
+    entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    if stored:
+        assert apk.fp is not None
+        start = apk.fp.tell() + 30 + len(name.encode()) + 6
+        padding = -start % boundary
+        entry.extra = struct.pack("<HHH", _ALIGNMENT_FIELD, 2 + padding, boundary) + bytes(padding)
+    apk.writestr(entry, data)
+
+
+def sign(unsigned: Path, signed: Path, libraries: Libraries, tools: Path, keys: Path) -> str:
+    """Sign with a debug key and verify; return by what it was verified.
+
+    Args:
+        unsigned: the APK.
+        signed: gets the result.
+        libraries: apksig.
+        tools: classes of the check's own Java programs.
+        keys: keystore; made if it is not there, and then kept, because a phone updates an app of the same key only.
+
+    Raises:
+        ToolFailed: the signature does not verify.
+    """
+    if not keys.is_file():
+        keys.parent.mkdir(parents=True, exist_ok=True)
+        words = ["-alias", _KEY_ALIAS, "-keyalg", "RSA", "-keysize", "2048", "-validity", "10000"]
+        words += ["-dname", "CN=Android Debug,O=Android,C=US", "-storetype", "PKCS12", "-storepass", _PASSWORD]
+        run_tool(["keytool", "-genkeypair", *words, "-keystore", keys], "no debug key can be made")
+    words = [str(word) for word in (unsigned, signed, keys, _PASSWORD, _KEY_ALIAS, pins.MIN_SDK)]
+    run_tool(java([tools, *libraries["signing"]], "SignApk", *words), "the APK cannot be signed and verified")
+    if shutil.which("apksigner") is None:
+        return "apksig's verifier (apt-get install apksigner adds the command's own check)"
+    run_tool(["apksigner", "verify", "--min-sdk-version", str(pins.MIN_SDK), signed], "apksigner refuses the APK")
+    return "apksig's verifier and apksigner"
+
+
+def inspect(apk: Path, libraries: Libraries, abis: Sequence[str]) -> str:
+    """Check what a phone's installer reads of an APK.
+
+    Returns:
+        The line of `aapt2 dump badging` that names the package.
+
+    Raises:
+        UserError: an entry is misaligned, or the package, a version, an ABI or the launcher entry is not as it must be.
+    """
+    if problems := misaligned(apk):
+        raise UserError(f"{apk}: {problems[0]}")
+    badging = run_tool([libraries.aapt2, "dump", "badging", apk], "aapt2 cannot read the APK").splitlines()
+    native = " ".join(f"'{abi}'" for abi in sorted(abis))
+    expected = (
+        f"package: name='{APPLICATION}' ",
+        f"minSdkVersion:'{pins.MIN_SDK}'",
+        f"targetSdkVersion:'{pins.TARGET_SDK}'",
+        f"native-code: {native}",
+        "launchable-activity: name=",
+    )
+    for start in expected:
+        if not any(line.startswith(start) for line in badging):
+            raise UserError(f"{apk}: aapt2 dump badging has no line {start!r}")
+    return badging[0]

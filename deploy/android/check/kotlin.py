@@ -1,0 +1,133 @@
+"""Compile every module with the real compiler, each against nothing but what it may see; warnings are errors."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.android.check.libraries import Libraries
+from deploy.android.check.pins import KOTLIN
+from deploy.android.check.tools import begin, digest, finish, is_made, java, join, run_tool
+
+# Java 8's own classes are what API 24 has; with -jvm-target instead, calls are bound to newer signatures.
+FLAGS = ("-no-stdlib", "-no-reflect", "-Werror", "-Wextra", "-progressive", "-Xjdk-release=1.8")
+_JAVA_SOURCES = Path(__file__).parent / "java"
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """What is compiled at once."""
+
+    name: str
+    sources: Path
+    modules: tuple[str, ...]
+    """Units that it sees, in the order of compilation."""
+    libraries: tuple[Path, ...]
+    friend: str | None = None
+    """The unit whose internals it sees: tests see those of their module."""
+
+
+def units(project: Path, libraries: Libraries, resources: Path) -> list[Unit]:
+    """Return everything that is compiled, in order.
+
+    Args:
+        project: the Gradle project.
+        libraries: the class paths.
+        resources: classes of the app's R.
+    """
+    android, screens = (libraries.framework,), libraries["screen-tests"]
+    executorch, litert = libraries["executorch"], libraries["litert"]
+    adapters = ("core", "executorch", "litert")
+
+    def module(name: str, modules: tuple[str, ...], *paths: Path) -> Unit:
+        return Unit(name, project / name / "src/main/kotlin", modules, paths)
+
+    def tests(name: str, modules: tuple[str, ...], *paths: Path) -> Unit:
+        return Unit(f"{name}-test", project / name / "src/test/kotlin", modules, paths, friend=name)
+
+    return [
+        module("core", ()),
+        module("executorch", ("core",), *executorch, *android),
+        module("litert", ("core",), *litert, *android),
+        module("app", adapters, resources, *android),
+        Unit("snippets", project / "snippets", adapters, (*executorch, *litert, *android)),
+        tests("core", ("core",), *libraries["unit-tests"]),
+        tests("executorch", ("core", "core-test", "executorch"), *screens, *executorch, *android),
+        tests("litert", ("core", "core-test", "litert"), *screens, *litert, *android),
+        tests("app", (*adapters, "core-test", "app"), resources, *screens, *android),
+    ]
+
+
+def compile_units(chosen: Sequence[Unit], libraries: Libraries, work: Path) -> list[str]:
+    """Compile those whose sources, flags or class path changed.
+
+    Args:
+        chosen: in the order in which they need each other.
+        libraries: the compiler and its standard library.
+        work: gets a folder of classes for each unit, under its name.
+
+    Returns:
+        The names of those that were compiled.
+
+    Raises:
+        ToolFailed: an error or a warning.
+    """
+    keys: dict[str, str] = {}
+    commands: dict[str, list[str]] = {}
+    for unit in chosen:
+        seen = [keys[module] for module in unit.modules]
+        # Files of libraries never change under their name; resources of the app do.
+        paths = [digest(path) if path.is_dir() else str(path) for path in unit.libraries]
+        keys[unit.name] = digest(KOTLIN, *FLAGS, unit.name, *seen, *paths, unit.sources)
+        if not is_made(work / unit.name, keys[unit.name]):
+            commands[unit.name] = _arguments(unit, libraries, work)
+    for name in commands:
+        begin(work / name)
+    tools = compile_tools(libraries, work)
+    if commands:
+        words = [word for command in commands.values() for word in ("--", *command)][1:]
+        run_tool(java([tools, *libraries["compiler"]], "CompileAll", *words), "the Kotlin sources do not compile")
+    for name in commands:
+        finish(work / name, keys[name])
+    return list(commands)
+
+
+def _arguments(unit: Unit, libraries: Libraries, work: Path) -> list[str]:
+    class_path = [*libraries["kotlin"], *(work / module for module in unit.modules), *unit.libraries]
+    friend = [f"-Xfriend-paths={work / unit.friend}"] if unit.friend else []
+    words = [
+        *FLAGS,
+        *friend,
+        "-module-name",
+        unit.name,
+        "-cp",
+        join(class_path),
+        "-d",
+        work / unit.name,
+        unit.sources,
+    ]
+    return [str(word) for word in words]
+
+
+def compile_tools(libraries: Libraries, work: Path) -> Path:
+    """Return the class folder of the check's own Java programs."""
+    folder, key = work / "tools", digest(_JAVA_SOURCES)
+    if not is_made(folder, key):
+        begin(folder)
+        purposes = ("compiler", "api-level", "unit-tests", "signing")
+        class_path = [path for purpose in purposes for path in libraries[purpose]]
+        sources = sorted(_JAVA_SOURCES.glob("*.java"))
+        run_tool(["javac", "-cp", join(class_path), "-d", folder, *sources], "the check's Java programs fail")
+        finish(folder, key)
+    return folder
+
+
+def check_api_level(classes: Sequence[Path], libraries: Libraries, tools: Path) -> None:
+    """Look for calls that the oldest supported Android lacks, hidden ones too.
+
+    Raises:
+        ToolFailed: there are some.
+    """
+    ignored = "io.github.tinygan.*,kotlin.*,org.pytorch.*,org.tensorflow.*,com.facebook.*"
+    signature = libraries["api-signature"][0]
+    command = java([tools, *libraries["api-level"]], "ApiLevel", signature, ignored, *classes)
+    run_tool(command, "the app calls what its minSdk does not have")

@@ -1,0 +1,97 @@
+"""The model that the app is tested and packed with."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from deploy.android.check.tools import begin, digest, finish, is_made, run_tool
+from deploy.manifest import MANIFEST_FILE, read_manifest
+from train.errors import UserError
+
+RUN_ARTIFACTS = Path("runs/digits/artifacts")
+ASSET_FOLDER = "tinygan"
+BACKENDS = {("executorch", "xnnpack"): "pte", ("tflite", "litert"): "tflite"}
+"""(runtime, backend) that the app computes with → extension of its files."""
+_PROJECT = Path(__file__).parents[3]
+_EMBEDDED = _PROJECT / "train/assets/digits_student"
+_NEEDED = ("student_xnnpack_fp32.pte", "student_xnnpack_int8.pte", "student_int8.tflite")
+
+
+def find_artifacts(chosen: Path | None, cache: Path) -> Path:
+    """Return the folder of the exported model.
+
+    Args:
+        chosen: by the user; if None, that of the digits run is taken, or the embedded student is exported.
+        cache: keeps that export.
+
+    Raises:
+        UserError: `chosen` has no file for one of the runtimes, or was exported by an older version.
+        ToolFailed: the export fails.
+    """
+    if chosen is not None:
+        return _check(chosen)
+    if all((RUN_ARTIFACTS / name).is_file() for name in (MANIFEST_FILE, *_NEEDED)):
+        return _check(RUN_ARTIFACTS)
+    return _export(cache / "model")
+
+
+def app_artifacts(manifest: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+    """Return the artifacts that the app holds: those for Android that lie in `folder` and that it can run."""
+    return [
+        artifact
+        for artifact in manifest["artifacts"]
+        if (artifact["runtime"], artifact["backend"]) in BACKENDS
+        and "android" in artifact["platforms"]
+        and (folder / artifact["file"]).is_file()
+    ]
+
+
+def copy_assets(artifacts: Path, target: Path) -> Path:
+    """Lay out a folder of assets as the Gradle build does: manifest, golden images and models.
+
+    Args:
+        artifacts: folder of the exported model.
+        target: becomes the folder of assets.
+
+    Returns:
+        `target`.
+    """
+    manifest = read_manifest(artifacts)
+    images = manifest["golden"]["first"]["files"].values()
+    names = [MANIFEST_FILE, *images, *(artifact["file"] for artifact in app_artifacts(manifest, artifacts))]
+    key = digest(*names, *(artifacts / name for name in names))
+    if not is_made(target.parent, key):
+        begin(target.parent)
+        (target / ASSET_FOLDER).mkdir(parents=True)
+        for name in names:
+            shutil.copyfile(artifacts / name, target / ASSET_FOLDER / name)
+        finish(target.parent, key)
+    return target
+
+
+def _check(folder: Path) -> Path:
+    manifest = read_manifest(folder)
+    if "first" not in manifest["golden"]:
+        raise UserError(f"{folder} has no first golden image; export again with: python deploy/android/export.py")
+    found = {(artifact["runtime"], artifact["backend"]) for artifact in app_artifacts(manifest, folder)}
+    for runtime, backend in BACKENDS:
+        if (runtime, backend) not in found:
+            raise UserError(
+                f"{folder} has no {backend} file for {runtime}; export with: python deploy/android/export.py"
+            )
+    return folder
+
+
+def _export(cache: Path) -> Path:
+    """Return a folder with the embedded student's artifacts; made once for each student."""
+    sources = [_EMBEDDED / "student.safetensors", *sorted((_EMBEDDED / "qat").glob("*.safetensors"))]
+    key = digest(*sources, *_NEEDED)
+    folder = cache / key[:16]
+    if not is_made(folder, key):
+        begin(folder)
+        script = _PROJECT / "deploy/android/export.py"
+        command = [sys.executable, script, "--run", _EMBEDDED, "--out", folder, "--only", *_NEEDED]
+        run_tool(command, "the embedded student cannot be exported", _PROJECT)
+        finish(folder, key)
+    return _check(folder)

@@ -1,0 +1,82 @@
+"""Everything that the check downloads, by coordinate and version."""
+
+import dataclasses
+
+KOTLIN = "2.2.0"
+ROBOLECTRIC = "4.14.1"
+JUNIT = "4.13.2"
+TENSORFLOW_LITE = "2.16.1"
+MIN_SDK, TARGET_SDK = 24, 35
+ABIS = ("arm64-v8a", "x86_64")
+
+
+@dataclasses.dataclass(frozen=True)
+class Coordinate:
+    """An artifact of a Maven repository."""
+
+    group: str
+    name: str
+    version: str
+    type: str = "jar"
+    transitive: bool = True
+    """Fetch what it depends on too."""
+
+    def __str__(self) -> str:
+        return f"{self.group}:{self.name}:{self.version}"
+
+
+_ANDROID_ALL = ("org.robolectric", "android-all")
+# One class path for each purpose. The real framework classes serve the compilers, aapt2, d8 and the tests alike.
+CLASS_PATHS: dict[str, tuple[Coordinate, ...]] = {
+    "framework": (Coordinate(*_ANDROID_ALL, "15-robolectric-12650502"),),
+    "framework-min": (Coordinate(*_ANDROID_ALL, "7.0.0_r1-robolectric-r1"),),
+    "kotlin": (Coordinate("org.jetbrains.kotlin", "kotlin-stdlib", KOTLIN),),
+    "compiler": (Coordinate("org.jetbrains.kotlin", "kotlin-compiler-embeddable", KOTLIN),),
+    "executorch": (
+        Coordinate("com.facebook.fbjni", "fbjni", "0.7.0", "aar", transitive=False),
+        Coordinate("com.facebook.soloader", "nativeloader", "0.12.1", transitive=False),
+    ),
+    # Their pom names a jar that does not exist.
+    "litert": (
+        Coordinate("org.tensorflow", "tensorflow-lite", TENSORFLOW_LITE, "aar", transitive=False),
+        Coordinate("org.tensorflow", "tensorflow-lite-api", TENSORFLOW_LITE, "aar", transitive=False),
+    ),
+    "unit-tests": (Coordinate("junit", "junit", JUNIT),),
+    "screen-tests": (
+        Coordinate("org.robolectric", "robolectric", ROBOLECTRIC),
+        Coordinate("junit", "junit", JUNIT),
+    ),
+    "dex": (Coordinate("com.android.tools", "r8", "8.7.18", transitive=False),),
+    # Its jar holds aapt2 for Linux; Debian's is too old for the resources of Android 15.
+    "aapt2": (Coordinate("org.apktool", "apktool-lib", "2.12.1", transitive=False),),
+    "api-level": (Coordinate("org.codehaus.mojo", "animal-sniffer", "1.24"),),
+    "api-signature": (
+        Coordinate("com.toasttab.android", f"gummy-bears-api-{MIN_SDK}", "0.5.1", "signature", transitive=False),
+    ),
+    # The last version outside Google's repository; it knows the APK Signature Scheme v2, which API 24 verifies.
+    "signing": (Coordinate("com.android.tools.build", "apksig", "2.3.0"),),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class NpmPackage:
+    """A package of the npm registry."""
+
+    name: str
+    version: str
+    sha512: str
+    """In base64, as npm states it."""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+# ExecuTorch 1.0's own Java classes and libraries for Android. The Gradle build takes org.pytorch:executorch-android,
+# which not every mirror of Maven Central has.
+EXECUTORCH = NpmPackage(
+    "react-native-executorch",
+    "0.6.0",
+    "FRAvd9nwYZXQ/2joIPY/JktFvdb25ZSJEmm4YT00o+2nFyFKxi7/Dv3rFmhNC7/aS3ioNJZQE+5GZWfnw1oAzg==",
+)
+EXECUTORCH_CLASSES = "package/android/libs/classes.jar"
+EXECUTORCH_LIBRARY = "package/third-party/android/libs/executorch/{abi}/libexecutorch.so"

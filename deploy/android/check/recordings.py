@@ -1,0 +1,104 @@
+"""Let the model's own runtimes draw on this machine what the app's tests will ask for.
+
+`python -m deploy.android.check.recordings ARTIFACTS FOLDER` writes for every artifact the raw outputs of its runtime and
+the bytes that Python makes of them. A process of its own, because the runtimes stay loaded.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from deploy.android.check.model import app_artifacts
+from deploy.golden import load_golden
+from deploy.manifest import MANIFEST_FILE, read_manifest
+from deploy.runners import runner_of
+from train.checkpoint import write_json
+from train.images import to_bytes
+from train.noise import consecutive_seeds, truncated_normal
+
+INDEX_FILE = "recordings.json"
+GRID_SEEDS = (2020, 7, 2**64 - 2)
+"""First seeds of the grids that the tests draw, of every class; the last one wraps."""
+GRID_IMAGES = 9
+"""Images of a grid."""
+_CLASSES = 10  # of a model that has more, the first
+MORPH_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Slider positions that the tests draw between the grids' first two seeds and two classes."""
+MORPH_CLASSES = (3, 8)
+
+
+def record(artifacts: Path, folder: Path) -> None:
+    """Draw every input with every artifact of the app.
+
+    Args:
+        artifacts: folder with manifest.json.
+        folder: gets recordings.json, inputs.bin, and of each artifact the outputs (float32, in the order of its
+            tensor) and the bytes (in the order R, G, B of each pixel, row by row).
+    """
+    manifest = read_manifest(artifacts)
+    images, inputs = _inputs(manifest, artifacts)
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs.tofile(folder / "inputs.bin")
+    z_dim = manifest["model"]["z_dim"]
+    recorded = []
+    for artifact in app_artifacts(manifest, artifacts):
+        _, load = runner_of(artifact["runtime"], artifact["backend"])
+        assert load is not None, artifact["file"]
+        run = load(artifacts / artifact["file"])
+        pairs = ((row[None, :z_dim].copy(), row[None, z_dim:].copy()) for row in inputs)
+        outputs = np.concatenate([run(*(part for part in pair if part.size)) for pair in pairs])
+        channels_last = artifact["outputs"][0]["shape"][-1] == 3
+        names = {"outputs": f"{artifact['file']}.bin", "rgb": f"{artifact['file']}.rgb"}
+        raw = outputs.transpose(0, 2, 3, 1) if channels_last else outputs
+        np.ascontiguousarray(raw, np.float32).tofile(folder / names["outputs"])
+        (folder / names["rgb"]).write_bytes(to_bytes(torch.from_numpy(outputs)).tobytes())
+        recorded.append({"file": artifact["file"], **names})
+    for name in (MANIFEST_FILE, *manifest["golden"]["first"]["files"].values()):
+        shutil.copyfile(artifacts / name, folder / name)
+    write_json(folder / INDEX_FILE, {"inputs": "inputs.bin", "images": images, "artifacts": recorded})
+
+
+def _inputs(manifest: dict[str, Any], artifacts: Path) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Return what each image is, and its latent followed by its class weights, float32 [N, z_dim + classes]."""
+    model, truncation = manifest["model"], manifest["sampler"]["truncation"]
+    one_hot = np.eye(model["num_classes"], dtype=np.float32)
+    if model["class"] is not None:
+        one_hot = one_hot[:, :0]
+    images: list[dict[str, Any]] = []
+    rows: list[np.ndarray] = []
+
+    def draw(seed: int, index: int, factor: float) -> None:
+        latent = truncated_normal(np.array([seed], np.uint64), model["z_dim"], factor)[0]
+        images.append({"seed": str(seed), "class": index, "truncation": factor})
+        rows.append(np.concatenate([latent, one_hot[index]]))
+
+    classes = [int(index) for index in model["classes"]][:_CLASSES]
+    golden = load_golden(artifacts / manifest["golden"]["file"])
+    for seed, index in zip(golden.seeds, golden.y, strict=True):
+        draw(int(seed), int(index), truncation)
+    for first in GRID_SEEDS:
+        for index in classes:
+            for seed in consecutive_seeds(first, GRID_IMAGES):
+                draw(int(seed), index, truncation)
+    start, end = truncated_normal(np.array(GRID_SEEDS[:2], np.uint64), model["z_dim"], truncation)
+    ends = [one_hot[classes[k % len(classes)]] for k in MORPH_CLASSES]
+    for latent_step in MORPH_STEPS:
+        for class_step in MORPH_STEPS:
+            images.append({"latent_step": latent_step, "class_step": class_step})
+            rows.append(np.concatenate([_between(start, end, latent_step), _between(*ends, class_step)]))
+    return images, np.stack(rows)
+
+
+def _between(start: np.ndarray, end: np.ndarray, position: float) -> np.ndarray:
+    """Return a point of the line as the app computes it, in float32."""
+    weight = np.float32(position)
+    return (np.float32(1) - weight) * start + weight * end
+
+
+if __name__ == "__main__":
+    record(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,85 @@
+"""Compile and link the app's resources, manifest and assets with aapt2, and generate the classes of R."""
+
+import dataclasses
+from pathlib import Path
+from xml.etree import ElementTree
+
+from deploy.android.check import pins
+from deploy.android.check.libraries import Libraries
+from deploy.android.check.tools import begin, digest, finish, is_made, run_tool
+from train.errors import UserError
+
+APPLICATION = "io.github.tinygan.edge"
+NAMESPACE = f"{APPLICATION}.app"
+UNCOMPRESSED = ("pte", "tflite", "rgb")
+"""Extensions of assets that the app maps into memory."""
+_ANDROID = "http://schemas.android.com/apk/res/android"
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """What aapt2 made."""
+
+    apk: Path
+    """Resources, assets and binary manifest; no code."""
+    manifest: Path
+    """The manifest as text, for Robolectric."""
+    classes: Path
+    """Folder with R."""
+
+
+def link(project: Path, assets: Path, libraries: Libraries, work: Path) -> Resources:
+    """Compile and link.
+
+    Args:
+        project: the Gradle project.
+        assets: the folder of the model and its manifest, as the app's assets hold it.
+        libraries: aapt2 and the framework.
+        work: gets the results.
+
+    Raises:
+        ToolFailed: a string, layout or drawable is missing or wrong.
+    """
+    folder, main = work / "resources", project / "app/src/main"
+    made = Resources(folder / "linked.apk", folder / "AndroidManifest.xml", folder / "classes")
+    key = digest(
+        str(libraries.aapt2), str(libraries.framework), main / "res", main / "AndroidManifest.xml", assets
+    )
+    if is_made(folder, key):
+        return made
+    begin(folder)
+    made.manifest.write_text(complete_manifest(main / "AndroidManifest.xml"), "utf-8")
+    aapt2, compiled, generated = libraries.aapt2, folder / "compiled.zip", folder / "generated"
+    run_tool([aapt2, "compile", "--dir", main / "res", "-o", compiled], "aapt2 cannot compile the resources")
+    stored = [word for extension in UNCOMPRESSED for word in ("-0", extension)]
+    run_tool(
+        [
+            *(aapt2, "link", "-I", libraries.framework, "--manifest", made.manifest, "--auto-add-overlay"),
+            *("--rename-manifest-package", APPLICATION, "--java", generated, "-A", assets, *stored),
+            *("-o", made.apk, compiled),
+        ],
+        "aapt2 cannot link the resources",
+    )
+    sources = sorted(generated.rglob("*.java"))
+    run_tool(["javac", "--release", "8", "-Xlint:-options", "-d", made.classes, *sources], "R does not compile")
+    finish(folder, key)
+    return made
+
+
+def complete_manifest(path: Path) -> str:
+    """Return the app's manifest with what the Gradle plugin would add: package, versions and application id."""
+    text = path.read_text("utf-8").replace("${applicationId}", APPLICATION)
+    ElementTree.register_namespace("android", _ANDROID)
+    ElementTree.register_namespace("tools", "http://schemas.android.com/tools")
+    root = ElementTree.fromstring(text)
+    if "package" in root.attrib or root.find("uses-sdk") is not None:
+        raise UserError(f"{path} states a package or uses-sdk; in a Gradle project build.gradle.kts does")
+    root.set("package", NAMESPACE)
+    root.set(f"{{{_ANDROID}}}versionCode", "1")
+    root.set(f"{{{_ANDROID}}}versionName", "1.0")
+    sdk = {
+        f"{{{_ANDROID}}}minSdkVersion": str(pins.MIN_SDK),
+        f"{{{_ANDROID}}}targetSdkVersion": str(pins.TARGET_SDK),
+    }
+    root.insert(0, ElementTree.Element("uses-sdk", sdk))
+    return ElementTree.tostring(root, encoding="unicode")
