@@ -1,4 +1,4 @@
-"""Is a shared library, or an APK, fit for phones whose memory pages are 16 KB?"""
+"""Find what keeps a shared library or an APK from phones whose memory pages are 16 KB."""
 
 import struct
 import zipfile

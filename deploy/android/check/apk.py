@@ -108,10 +108,10 @@ def sign(unsigned: Path, signed: Path, libraries: Libraries, tools: Path, keys: 
         signed: gets the result.
         libraries: apksig.
         tools: classes of the check's own Java programs.
-        keys: keystore; made if it is not there, and then kept, because a phone updates an app of the same key only.
+        keys: keystore; made once and kept, because a phone updates an app only to one of the same key.
 
     Raises:
-        ToolFailed: the signature does not verify.
+        ToolError: the signature does not verify.
     """
     if not keys.is_file():
         keys.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def inspect(apk: Path, libraries: Libraries, abis: Sequence[str]) -> str:
         The line of `aapt2 dump badging` that names the package.
 
     Raises:
-        UserError: an entry is misaligned, or the package, a version, an ABI or the launcher entry is not as it must be.
+        UserError: an entry is misaligned, or the package, a version, an ABI or the launcher entry is wrong.
     """
     if problems := misaligned(apk):
         raise UserError(f"{apk}: {problems[0]}")

@@ -36,7 +36,7 @@ def run_tests(
         The last line: "N tests, 0 failed".
 
     Raises:
-        ToolFailed: a test failed.
+        ToolError: a test failed.
     """
     words = [f"-D{name}={value}" for name, value in properties.items()]
     command = java(class_path, "RunTests", *test_classes(sources), flags=[*flags, *words])

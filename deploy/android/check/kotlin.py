@@ -69,7 +69,7 @@ def compile_units(chosen: Sequence[Unit], libraries: Libraries, work: Path) -> l
         The names of those that were compiled.
 
     Raises:
-        ToolFailed: an error or a warning.
+        ToolError: an error or a warning.
     """
     keys: dict[str, str] = {}
     commands: dict[str, list[str]] = {}
@@ -125,7 +125,7 @@ def check_api_level(classes: Sequence[Path], libraries: Libraries, tools: Path) 
     """Look for calls that the oldest supported Android lacks, hidden ones too.
 
     Raises:
-        ToolFailed: there are some.
+        ToolError: there are some.
     """
     ignored = "io.github.tinygan.*,kotlin.*,org.pytorch.*,org.tensorflow.*,com.facebook.*"
     signature = libraries["api-signature"][0]

@@ -6,7 +6,6 @@ Maven compares every file with the checksum of the repository; npm's package is 
 import base64
 import dataclasses
 import hashlib
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from deploy.android.check import pins
 from deploy.android.check.pins import CLASS_PATHS, EXECUTORCH, Coordinate
-from deploy.android.check.tools import ToolFailed, Unavailable, begin, digest, finish, is_made, run_tool
+from deploy.android.check.tools import ToolError, UnavailableError, begin, digest, finish, is_made, run_tool
 from train.errors import UserError
 
 _GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath"
@@ -58,7 +57,7 @@ def fetch(cache: Path) -> Libraries:
         cache: everything lies below it.
 
     Raises:
-        Unavailable: a repository cannot be reached or lacks a file.
+        UnavailableError: a repository cannot be reached or lacks a file.
         UserError: a checksum is wrong.
     """
     jars = _fetch_jars(cache)
@@ -97,12 +96,12 @@ def _fetch_jars(cache: Path) -> dict[str, tuple[Path, ...]]:
         command = ["mvn", "-B", "-ntp", "-C", f"-Dmaven.repo.local={repository}", "-f", folder / "pom.xml"]
         try:
             run_tool([*command, _GOAL, "-Dmdep.outputFile=classpath.txt"], "Maven failed")
-        except ToolFailed as failure:
+        except ToolError as failure:
             said = [line for line in failure.output.splitlines() if line.startswith("[ERROR]")]
             line = (said or failure.output.splitlines() or ["no message"])[0].removeprefix("[ERROR] ")
             if "Checksum validation failed" in failure.output:
                 raise UserError(f"a download is damaged ({line}); try again") from None
-            raise Unavailable(f"Maven cannot fetch the libraries ({line}); is the network there?") from None
+            raise UnavailableError(f"Maven cannot fetch the libraries ({line}); is the network there?") from None
         finish(folder, key)
     return _read(folder)
 
@@ -114,8 +113,8 @@ def _read(folder: Path) -> dict[str, tuple[Path, ...]]:
 def _dependencies(coordinates: tuple[Coordinate, ...]) -> str:
     exclusion = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
     lines = [
-        f"    <dependency><groupId>{c.group}</groupId><artifactId>{c.name}</artifactId><version>{c.version}</version>"
-        f"<type>{c.type}</type>{'' if c.transitive else exclusion}</dependency>"
+        f"    <dependency><groupId>{c.group}</groupId><artifactId>{c.name}</artifactId>"
+        f"<version>{c.version}</version><type>{c.type}</type>{'' if c.transitive else exclusion}</dependency>"
         for c in coordinates
     ]
     return "\n".join(["  <dependencies>", *lines, "  </dependencies>"])
@@ -135,9 +134,9 @@ def _fetch_executorch(cache: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=cache) as name:
         try:
             run_tool(["npm", "pack", "--silent", str(EXECUTORCH)], "npm failed", Path(name))
-        except ToolFailed as failure:
+        except ToolError as failure:
             line = (failure.output.strip().splitlines() or ["no message"])[-1]
-            raise Unavailable(f"npm cannot fetch {EXECUTORCH} ({line}); is the network there?") from None
+            raise UnavailableError(f"npm cannot fetch {EXECUTORCH} ({line}); is the network there?") from None
         archive = next(Path(name).glob("*.tgz"))
         found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
         if found != EXECUTORCH.sha512:
@@ -176,9 +175,8 @@ def _extract_aapt2(jar: Path, folder: Path) -> Path:
     if not program.is_file():
         folder.mkdir(exist_ok=True)
         temporary = program.with_suffix(".new")
-        with zipfile.ZipFile(jar) as archive, archive.open("prebuilt/linux/aapt2_64") as source:
-            with temporary.open("wb") as target:
-                shutil.copyfileobj(source, target)
+        with zipfile.ZipFile(jar) as archive:
+            temporary.write_bytes(archive.read("prebuilt/linux/aapt2_64"))
         temporary.chmod(0o755)
         temporary.rename(program)
     return program

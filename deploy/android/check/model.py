@@ -27,7 +27,7 @@ def find_artifacts(chosen: Path | None, cache: Path) -> Path:
 
     Raises:
         UserError: `chosen` has no file for one of the runtimes, or was exported by an older version.
-        ToolFailed: the export fails.
+        ToolError: the export fails.
     """
     if chosen is not None:
         return _check(chosen)

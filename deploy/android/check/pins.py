@@ -71,8 +71,8 @@ class NpmPackage:
         return f"{self.name}@{self.version}"
 
 
-# ExecuTorch 1.0's own Java classes and libraries for Android. The Gradle build takes org.pytorch:executorch-android,
-# which not every mirror of Maven Central has.
+# ExecuTorch 1.0's own Java classes and libraries for Android. The Gradle build takes
+# org.pytorch:executorch-android, which not every mirror of Maven Central has.
 EXECUTORCH = NpmPackage(
     "react-native-executorch",
     "0.6.0",

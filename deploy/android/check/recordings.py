@@ -1,10 +1,9 @@
 """Let the model's own runtimes draw on this machine what the app's tests will ask for.
 
-`python -m deploy.android.check.recordings ARTIFACTS FOLDER` writes for every artifact the raw outputs of its runtime and
-the bytes that Python makes of them. A process of its own, because the runtimes stay loaded.
+`python -m deploy.android.check.recordings ARTIFACTS FOLDER` writes for every artifact the raw outputs of its runtime
+and the bytes that Python makes of them. A process of its own, because the runtimes stay loaded.
 """
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -90,7 +89,9 @@ def _inputs(manifest: dict[str, Any], artifacts: Path) -> tuple[list[dict[str, A
     for latent_step in MORPH_STEPS:
         for class_step in MORPH_STEPS:
             images.append({"latent_step": latent_step, "class_step": class_step})
-            rows.append(np.concatenate([_between(start, end, latent_step), _between(*ends, class_step)]))
+            rows.append(
+                np.concatenate([_between(start, end, latent_step), _between(ends[0], ends[1], class_step)])
+            )
     return images, np.stack(rows)
 
 

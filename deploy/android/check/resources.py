@@ -38,7 +38,7 @@ def link(project: Path, assets: Path, libraries: Libraries, work: Path) -> Resou
         work: gets the results.
 
     Raises:
-        ToolFailed: a string, layout or drawable is missing or wrong.
+        ToolError: a string, layout or drawable is missing or wrong.
     """
     folder, main = work / "resources", project / "app/src/main"
     made = Resources(folder / "linked.apk", folder / "AndroidManifest.xml", folder / "classes")

@@ -14,11 +14,11 @@ OLDEST_JAVA = 17
 _KEY_FILE = ".made-from"
 
 
-class Unavailable(UserError):
+class UnavailableError(UserError):
     """The check needs something that is not on this machine and cannot be fetched."""
 
 
-class ToolFailed(UserError):
+class ToolError(UserError):
     """A program found something wrong; `output` is what it said."""
 
     def __init__(self, sentence: str, output: str) -> None:
@@ -35,7 +35,7 @@ def run_tool(command: Iterable[str | Path], sentence: str, folder: Path | None =
         folder: where it runs.
 
     Raises:
-        ToolFailed: its exit status is not 0.
+        ToolError: its exit status is not 0.
     """
     words = [str(word) for word in command]
     done = subprocess.run(
@@ -48,7 +48,7 @@ def run_tool(command: Iterable[str | Path], sentence: str, folder: Path | None =
         check=False,
     )
     if done.returncode:
-        raise ToolFailed(f"{sentence} ({Path(words[0]).name} exited with {done.returncode})", done.stdout)
+        raise ToolError(f"{sentence} ({Path(words[0]).name} exited with {done.returncode})", done.stdout)
     return done.stdout
 
 
@@ -69,18 +69,18 @@ def need_programs() -> None:
     """Check that Java, Maven and npm are there.
 
     Raises:
-        Unavailable: one is not, or Java is too old.
+        UnavailableError: one is not, or Java is too old.
     """
     packages = {"java": f"openjdk-{OLDEST_JAVA}-jdk-headless", "javac": f"openjdk-{OLDEST_JAVA}-jdk-headless"}
     packages |= {"mvn": "maven", "npm": "npm"}
     for program, package in packages.items():
         if shutil.which(program) is None:
-            raise Unavailable(f"{program} is not installed; apt-get install {package}")
+            raise UnavailableError(f"{program} is not installed; apt-get install {package}")
     said = run_tool(["java", "-version"], "java does not start")
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version[1]) < OLDEST_JAVA:
         found = version[1] if version else said.splitlines()[0]
-        raise Unavailable(f"java is of version {found}; {OLDEST_JAVA} or newer is needed")
+        raise UnavailableError(f"java is of version {found}; {OLDEST_JAVA} or newer is needed")
 
 
 def digest(*parts: str | Path) -> str:
