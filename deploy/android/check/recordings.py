@@ -1,7 +1,7 @@
 """Let the model's own runtimes draw on this machine what the app's tests will ask for.
 
-`python -m deploy.android.check.recordings ARTIFACTS FOLDER` writes for every artifact the raw outputs of its runtime
-and the bytes that Python makes of them. A process of its own, because the runtimes stay loaded.
+`python -m deploy.android.check.recordings ARTIFACTS FOLDER` writes the raw outputs of every artifact and the bytes
+that Python makes of them. A process of its own, because the runtimes stay loaded.
 """
 
 import shutil
