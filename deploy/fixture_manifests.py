@@ -28,6 +28,7 @@ from train.generator import Generator, GeneratorConfig
 # As a run on some of BigGAN's classes has them: gaps, several synonyms, two of one name; and one beyond ASCII.
 _CLASSES = {index: class_names(1000)[index] for index in (0, 1, 7, 134, 281, 397)} | {300: "Käfer, 甲虫"}
 _ONE_CLASS = 281
+_GOLDEN_CLASS = 7
 _CONFIG = GeneratorConfig(channels=4, image_size=32, num_classes=398, z_dim=16, class_embedding_dim=8)
 _SEED = 2**64 - 2  # beyond the signed range, and what follows it wraps
 
@@ -134,12 +135,12 @@ def _changes() -> list[tuple[str, str, Change]]:
         ("bytes are none", "bytes", at("artifacts/0/bytes", 0)),
         ("a hash is cut off", "sha256", at("artifacts/0/sha256", "0a1b")),
         ("a hash is no hash", "sha256", at("artifacts/0/sha256", "x" * 64)),
-        ("a student has no golden image", "student", at("artifacts/0/student", "int4")),
+        ("a student has no golden image", "student", at("artifacts/0/student", "int2")),
         ("inputs are none", "inputs", at("artifacts/0/inputs", [])),
         ("an input is unknown", "inputs", at("artifacts/0/inputs/1/name", "labels")),
         ("an input has another length", "inputs", at("artifacts/0/inputs/0/shape", [1, 128])),
         ("an input is of another type", "inputs", at("artifacts/0/inputs/0/dtype", "int64")),
-        ("one class, but class weights", "inputs", at("model/class", _ONE_CLASS)),
+        ("one class, but class weights", "inputs", at("model/class", _GOLDEN_CLASS)),
         ("outputs are none", "outputs", at("artifacts/0/outputs", [])),
         ("an output has another size", "outputs", at(f"{image}/0/shape", [1, 64, 64, 3])),
         ("an output has four channels", "outputs", at(f"{image}/0/shape", [1, 32, 32, 4])),
@@ -163,7 +164,7 @@ def _source(class_index: int | None) -> ExportSource:
 def _manifest(source: ExportSource, artifacts: list[Artifact]) -> dict[str, Any]:
     config = source.info.generator
     seeds = np.array([_SEED], np.uint64)
-    y = np.array([_ONE_CLASS if source.class_index is not None else 7])
+    y = np.array([_GOLDEN_CLASS if source.class_index is None else source.class_index])
     image = np.zeros((1, 3, config.image_size, config.image_size), np.float32)
     images: dict[Reference, np.ndarray] = {"float": image, **dict.fromkeys(source.quantized, image)}
     golden = Golden(seeds, np.zeros((1, config.z_dim), np.float32), y, config.num_classes, images)
