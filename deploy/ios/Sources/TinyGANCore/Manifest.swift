@@ -1,0 +1,201 @@
+import Foundation
+
+/// All that an app knows about a model: `manifest.json`, as the exporters write it.
+public struct Manifest: Decodable, Sendable, Equatable {
+    public struct Model: Decodable, Sendable, Equatable {
+        /// Pixels per side.
+        public let imageSize: Int
+        /// Length of a latent.
+        public let zDim: Int
+        /// Length of the class weights.
+        public let numClasses: Int
+        /// Index → name, as the file has them.
+        public let classes: [String: String]
+        /// The one class that the model draws; nil: it draws all of them.
+        public let classIndex: Int?
+        /// Student → SHA-256 of its file.
+        public let sha256: [String: String]
+
+        enum CodingKeys: String, CodingKey {
+            case classes, sha256
+            case imageSize = "image_size"
+            case zDim = "z_dim"
+            case numClasses = "num_classes"
+            case classIndex = "class"
+        }
+
+        public init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            imageSize = try fields.whole(Int.self, forKey: .imageSize)
+            zDim = try fields.whole(Int.self, forKey: .zDim)
+            numClasses = try fields.whole(Int.self, forKey: .numClasses)
+            classes = try fields.decode([String: String].self, forKey: .classes)
+            classIndex = try fields.contains(.classIndex) ? fields.whole(Int?.self, forKey: .classIndex) : nil
+            sha256 = try fields.decode([String: String].self, forKey: .sha256)
+        }
+    }
+
+    public struct Sampler: Decodable, Sendable, Equatable {
+        public let name: String
+        /// The one that the model was trained at.
+        public let truncation: Float
+    }
+
+    public struct GoldenImages: Decodable, Sendable, Equatable {
+        public let first: GoldenImage
+    }
+
+    /// An image whose bytes were stored when the model was made, one file for each student.
+    public struct GoldenImage: Decodable, Sendable, Equatable {
+        public let seed: UInt64
+        public let classIndex: Int
+        /// Student → file with H × W × 3 bytes.
+        public let files: [String: String]
+
+        enum CodingKeys: String, CodingKey {
+            case seed, files
+            case classIndex = "class"
+        }
+
+        public init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            seed = try fields.whole(UInt64.self, forKey: .seed)
+            classIndex = try fields.whole(Int.self, forKey: .classIndex)
+            files = try fields.decode([String: String].self, forKey: .files)
+        }
+    }
+
+    /// A file or folder that holds the model for one runtime.
+    public struct Artifact: Decodable, Sendable, Equatable, Identifiable {
+        public let file: String
+        public let platforms: [String]
+        public let runtime: String
+        public let backend: String
+        public let precision: String
+        public let bytes: Int
+        public let sha256: String
+        /// The student that it computes.
+        public let student: String
+        public let inputs: [TensorSpec]
+        public let outputs: [TensorSpec]
+
+        public var id: String { file }
+
+        enum CodingKeys: String, CodingKey {
+            case file, platforms, runtime, backend, precision, bytes, sha256, student, inputs, outputs
+        }
+
+        public init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            file = try fields.decode(String.self, forKey: .file)
+            platforms = try fields.decode([String].self, forKey: .platforms)
+            runtime = try fields.decode(String.self, forKey: .runtime)
+            backend = try fields.decode(String.self, forKey: .backend)
+            precision = try fields.decode(String.self, forKey: .precision)
+            bytes = try fields.whole(Int.self, forKey: .bytes)
+            sha256 = try fields.decode(String.self, forKey: .sha256)
+            student = try fields.decode(String.self, forKey: .student)
+            inputs = try fields.whole([TensorSpec].self, forKey: .inputs)
+            outputs = try fields.whole([TensorSpec].self, forKey: .outputs)
+        }
+    }
+
+    public struct TensorSpec: Decodable, Sendable, Equatable {
+        public let name: String
+        public let shape: [Int]
+        public let dtype: String
+    }
+
+    public let format: String
+    public let model: Model
+    public let sampler: Sampler
+    public let pixels: String
+    public let golden: GoldenImages
+    public let artifacts: [Artifact]
+
+    private struct Header: Decodable {
+        let format: String
+    }
+
+    /// The classes that this model draws.
+    public var classes: ClassList {
+        let names = model.classes.reduce(into: [Int: String]()) { names, item in
+            if let index = Int(item.key) { names[index] = item.value }
+        }
+        guard let only = model.classIndex else { return ClassList(names: names) }
+        return ClassList(names: names.filter { $0.key == only })
+    }
+
+    /// Reads and checks the manifest of a folder.
+    ///
+    /// - Throws: `TinyGANError.manifestMissing`, `.manifestUnreadable` or `.manifestInvalid`.
+    public static func read(from folder: URL) throws -> Manifest {
+        let file = folder.appendingPathComponent(ModelInterface.manifestFile)
+        guard let data = try? Data(contentsOf: file) else {
+            throw TinyGANError.manifestMissing(folder: folder.lastPathComponent)
+        }
+        return try read(data)
+    }
+
+    /// Reads and checks a manifest.
+    ///
+    /// - Throws: `TinyGANError.manifestUnreadable` or `.manifestInvalid`.
+    public static func read(_ data: Data) throws -> Manifest {
+        do {
+            // Alone and first: of another format, nothing else need be as expected.
+            let format = try JSONDecoder().decode(Header.self, from: data).format
+            guard format == ModelInterface.manifestFormat else {
+                throw TinyGANError.manifestInvalid(field: "format", problem: "is \"\(format)\"")
+            }
+            let manifest = try JSONDecoder().decode(Manifest.self, from: data)
+            try manifest.validate()
+            return manifest
+        } catch let error as DecodingError {
+            throw TinyGANError(error)
+        }
+    }
+
+    /// Returns the artifacts of a runtime on this platform, whose files end in `suffix`.
+    public func artifacts(runtime: String, suffix: String) -> [Artifact] {
+        artifacts.filter { artifact in
+            artifact.runtime == runtime && artifact.file.hasSuffix(".\(suffix)")
+                && artifact.platforms.contains(ModelInterface.platform)
+        }
+    }
+
+    /// Returns the Core ML package of this file name, or the first one.
+    ///
+    /// - Throws: `TinyGANError.artifactUnknown`.
+    public func coreMLArtifact(named name: String? = nil) throws -> Artifact {
+        let packages = artifacts(runtime: ModelInterface.coreMLRuntime, suffix: ModelInterface.coreMLSuffix)
+        guard let found = packages.first(where: { name == nil || $0.file == name }) else {
+            let wanted = name ?? "Core ML package"
+            throw TinyGANError.artifactUnknown(name: wanted, available: packages.map(\.file))
+        }
+        return found
+    }
+}
+
+extension Manifest.Artifact {
+    /// How the output's values lie; an output of bytes is always pixel by pixel.
+    public func layout(imageSize: Int) -> ImageLayout {
+        outputs.first?.shape == [1, 3, imageSize, imageSize] ? .planes : .pixels
+    }
+
+    /// Checks the artifact's file against its hash.
+    ///
+    /// - Throws: `TinyGANError.modelMissing` or `.modelCorrupt`.
+    public func verify(in folder: URL) throws {
+        let url = folder.appendingPathComponent(file)
+        guard FileManager.default.fileExists(atPath: url.path) else { throw TinyGANError.modelMissing(file: file) }
+        do {
+            guard try SHA256.hash(contentOf: url) == sha256 else {
+                throw TinyGANError.modelCorrupt(file: file, reason: "its hash is another")
+            }
+        } catch let error as TinyGANError {
+            throw error
+        } catch {
+            throw TinyGANError.modelCorrupt(file: file, reason: error.localizedDescription)
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import Foundation
+import TinyGANCore
+
+@main
+struct Tool {
+    static func main() async {
+        do {
+            switch try Command(Array(CommandLine.arguments.dropFirst())) {
+            case .help: print(Command.usage)
+            case .noise(let options): printNoise(options)
+            case .draw(let options): try await draw(options)
+            }
+        } catch {
+            FileHandle.standardError.write(Data("tinygan: \(error.localizedDescription)\n".utf8))
+            exit(1)
+        }
+    }
+
+    /// Prints each latent as the bits of its values, which leave no doubt about rounding.
+    private static func printNoise(_ options: Command.NoiseOptions) {
+        for seed in Noise.consecutiveSeeds(first: options.seed, count: options.count) {
+            let z = Noise.truncatedNormal(seed: seed, count: options.length, truncation: options.truncation)
+            let words = z.map { value in
+                let digits = String(value.bitPattern, radix: 16)
+                return String(repeating: "0", count: 8 - digits.count) + digits
+            }
+            print(seed, words.joined(separator: " "))
+        }
+    }
+}

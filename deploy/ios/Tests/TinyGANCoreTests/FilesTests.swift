@@ -1,0 +1,94 @@
+import XCTest
+
+@testable import TinyGANCore
+
+final class FilesTests: XCTestCase {
+    private struct Hashes: Decodable {
+        struct File: Decodable {
+            let hex: String
+            let sha256: String
+        }
+        struct Folder: Decodable {
+            let files: [String: String]
+            let sha256: String
+        }
+        let files: [File]
+        let folders: [Folder]
+    }
+
+    private func temporaryFolder() throws -> URL {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        addTeardownBlock { try? FileManager.default.removeItem(at: folder) }
+        return folder
+    }
+
+    func testHashesOfBytes() throws {
+        for item in try Fixture.read("sha256", as: Hashes.self).files {
+            let digits = Array(item.hex)
+            let bytes = stride(from: 0, to: digits.count, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
+            XCTAssertEqual(SHA256.hash(Data(bytes)), item.sha256, "\(bytes.count) bytes")
+        }
+    }
+
+    func testHashesOfFoldersAndWhatTheyGuard() throws {
+        for item in try Fixture.read("sha256", as: Hashes.self).folders {
+            let folder = try temporaryFolder()
+            for (name, text) in item.files {
+                let url = folder.appendingPathComponent(name)
+                try FileManager.default.createDirectory(
+                    at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try Data(text.utf8).write(to: url)
+            }
+            XCTAssertEqual(try SHA256.hash(contentOf: folder), item.sha256)
+        }
+    }
+
+    func testAMissingOrChangedModelIsRefused() throws {
+        let artifact = try Manifest.read(Fixture.data("manifest_good")).coreMLArtifact()
+        let folder = try temporaryFolder()
+        XCTAssertThrowsError(try artifact.verify(in: folder)) { error in
+            XCTAssertEqual(error as? TinyGANError, .modelMissing(file: artifact.file))
+        }
+        try Data("weights".utf8).write(to: folder.appendingPathComponent(artifact.file))
+        XCTAssertThrowsError(try artifact.verify(in: folder)) { error in
+            XCTAssertEqual(error as? TinyGANError, .modelCorrupt(file: artifact.file, reason: "its hash is another"))
+        }
+    }
+
+    func testTheBenchmarkReportHasTheKeysOfTheAndroidApp() throws {
+        let artifact = try Manifest.read(Fixture.data("manifest_good")).coreMLArtifact()
+        var report = BenchmarkReport(
+            device: .init(manufacturer: "Apple", model: "m", soc: nil, sdk: "s", abi: "arm64", cores: 6),
+            app: .init(version: "1", debuggable: true),
+            modelHashes: ["float": "f"]
+        )
+        report.rows.append(
+            .init(
+                artifact: artifact,
+                computeUnits: .cpuAndNeuralEngine,
+                compileMilliseconds: nil,
+                loadMilliseconds: 1,
+                firstRunMilliseconds: 2,
+                warmup: 3,
+                latencyMilliseconds: try XCTUnwrap(Summary([4, 5])),
+                peakMemoryBytes: 6
+            ))
+        report.errors.append(.init(artifact: "b", message: "c"))
+        let content = try XCTUnwrap(JSONSerialization.jsonObject(with: report.json()) as? [String: Any])
+        XCTAssertEqual(content["format"] as? String, "tinygan-edge-app-benchmark-1")
+        XCTAssertEqual(content.keys.sorted(), ["app", "device", "errors", "format", "model_sha256", "rows"])
+        let row = try XCTUnwrap((content["rows"] as? [[String: Any]])?.first)
+        XCTAssertEqual(row["compute_units"] as? String, "cpu_and_neural_engine")
+        XCTAssertEqual(
+            row.keys.sorted(),
+            [
+                "artifact", "backend", "compute_units", "first_run_ms", "latency_ms", "load_ms",
+                "peak_memory_bytes", "precision", "runtime", "warmup",
+            ])
+        XCTAssertEqual(
+            try XCTUnwrap(row["latency_ms"] as? [String: Any]).keys.sorted(),
+            ["max", "mean", "min", "n", "p50", "p90"])
+        XCTAssertEqual(try JSONDecoder().decode(BenchmarkReport.self, from: report.json()), report)
+    }
+}
