@@ -9,7 +9,9 @@ public struct CompiledModels: Sendable {
 
     /// - Parameter folder: where they are kept; the app's caches by default, which the system may empty.
     public init(folder: URL? = nil) {
-        self.folder = folder ?? URL.cachesDirectory.appendingPathComponent("TinyGAN", isDirectory: true)
+        let caches = FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask).first
+        let base = caches ?? FileManager.default.temporaryDirectory
+        self.folder = folder ?? base.appendingPathComponent("TinyGAN", isDirectory: true)
     }
 
     /// Returns the compiled model of an artifact, and how long compiling took if it was not there.

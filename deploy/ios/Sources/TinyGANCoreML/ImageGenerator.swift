@@ -108,7 +108,7 @@ public actor ImageGenerator {
         do {
             return try await task.value
         } catch {
-            loading = nil
+            if loading == task { loading = nil }
             throw error
         }
     }
