@@ -17,6 +17,10 @@ from train.errors import UserError
 _ALIGNMENT_FIELD = 0xD935  # Android's extra field: the boundary, then padding
 _STORED = (".arsc", ".pte", ".tflite", ".rgb")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same APK from the same input
+# apksig 2.3 is of the days when these classes were open.
+_SIGNING_FLAGS = [
+    f"--add-exports=java.base/sun.security.{package}=ALL-UNNAMED" for package in ("x509", "pkcs", "util")
+]
 _KEY_ALIAS, _PASSWORD = "androiddebugkey", "android"  # those of Android Studio's debug builds
 
 
@@ -119,7 +123,8 @@ def sign(unsigned: Path, signed: Path, libraries: Libraries, tools: Path, keys: 
         words += ["-dname", "CN=Android Debug,O=Android,C=US", "-storetype", "PKCS12", "-storepass", _PASSWORD]
         run_tool(["keytool", "-genkeypair", *words, "-keystore", keys], "no debug key can be made")
     words = [str(word) for word in (unsigned, signed, keys, _PASSWORD, _KEY_ALIAS, pins.MIN_SDK)]
-    run_tool(java([tools, *libraries["signing"]], "SignApk", *words), "the APK cannot be signed and verified")
+    command = java([tools, *libraries["signing"]], "SignApk", *words, flags=_SIGNING_FLAGS)
+    run_tool(command, "the APK cannot be signed and verified")
     if shutil.which("apksigner") is None:
         return "apksig's verifier (apt-get install apksigner adds the command's own check)"
     run_tool(["apksigner", "verify", "--min-sdk-version", str(pins.MIN_SDK), signed], "apksigner refuses the APK")

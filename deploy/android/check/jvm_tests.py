@@ -22,12 +22,15 @@ def test_classes(sources: Path) -> list[str]:
 
 
 def run_tests(
-    sources: Path, class_path: Sequence[Path], properties: Mapping[str, str | Path], flags: Sequence[str] = ()
+    names: Sequence[str],
+    class_path: Sequence[Path],
+    properties: Mapping[str, str | Path],
+    flags: Sequence[str] = (),
 ) -> str:
-    """Run every test class in `sources`.
+    """Run test classes.
 
     Args:
-        sources: of the tests.
+        names: of the classes.
         class_path: everything that they need, the runner too.
         properties: system properties.
         flags: of the JVM.
@@ -36,10 +39,10 @@ def run_tests(
         The last line: "N tests, 0 failed".
 
     Raises:
-        ToolError: a test failed.
+        ToolError: a test failed, or there is none.
     """
     words = [f"-D{name}={value}" for name, value in properties.items()]
-    command = java(class_path, "RunTests", *test_classes(sources), flags=[*flags, *words])
+    command = java(class_path, "RunTests", *names, flags=[*flags, *words])
     return run_tool(command, "a test failed").strip().splitlines()[-1]
 
 

@@ -80,3 +80,8 @@ EXECUTORCH = NpmPackage(
 )
 EXECUTORCH_CLASSES = "package/android/libs/classes.jar"
 EXECUTORCH_LIBRARY = "package/third-party/android/libs/executorch/{abi}/libexecutorch.so"
+NATIVE_LIBRARIES = {
+    "xnnpack": ("libexecutorch.so", "libfbjni.so", "libc++_shared.so"),
+    "litert": ("libtensorflowlite_jni.so",),
+}
+"""Backend, as in the manifest → what it needs in the APK."""

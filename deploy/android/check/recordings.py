@@ -4,6 +4,7 @@
 that Python makes of them. A process of its own, because the runtimes stay loaded.
 """
 
+import itertools
 import shutil
 import sys
 from pathlib import Path
@@ -21,14 +22,15 @@ from train.images import to_bytes
 from train.noise import consecutive_seeds, truncated_normal
 
 INDEX_FILE = "recordings.json"
-GRID_SEEDS = (2020, 7, 2**64 - 2)
-"""First seeds of the grids that the tests draw, of every class; the last one wraps."""
 GRID_IMAGES = 9
 """Images of a grid."""
-_CLASSES = 10  # of a model that has more, the first
+GRIDS = ((1, None), (7, None), (2**64 - 2, None), (1, 1.0), (1, 0.3))
+"""(First seed, truncation or the model's own) of the grids that the tests draw of every class; one seed wraps."""
+MORPH_SEEDS = (1, 2)
+MORPH_CLASSES = ((3, 8), (0, 9))
 MORPH_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Slider positions that the tests draw between the grids' first two seeds and two classes."""
-MORPH_CLASSES = (3, 8)
+"""Slider positions that the tests draw between those two seeds and between those classes."""
+_CLASSES = 10  # of a model that has more, the first
 
 
 def record(artifacts: Path, folder: Path) -> None:
@@ -80,18 +82,17 @@ def _inputs(manifest: dict[str, Any], artifacts: Path) -> tuple[list[dict[str, A
     golden = load_golden(artifacts / manifest["golden"]["file"])
     for seed, index in zip(golden.seeds, golden.y, strict=True):
         draw(int(seed), int(index), truncation)
-    for first in GRID_SEEDS:
+    for first_seed, factor in GRIDS:
         for index in classes:
-            for seed in consecutive_seeds(first, GRID_IMAGES):
-                draw(int(seed), index, truncation)
-    start, end = truncated_normal(np.array(GRID_SEEDS[:2], np.uint64), model["z_dim"], truncation)
-    ends = [one_hot[classes[k % len(classes)]] for k in MORPH_CLASSES]
-    for latent_step in MORPH_STEPS:
-        for class_step in MORPH_STEPS:
+            for seed in consecutive_seeds(first_seed, GRID_IMAGES):
+                draw(int(seed), index, factor or truncation)
+    start, end = truncated_normal(np.array(MORPH_SEEDS, np.uint64), model["z_dim"], truncation)
+    for pair in MORPH_CLASSES:
+        first, last = (one_hot[classes[place % len(classes)]] for place in pair)
+        for latent_step, class_step in itertools.product(MORPH_STEPS, repeat=2):
             images.append({"latent_step": latent_step, "class_step": class_step})
-            rows.append(
-                np.concatenate([_between(start, end, latent_step), _between(ends[0], ends[1], class_step)])
-            )
+            parts = (_between(start, end, latent_step), _between(first, last, class_step))
+            rows.append(np.concatenate(parts))
     return images, np.stack(rows)
 
 
