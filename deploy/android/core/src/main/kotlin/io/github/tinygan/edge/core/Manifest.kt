@@ -86,6 +86,8 @@ data class Model(
     val classes: Map<Int, String>,
     /** The one class of a specialised model, which takes no class weights. */
     val onlyClass: Int?,
+    /** Student → SHA-256 of its weights, as the manifest gives them. */
+    val sha256: Map<String, String> = emptyMap(),
 ) {
     /** The classes that can be drawn: one if the model is specialised. */
     val drawable: List<Int> = onlyClass?.let(::listOf) ?: classes.keys.toList()

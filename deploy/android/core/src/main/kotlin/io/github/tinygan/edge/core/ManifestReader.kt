@@ -47,7 +47,8 @@ private fun readModel(model: Field): Model {
     if (classes.isEmpty()) model["classes"].refuse("is empty")
     val only = model["class"].orNull()?.integer()?.toInt()
     if (only != null && only !in classes) model["class"].refuse("is $only, which classes does not name")
-    return Model(model["image_size"].size(), model["z_dim"].size(), numClasses, classes, only)
+    val hashes = model["sha256"].members().associate { (student, hash) -> student to hash.text() }
+    return Model(model["image_size"].size(), model["z_dim"].size(), numClasses, classes, only, hashes)
 }
 
 private fun readGolden(first: Field, model: Model): Golden {

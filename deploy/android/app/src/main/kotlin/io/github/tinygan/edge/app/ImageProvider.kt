@@ -1,0 +1,75 @@
+package io.github.tinygan.edge.app
+
+import android.content.ContentProvider
+import android.content.ContentValues
+import android.content.Context
+import android.database.Cursor
+import android.database.MatrixCursor
+import android.net.Uri
+import android.os.ParcelFileDescriptor
+import android.provider.OpenableColumns
+import io.github.tinygan.edge.core.Image
+import java.io.File
+import java.io.FileNotFoundException
+import java.io.IOException
+
+/** Gives the app to which an image is shared that one image, to read. */
+class ImageProvider : ContentProvider() {
+    override fun onCreate(): Boolean = true
+
+    override fun getType(uri: Uri): String = Gallery.TYPE
+
+    override fun query(
+        uri: Uri,
+        projection: Array<String>?,
+        selection: String?,
+        selectionArgs: Array<String>?,
+        sortOrder: String?,
+    ): Cursor {
+        val file = fileOf(uri)
+        val columns = (projection ?: COLUMNS).filter { it in COLUMNS }.toTypedArray()
+        val row = columns.map { if (it == OpenableColumns.SIZE) file.length() else file.name }
+        return MatrixCursor(columns, 1).apply { addRow(row) }
+    }
+
+    override fun openFile(uri: Uri, mode: String): ParcelFileDescriptor {
+        if (mode != "r") throw SecurityException("shared images are read only")
+        return ParcelFileDescriptor.open(fileOf(uri), ParcelFileDescriptor.MODE_READ_ONLY)
+    }
+
+    override fun insert(uri: Uri, values: ContentValues?): Uri? = refuse()
+
+    override fun update(uri: Uri, values: ContentValues?, selection: String?, selectionArgs: Array<String>?): Int =
+        refuse()
+
+    override fun delete(uri: Uri, selection: String?, selectionArgs: Array<String>?): Int = refuse()
+
+    private fun refuse(): Nothing = throw UnsupportedOperationException("shared images are read only")
+
+    // Only names of files that lie in the folder: a path cannot climb out of it.
+    private fun fileOf(uri: Uri): File {
+        val name = uri.pathSegments.singleOrNull()
+        val files = context?.let { folder(it).listFiles() }.orEmpty()
+        return files.firstOrNull { it.name == name } ?: throw FileNotFoundException("$uri is not shared")
+    }
+
+    companion object {
+        private val COLUMNS = arrayOf(OpenableColumns.DISPLAY_NAME, OpenableColumns.SIZE)
+
+        /**
+         * Writes an image to where this provider finds it; images that were shared before are removed.
+         *
+         * @return its address.
+         * @throws IOException if it cannot be written.
+         */
+        fun publish(context: Context, image: Image, name: String): Uri {
+            val folder = folder(context)
+            if (!folder.isDirectory && !folder.mkdirs()) throw IOException("no folder ${folder.name}")
+            folder.listFiles()?.forEach { it.delete() }
+            File(folder, name).outputStream().use(image::writePng)
+            return Uri.Builder().scheme("content").authority("${context.packageName}.images").appendPath(name).build()
+        }
+
+        private fun folder(context: Context) = File(context.cacheDir, "shared")
+    }
+}
