@@ -187,7 +187,8 @@ class _Session:
         if self.classifier is not None:
             for key, share in self.classifier.agreement(images, self.asked.y, name).items():
                 title = f"{key[:3]}-{key[3]} agreement"
-                how = f"share with fewer than {key[3]} other classes at or above the one asked for, {self.classifier.name}"
+                ahead = "no other class" if key[3] == "1" else f"fewer than {key[3]} other classes"
+                how = f"share with {ahead} at or above the score of the one asked for, by {self.classifier.name}"
                 figures.append(Figure(key, share, title, "higher", how))
         return figures
 

@@ -72,8 +72,9 @@ class ImageNetClassifier:
             )
 
     def scores(self, image: np.ndarray) -> np.ndarray:
-        """Return the score of each of the 1,000 classes for an image, uint8 [H, W, 3]; it is resized (bicubic)."""
-        resized = Image.fromarray(image).resize(self._size, Image.Resampling.BICUBIC)
+        """Return the score of each of the 1,000 classes for an image, uint8 [H, W, 3]; it is resized."""
+        # Bilinear, as in the training of such classifiers.
+        resized = Image.fromarray(image).resize(self._size, Image.Resampling.BILINEAR)
         self._interpreter.set_tensor(self._input, np.asarray(resized)[None])
         self._interpreter.invoke()
         return self._interpreter.get_tensor(self._output)[0]
