@@ -155,22 +155,40 @@ public struct Manifest: Decodable, Sendable, Equatable {
         }
     }
 
-    /// Returns the artifacts of a runtime on this platform, whose files end in `suffix`.
-    public func artifacts(runtime: String, suffix: String) -> [Artifact] {
-        artifacts.filter { artifact in
-            artifact.runtime == runtime && artifact.file.hasSuffix(".\(suffix)")
-                && artifact.platforms.contains(ModelInterface.platform)
-        }
+    /// The Core ML packages.
+    public var coreMLArtifacts: [Artifact] {
+        artifacts(runtime: ModelInterface.coreMLRuntime, suffix: ModelInterface.coreMLSuffix)
+    }
+
+    /// The ExecuTorch programs for this platform.
+    public var execuTorchArtifacts: [Artifact] {
+        artifacts(runtime: ModelInterface.execuTorchRuntime, suffix: ModelInterface.execuTorchSuffix)
     }
 
     /// Returns the Core ML package of this file name, or the first one.
     ///
     /// - Throws: `TinyGANError.artifactUnknown`.
     public func coreMLArtifact(named name: String? = nil) throws -> Artifact {
-        let packages = artifacts(runtime: ModelInterface.coreMLRuntime, suffix: ModelInterface.coreMLSuffix)
-        guard let found = packages.first(where: { name == nil || $0.file == name }) else {
-            let wanted = name ?? "Core ML package"
-            throw TinyGANError.artifactUnknown(name: wanted, available: packages.map(\.file))
+        try Self.choose(name, from: coreMLArtifacts, "Core ML package")
+    }
+
+    /// Returns the ExecuTorch program of this file name, or the first one.
+    ///
+    /// - Throws: `TinyGANError.artifactUnknown`.
+    public func execuTorchArtifact(named name: String? = nil) throws -> Artifact {
+        try Self.choose(name, from: execuTorchArtifacts, "ExecuTorch program")
+    }
+
+    private func artifacts(runtime: String, suffix: String) -> [Artifact] {
+        artifacts.filter { artifact in
+            artifact.runtime == runtime && artifact.file.hasSuffix(".\(suffix)")
+                && artifact.platforms.contains(ModelInterface.platform)
+        }
+    }
+
+    private static func choose(_ name: String?, from artifacts: [Artifact], _ kind: String) throws -> Artifact {
+        guard let found = artifacts.first(where: { name == nil || $0.file == name }) else {
+            throw TinyGANError.artifactUnknown(name: name ?? kind, available: artifacts.map(\.file))
         }
         return found
     }

@@ -46,7 +46,7 @@ extension Command {
     /// - Parameter arguments: without the program's name.
     /// - Throws: `UsageError`, or `TinyGANError.seedUnreadable`.
     init(_ arguments: [String]) throws {
-        guard let verb = arguments.first, !["help", "--help", "-h"].contains(verb) else {
+        guard let verb = arguments.first, verb != "help", verb != "--help", verb != "-h" else {
             self = .help
             return
         }

@@ -26,9 +26,7 @@ final class ImageGeneratorTests: XCTestCase {
     func testEveryPackageDrawsItsGoldenImageOnTheCPU() async throws {
         let manifest = try manifest()
         let passed = PassedChecks(file: temporaryFile())
-        let packages = manifest.artifacts(
-            runtime: ModelInterface.coreMLRuntime, suffix: ModelInterface.coreMLSuffix)
-        for artifact in packages {
+        for artifact in manifest.coreMLArtifacts {
             let generator = try ImageGenerator(
                 manifest: manifest, artifact: artifact, folder: folder, units: .cpuOnly)
             let decibels = try await generator.checkGolden(remembering: passed)

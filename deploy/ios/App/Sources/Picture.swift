@@ -1,0 +1,89 @@
+import SwiftUI
+import TinyGANCore
+import TinyGANCoreML
+import UniformTypeIdentifiers
+
+/// A drawn image, ready for the screen and to be shared.
+struct Picture: Identifiable {
+    let id = UUID()
+    let title: String
+    let image: CGImage
+    let file: PictureFile
+
+    /// - Throws: `TinyGANError.outputUnexpected` or `.notSaved`.
+    init(_ drawn: RGBImage, title: String) throws {
+        self.title = title
+        image = try drawn.cgImage()
+        file = try PictureFile(png: drawn.png())
+    }
+}
+
+/// A picture as a file to share or to put somewhere.
+struct PictureFile: FileDocument, Transferable {
+    static let readableContentTypes = [UTType.png]
+    let png: Data
+
+    init(png: Data) {
+        self.png = png
+    }
+
+    init(configuration: ReadConfiguration) throws {
+        png = configuration.file.regularFileContents ?? Data()
+    }
+
+    func fileWrapper(configuration: WriteConfiguration) throws -> FileWrapper {
+        FileWrapper(regularFileWithContents: png)
+    }
+
+    static var transferRepresentation: some TransferRepresentation {
+        DataRepresentation(exportedContentType: .png) { $0.png }
+            .suggestedFileName("tinygan.png")
+    }
+}
+
+/// Pictures side by side; a long press shares or saves one.
+struct PictureGrid: View {
+    let pictures: [Picture]
+    let columns: Int
+
+    @Environment(Studio.self) private var studio
+    @State private var saved: PictureFile?
+    @State private var isSaving = false
+
+    var body: some View {
+        LazyVGrid(columns: Array(repeating: GridItem(.flexible(), spacing: 4), count: columns), spacing: 4) {
+            ForEach(pictures) { picture in
+                Image(picture.image, scale: 1, label: Text(verbatim: picture.title))
+                    .resizable()
+                    .interpolation(picture.image.width < 64 ? .none : .high)
+                    .aspectRatio(1, contentMode: .fit)
+                    .contextMenu { menu(of: picture) }
+                    .accessibilityActions { menu(of: picture) }
+            }
+        }
+        .overlay {
+            if pictures.isEmpty {
+                ProgressView().frame(minHeight: 160)
+            }
+        }
+        .fileExporter(
+            isPresented: $isSaving, document: saved, contentType: .png, defaultFilename: "tinygan"
+        ) { result in
+            if case .failure(let error) = result {
+                studio.sentence = TinyGANError.notSaved(reason: error.localizedDescription).sentence
+            }
+        }
+    }
+
+    @ViewBuilder
+    private func menu(of picture: Picture) -> some View {
+        ShareLink(
+            item: picture.file,
+            preview: SharePreview(picture.title, image: Image(decorative: picture.image, scale: 1))
+        )
+        Button("Save as a file", systemImage: "square.and.arrow.down") {
+            saved = picture.file
+            isSaving = true
+        }
+    }
+}

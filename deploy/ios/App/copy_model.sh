@@ -1,0 +1,36 @@
+#!/bin/sh
+# Copies the model that the app draws with into the app: manifest.json, the golden images and the Core ML packages.
+# TINYGAN_ARTIFACTS names their folder, runs/digits/artifacts of this repository by default. Xcode runs it.
+set -eu
+
+fail() {
+    echo "error: $1" >&2
+    exit 1
+}
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+from=${TINYGAN_ARTIFACTS:-"$here/../../../runs/digits/artifacts"}
+[ -n "${TARGET_BUILD_DIR:-}" ] && [ -n "${UNLOCALIZED_RESOURCES_FOLDER_PATH:-}" ] ||
+    fail "TARGET_BUILD_DIR and UNLOCALIZED_RESOURCES_FOLDER_PATH are not set; let Xcode run this script"
+to="$TARGET_BUILD_DIR/$UNLOCALIZED_RESOURCES_FOLDER_PATH/Model"
+manifest="$from/manifest.json"
+[ -f "$manifest" ] ||
+    fail "no manifest.json in $from; export a model with python deploy/ios/export.py, or set TINYGAN_ARTIFACTS"
+
+# The two kinds of names that the manifest has and the app needs; neither has a slash.
+packages=$(sed -n 's/^.*"file": "\([^"\/]*\.mlpackage\)".*$/\1/p' "$manifest" | sort -u)
+images=$(grep -o '"[^"/]*\.rgb"' "$manifest" | tr -d '"' | sort -u || true)
+[ -n "$packages" ] || fail "$manifest has no Core ML package; export one with python deploy/ios/export.py"
+[ -n "$images" ] || fail "$manifest has no golden image; export the model again with python deploy/ios/export.py"
+
+# Copied beside its place and renamed, so that a failure leaves no half model.
+rm -rf "$to.new"
+mkdir -p "$to.new"
+cp "$manifest" "$to.new/"
+printf '%s\n' "$packages" "$images" | while IFS= read -r file; do
+    [ -e "$from/$file" ] || fail "$file of $manifest is missing; export it again with python deploy/ios/export.py"
+    cp -R "$from/$file" "$to.new/"
+done || { rm -rf "$to.new"; exit 1; }
+rm -rf "$to"
+mv "$to.new" "$to"
+echo "copied the model of $from"

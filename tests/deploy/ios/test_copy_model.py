@@ -1,0 +1,115 @@
+"""The build phase that copies the model into the app."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy import fixtures, manifest
+
+SCRIPT = Path(manifest.__file__).parent / "ios" / "App" / "copy_model.sh"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _little_to_collect():
+    """Nothing here converts, so nothing need wait for coremltools."""
+
+
+@pytest.fixture
+def artifacts(tmp_path) -> Path:
+    """A folder as the exporters write it, with a space in its name."""
+    folder = tmp_path / "my artifacts"
+    folder.mkdir()
+    content = json.loads((fixtures.FOLDERS[1] / "manifest_good.json").read_text("utf-8"))
+    for artifact in content["artifacts"]:
+        path = folder / artifact["file"]
+        if path.suffix == ".mlpackage":
+            (path / "Data").mkdir(parents=True)
+            (path / "Data" / "weight.bin").write_text(artifact["file"])
+        else:
+            path.write_text("x")
+    for file in content["golden"]["first"]["files"].values():
+        (folder / file).write_bytes(b"rgb")
+    (folder / "golden.npz").write_bytes(b"arrays")
+    # As train.checkpoint.write_json writes it.
+    (folder / "manifest.json").write_text(json.dumps(content, indent=2) + "\n")
+    return folder
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """(artifacts) → what the script did; `copied` is where the model goes."""
+
+    def run(folder: Path | None, **changes: str):
+        environment = {"PATH": os.environ["PATH"], "TARGET_BUILD_DIR": str(tmp_path / "build dir")}
+        environment["UNLOCALIZED_RESOURCES_FOLDER_PATH"] = "TinyGAN.app"
+        if folder is not None:
+            environment["TINYGAN_ARTIFACTS"] = str(folder)
+        return subprocess.run(
+            [str(SCRIPT)], env=environment | changes, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.fixture
+def copied(tmp_path) -> Path:
+    return tmp_path / "build dir" / "TinyGAN.app" / "Model"
+
+
+def test_the_app_gets_what_it_needs_and_no_more(artifacts, copy, copied):
+    for _ in range(2):
+        (copied / "stale.mlpackage").mkdir(parents=True)
+        assert copy(artifacts).returncode == 0
+        assert sorted(path.name for path in copied.iterdir()) == [
+            "golden_float.rgb",
+            "golden_int4.rgb",
+            "golden_int8.rgb",
+            "manifest.json",
+            "student_fp16.mlpackage",
+            "student_int4.mlpackage",
+            "student_int8.mlpackage",
+            "student_palette6.mlpackage",
+        ]
+    assert (copied / "student_int8.mlpackage" / "Data" / "weight.bin").read_text() == "student_int8.mlpackage"
+    assert (copied / "manifest.json").read_bytes() == (artifacts / "manifest.json").read_bytes()
+    assert [path.name for path in copied.parent.iterdir()] == ["Model"]
+
+
+@pytest.mark.parametrize("missing", ["manifest.json", "student_int8.mlpackage", "golden_int8.rgb"])
+def test_a_missing_file_ends_the_build_with_one_sentence(missing, artifacts, copy, copied):
+    path = artifacts / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    done = copy(artifacts)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert missing in done.stderr
+    assert "deploy/ios/export.py" in done.stderr
+    assert not copied.exists()
+    assert not list(copied.parent.parent.glob("**/*.new"))
+
+
+def test_a_failure_leaves_the_model_that_was_there(artifacts, copy, copied):
+    assert copy(artifacts).returncode == 0
+    shutil.rmtree(artifacts / "student_int8.mlpackage")
+    assert copy(artifacts).returncode == 1
+    assert (copied / "student_int8.mlpackage").is_dir()
+
+
+def test_a_manifest_without_packages_is_refused(artifacts, copy):
+    (artifacts / "manifest.json").write_text('{"artifacts": []}\n')
+    assert "has no Core ML package" in copy(artifacts).stderr
+
+
+def test_outside_xcode_it_says_so(artifacts, copy):
+    assert "let Xcode run this script" in copy(artifacts, TARGET_BUILD_DIR="").stderr
+
+
+def test_its_default_is_the_quickstarts_run(copy):
+    assert "../../../runs/digits/artifacts" in SCRIPT.read_text()
+    done = copy(None)
+    assert done.returncode == 0 or f"no manifest.json in {SCRIPT.parent}" in done.stderr
