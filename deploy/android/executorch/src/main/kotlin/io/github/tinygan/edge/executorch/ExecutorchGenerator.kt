@@ -14,6 +14,7 @@ import io.github.tinygan.edge.core.ModelMismatchException
 import io.github.tinygan.edge.core.NativeLibraryException
 import io.github.tinygan.edge.core.checkInputs
 import io.github.tinygan.edge.core.decode
+import java.nio.Buffer
 import java.nio.FloatBuffer
 import org.pytorch.executorch.DType
 import org.pytorch.executorch.EValue
@@ -38,9 +39,9 @@ class ExecutorchGenerator private constructor(
         check(!closed) { "the generator is closed" }
         model.checkInputs(latent, classWeights)
         for ((buffer, values) in buffers.zip(listOf(latent, classWeights))) {
-            buffer.rewind()
+            rewind(buffer)
             buffer.put(values)
-            buffer.rewind()
+            rewind(buffer)
         }
         val output = try {
             program.forward(inputs)
@@ -58,8 +59,11 @@ class ExecutorchGenerator private constructor(
 
     private fun decode(output: Array<EValue>): Image {
         val value = output.singleOrNull() ?: refuse("it has ${output.size} outputs, not one")
-        if (!value.isTensor) refuse("its output is no tensor")
-        val tensor = value.toTensor()
+        val tensor = try {
+            value.toTensor()
+        } catch (_: IllegalStateException) {
+            refuse("its output is no tensor")
+        }
         val expected = artifact.output
         if (!tensor.shape().contentEquals(expected.longShape())) {
             refuse("its output is ${tensor.shape().contentToString()}, not ${expected.shape}")
@@ -71,6 +75,11 @@ class ExecutorchGenerator private constructor(
                 model.decode(artifact, tensor.dataAsUnsignedByteArray)
             else -> refuse("its output is of ${tensor.dtype()}, not ${expected.type.label}")
         }
+    }
+
+    // FloatBuffer.rewind() is younger than Android 7; that of Buffer is not.
+    private fun rewind(buffer: Buffer) {
+        buffer.rewind()
     }
 
     private fun refuse(what: String): Nothing = throw ModelMismatchException(artifact.file, what)

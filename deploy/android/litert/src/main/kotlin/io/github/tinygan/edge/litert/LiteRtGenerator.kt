@@ -39,9 +39,9 @@ class LiteRtGenerator private constructor(
         check(!closed) { "the generator is closed" }
         model.checkInputs(latent, classWeights)
         for ((buffer, values) in inputs.values.zip(listOf(latent, classWeights))) {
-            buffer.rewind()
+            rewind(buffer)
             buffer.put(values)
-            buffer.rewind()
+            rewind(buffer)
         }
         return when (output.type) {
             ElementType.FLOAT32 -> {
@@ -62,13 +62,18 @@ class LiteRtGenerator private constructor(
     }
 
     private fun run(image: Buffer) {
-        image.rewind()
+        rewind(image)
         try {
             runner.run(inputs, mapOf(output.name to image))
         } catch (error: RuntimeException) {
             throw InferenceException(RUNTIME, artifact.file, error.message ?: error.toString(), error)
         }
-        image.rewind()
+        rewind(image)
+    }
+
+    // FloatBuffer.rewind() is younger than Android 7; that of Buffer is not.
+    private fun rewind(buffer: Buffer) {
+        buffer.rewind()
     }
 
     companion object {

@@ -1,0 +1,27 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
+plugins {
+    alias(libs.plugins.kotlin.jvm)
+    `java-library`
+    `java-test-fixtures`
+}
+
+java {
+    sourceCompatibility = JavaVersion.VERSION_1_8
+    targetCompatibility = JavaVersion.VERSION_1_8
+}
+
+kotlin {
+    compilerOptions {
+        jvmTarget = JvmTarget.JVM_1_8
+        // Android 7 has the classes of Java 8; without this, calls bind to those of the JDK that compiles.
+        freeCompilerArgs.add("-Xjdk-release=1.8")
+        allWarningsAsErrors = true
+        extraWarnings = true
+        progressiveMode = true
+    }
+}
+
+dependencies {
+    testImplementation(libs.junit)
+}
