@@ -59,3 +59,11 @@ def test_ssim_is_the_mean_over_images_and_falls_with_noise():
 def test_other_shapes_cannot_be_paired():
     with pytest.raises(ValueError, match="cannot be paired"):
         fidelity(random_images(0, 3), random_images(0, 2))
+
+
+def test_single_precision_is_enough():
+    # Bright and almost flat, where the variance is the small difference of large numbers.
+    images = np.random.default_rng(0).integers(240, 244, (16, 32, 32, 3)).astype(np.uint8)
+    others = np.random.default_rng(1).integers(240, 244, (16, 32, 32, 3)).astype(np.uint8)
+    a, b = (torch.from_numpy(part).permute(0, 3, 1, 2).double() for part in (images, others))
+    assert fidelity(images, others).ssim == pytest.approx(ssim(a, b).mean().item(), abs=1e-4)
