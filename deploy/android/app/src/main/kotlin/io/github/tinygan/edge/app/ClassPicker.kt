@@ -58,7 +58,10 @@ class ClassPicker(
 
     private fun filter() {
         shown = model.classesLike(query)
-        val names = shown.map { activity.getString(R.string.picker_item, it, model.className(it)) }
+        val names = shown.map { index ->
+            val name = model.className(index)
+            if (name == index.toString()) name else activity.getString(R.string.picker_item, index, name)
+        }
         list.adapter = ArrayAdapter(activity, R.layout.row_class, android.R.id.text1, names)
         val position = shown.indexOf(current)
         if (position >= 0) {

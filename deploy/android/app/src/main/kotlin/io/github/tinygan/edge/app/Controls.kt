@@ -71,7 +71,9 @@ class Controls(
         val (catalog, settings) = (state.catalog ?: return) to (state.settings ?: return)
         if (catalog !== offered) offer(catalog)
         modes.check(if (settings.mode == Mode.MORPH) R.id.mode_morph else R.id.mode_grid)
-        activity.view<View>(R.id.morph_panel).visibility = if (settings.mode == Mode.MORPH) View.VISIBLE else View.GONE
+        for (id in MORPH_VIEWS) {
+            activity.view<View>(id).visibility = if (settings.mode == Mode.MORPH) View.VISIBLE else View.GONE
+        }
         models.setSelection(catalog.offers.indexOf(catalog.offer(settings.artifact)))
         threadCounts.setSelection(threads.indexOf(settings.threads).coerceAtLeast(0))
         showSeed(seed, settings.seed)
@@ -191,6 +193,7 @@ class Controls(
     private companion object {
         const val SLOT = "slot"
         const val QUERY = "query"
+        val MORPH_VIEWS = listOf(R.id.morph_panel, R.id.morph_class_group, R.id.morph_seed_group)
 
         /** Short enough to be remembered and told. */
         const val RANDOM_SEEDS = 1_000_000
