@@ -1,3 +1,4 @@
+import Foundation
 import SwiftUI
 import TinyGANCore
 import TinyGANCoreML
@@ -74,7 +75,7 @@ struct ReportFile: Transferable {
     let json: Data
 
     static var transferRepresentation: some TransferRepresentation {
-        DataRepresentation(exportedContentType: .json) { $0.json }
+        DataRepresentation(exportedContentType: .json) { (file: ReportFile) in file.json }
             .suggestedFileName("tinygan-benchmark.json")
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import SwiftUI
 import TinyGANCore
 import TinyGANCoreML
@@ -36,7 +37,7 @@ struct PictureFile: FileDocument, Transferable {
     }
 
     static var transferRepresentation: some TransferRepresentation {
-        DataRepresentation(exportedContentType: .png) { $0.png }
+        DataRepresentation(exportedContentType: .png) { (file: PictureFile) in file.png }
             .suggestedFileName("tinygan.png")
     }
 }

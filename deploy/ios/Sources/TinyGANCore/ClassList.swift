@@ -26,6 +26,16 @@ public struct ClassList: Sendable, Equatable {
         }
     }
 
+    /// The classes that a model draws: one, or all of those that it knows.
+    init(of model: Manifest.Model) {
+        var names: [Int: String] = [:]
+        for (key, name) in model.classes {
+            guard let index = Int(key), model.classIndex == nil || model.classIndex == index else { continue }
+            names[index] = name
+        }
+        self.init(names: names)
+    }
+
     public func contains(_ index: Int) -> Bool {
         self[index] != nil
     }

@@ -113,17 +113,26 @@ public struct Manifest: Decodable, Sendable, Equatable {
     public let golden: GoldenImages
     public let artifacts: [Artifact]
 
+    /// The classes that this model draws.
+    public let classes: ClassList
+
+    private enum CodingKeys: String, CodingKey {
+        case format, model, sampler, pixels, golden, artifacts
+    }
+
     private struct Header: Decodable {
         let format: String
     }
 
-    /// The classes that this model draws.
-    public var classes: ClassList {
-        let names = model.classes.reduce(into: [Int: String]()) { names, item in
-            if let index = Int(item.key) { names[index] = item.value }
-        }
-        guard let only = model.classIndex else { return ClassList(names: names) }
-        return ClassList(names: names.filter { $0.key == only })
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        format = try fields.decode(String.self, forKey: .format)
+        model = try fields.decode(Model.self, forKey: .model)
+        sampler = try fields.decode(Sampler.self, forKey: .sampler)
+        pixels = try fields.decode(String.self, forKey: .pixels)
+        golden = try fields.decode(GoldenImages.self, forKey: .golden)
+        artifacts = try fields.decode([Artifact].self, forKey: .artifacts)
+        classes = ClassList(of: model)
     }
 
     /// Reads and checks the manifest of a folder.
