@@ -1,5 +1,6 @@
 """Judge the images that all models made of the same latents."""
 
+import functools
 import importlib.metadata
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from benchmarks.quality.cross_check import clean_fid_distance, open_clean_fid
 from benchmarks.quality.features import FeatureNetwork, choose_device, open_features, open_inception
 from benchmarks.quality.fidelity import fidelity
 from benchmarks.quality.figure import Figure
-from benchmarks.quality.intra_class import class_counts, read_class_values, worst
+from benchmarks.quality.intra_class import class_counts, class_ranges, read_class_values, worst
 from benchmarks.quality.network_judge import NetworkJudge, ReferenceSet
 from benchmarks.quality.recognition import ImageNetClassifier
 from benchmarks.quality.reference import FeatureStore, images_hash, of_classes, open_reals
@@ -160,7 +161,15 @@ class _Session:
             references.append(ReferenceSet("_to_teacher", "images of the teacher", teacher, self.asked.y))
         if self.networks and self.reals is None:
             there = "are to the teacher's images only" if references else "are absent, there is no teacher either"
-            self.notes.append(f"Without real images FID and KID {there}: give --reals a folder or an image pack.")
+            self.notes.append(f"Without real images FID and KID {there}: give --reference a folder or a pack.")
+        if self.settings.inception is not None and self.settings.cross_check:
+            absent = sorted(set(self.settings.cross_check) - self.models.keys())
+            if self.reals is None:
+                self.notes.append("clean-fid's own value is absent, it is taken to real images only.")
+            elif absent:
+                self.notes.append(
+                    f"clean-fid's own value is absent for {', '.join(absent)}: there is no such model."
+                )
         return references
 
     def figures(self, name: str) -> list[Figure]:
@@ -208,16 +217,15 @@ class _Session:
             l1_how = f"mean absolute difference in [-1, 1], {how}"
             figures.append(Figure(f"ssim_to_{reference}", found.ssim, f"SSIM to {words}", "higher", ssim_how))
             figures.append(Figure(f"l1_to_{reference}", found.l1, f"L1 to {words}", "lower", l1_how))
-        if "teacher" in self.models and name != "teacher":
-            deviation, y = digits.within_class_deviation, self.asked.y
-            teacher = deviation(self.models["teacher"], y)
-            if teacher:
-                value, how = (
-                    deviation(images, y) / teacher,
-                    "deviation within a class over that of the teacher's images",
-                )
-                figures.append(Figure("diversity_to_teacher", value, "diversity to the teacher", None, how))
+        if "teacher" in self.models and name != "teacher" and (deviation := self._teacher_deviation):
+            value = digits.within_class_deviation(images, self.asked.y) / deviation
+            how = "deviation within a class over that of the teacher's images"
+            figures.append(Figure("diversity_to_teacher", value, "diversity to the teacher", None, how))
         return figures
+
+    @functools.cached_property
+    def _teacher_deviation(self) -> float:
+        return digits.within_class_deviation(self.models["teacher"], self.asked.y)
 
     def _by_clean_fid(self, images: np.ndarray, name: str, reals: RealImages) -> list[Figure]:
         assert self.settings.inception is not None
@@ -255,7 +263,7 @@ class _Session:
             "latents": asked.latents,
             "first_seed": asked.first_seed,
             "truncation": asked.truncation,
-            "classes": _ranges(counts),
+            "classes": class_ranges(counts),
             "images_per_class": sorted(set(counts.values())),
             "networks": [
                 {"name": n.name, "how": n.how, "dimensions": n.dimensions, "sha256": n.sha256}
@@ -281,14 +289,3 @@ class _Session:
         return list(
             dict.fromkeys(self.notes + [n for judge in self.judges for n in judge.notes] + self.store.notes)
         )
-
-
-def _ranges(classes: Mapping[int, Any]) -> str:
-    """Return class indices as `train.classes.parse_classes` reads them: 0-9,12."""
-    parts: list[list[int]] = []
-    for label in sorted(classes):
-        if parts and parts[-1][1] == label - 1:
-            parts[-1][1] = label
-        else:
-            parts.append([label, label])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)

@@ -39,6 +39,23 @@ def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
     return float(mean_x + mean_y - 2 * polynomial_kernel(x, y).mean())
 
 
+def subset_plan(n: int, m: int, subset_size: int | None) -> tuple[int, int]:
+    """Return size and number of the disjoint subsets of two sets of n and m images.
+
+    Raises:
+        UserError: as `kernel_distance`.
+    """
+    count = min(n, m)
+    size = min(LARGEST_SUBSET, count // SUBSETS) if subset_size is None else subset_size
+    if size < 2 or count // size < 2:
+        needed = 2 * SUBSETS if subset_size is None else 2 * max(size, 2)
+        raise UserError(
+            f"KID by subsets of {max(size, 2)} needs {needed} images of each set, there are {n} and {m}; "
+            "draw more or choose smaller subsets"
+        )
+    return size, count // size
+
+
 def kernel_distance(x: np.ndarray, y: np.ndarray, subset_size: int | None = None, seed: int = 0) -> KernelDistance:
     """Return the distance of features x [n, D] and y [m, D], the mean over disjoint subsets of both.
 
@@ -52,16 +69,8 @@ def kernel_distance(x: np.ndarray, y: np.ndarray, subset_size: int | None = None
     Raises:
         UserError: there are not enough rows for two subsets of two.
     """
-    count = min(len(x), len(y))
-    size = min(LARGEST_SUBSET, count // SUBSETS) if subset_size is None else subset_size
-    if size < 2 or count // size < 2:
-        needed = 2 * SUBSETS if subset_size is None else 2 * max(size, 2)
-        raise UserError(
-            f"KID by subsets of {max(size, 2)} needs {needed} images of each set, there are {len(x)} and "
-            f"{len(y)}; draw more or choose smaller subsets"
-        )
+    size, subsets = subset_plan(len(x), len(y), subset_size)
     random = np.random.default_rng(seed)
-    subsets = count // size
     pick_x, pick_y = (random.permutation(len(rows))[: subsets * size].reshape(subsets, size) for rows in (x, y))
     values = [
         squared_mmd(np.asarray(x[i], np.float64), np.asarray(y[j], np.float64))

@@ -10,7 +10,7 @@ from benchmarks.quality.features import FeatureNetwork
 from benchmarks.quality.figure import Figure
 from benchmarks.quality.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
 from benchmarks.quality.inception_score import SPLITS, inception_score
-from benchmarks.quality.kid import SUBSETS, kernel_distance
+from benchmarks.quality.kid import SUBSETS, kernel_distance, subset_plan
 from benchmarks.quality.reference import FeatureStore, Measured
 from train.errors import UserError
 
@@ -65,20 +65,24 @@ class NetworkJudge:
         self.notes: list[str] = []
         self.per_class: dict[str, intra_class.ClassValues] = {}
         """Model → class → intra-FID."""
+        # All numbers are looked at before the long work starts.
         for what, count in [("every model", len(y)), *((part.words, len(part.y)) for part in references)]:
             if count < FEWEST_IMAGES:
                 raise UserError(
                     f"FID, KID and the Inception Score need {FEWEST_IMAGES} images, there are {count} of {what}; "
                     "take more or leave the feature network out"
                 )
+        for part in references:
+            subset_plan(len(y), len(part.y), kid_subset_size)
+        counts = self._intra_counts(references[0], intra_samples) if references else None
         self.references = [(part, store.measure(network, part.images, part.words)) for part in references]
+        self._intra = None if counts is None else self._prepare_intra(*counts)
         fewest = min([len(y), *(len(part.y) for part in references)])
         if references and fewest < network.dimensions:
             self.notes.append(
                 f"{network.name}: {fewest:,} images are fewer than its {network.dimensions:,} dimensions, which "
                 "puts FID far above its value for many images; compare it with rows of the same number only."
             )
-        self._intra = self._prepare_intra(intra_samples) if references else None
 
     def figures(self, model: str, images: np.ndarray) -> list[Figure]:
         """Return everything about a model's images, uint8 [N, H, W, 3]; "teacher" is not compared with itself.
@@ -140,8 +144,8 @@ class NetworkJudge:
         count: int  # images per class of a model
         reference_count: int
 
-    def _prepare_intra(self, samples: int | None) -> _Intra | None:
-        part, measured = self.references[0]
+    def _intra_counts(self, part: ReferenceSet, samples: int | None) -> tuple[int, int] | None:
+        """Return the images per class of a model and of the reference; None leaves intra-FID out."""
         own, theirs = intra_class.class_counts(self.y), intra_class.class_counts(part.y)
         if len(own) < 2:
             self.notes.append(f"All images are of class {self.y[0]}: intra-FID is absent, it would be FID.")
@@ -161,8 +165,12 @@ class NetworkJudge:
             return None
         if reference_lowest < 2:
             raise UserError(f"intra-FID needs 2 images per class of {part.words}, a class has 1; add some")
-        statistics = intra_class.class_statistics(measured.features, part.y, reference_lowest)
-        return self._Intra(part, statistics, samples or lowest, reference_lowest)
+        return samples or lowest, reference_lowest
+
+    def _prepare_intra(self, count: int, reference_count: int) -> _Intra:
+        part, measured = self.references[0]
+        statistics = intra_class.class_statistics(measured.features, part.y, reference_count)
+        return self._Intra(part, statistics, count, reference_count)
 
     @property
     def intra_key(self) -> str | None:

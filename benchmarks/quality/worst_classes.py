@@ -39,6 +39,6 @@ def write_worst_classes(
         rows += [part.images[np.flatnonzero(part.labels == label)[:columns]] for part in (above, own)]
         name = names.get(label, str(label)).split(",", 1)[0]
         left += [f"{name} {words[0]}", words[1]]
-        right += ["", f"{value:.1f}"]
+        right += ["", f"{value:.3g}"]
     scale = max(1, 64 // own.images.shape[1])
     save_png(labelled_rows(rows, left, right, scale=scale), path)
