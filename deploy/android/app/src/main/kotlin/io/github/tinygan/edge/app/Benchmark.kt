@@ -3,6 +3,7 @@ package io.github.tinygan.edge.app
 import android.content.Intent
 import io.github.tinygan.edge.core.ImageGenerator
 import io.github.tinygan.edge.core.LatencyStatistics
+import io.github.tinygan.edge.core.LowMemoryException
 import io.github.tinygan.edge.core.MissingFileException
 import io.github.tinygan.edge.core.TruncatedNormal
 
@@ -42,7 +43,8 @@ data class BenchmarkRow(
     val firstRunMilliseconds: Double,
     val warmup: Int,
     val latency: LatencyStatistics,
-    val peakMemoryBytes: Long,
+    /** Of the whole process; null where the phone does not tell it. */
+    val peakMemoryBytes: Long?,
 )
 
 /** A model that could not be measured, and why. */
@@ -71,6 +73,8 @@ class Benchmark(private val services: Services, private val catalog: Catalog, pr
                 if (listener.isCancelled) return
                 try {
                     measure(offer, threads, listener)?.let(listener::measured)
+                } catch (error: OutOfMemoryError) {
+                    listener.failed(BenchmarkFailure(offer.artifact.file, LowMemoryException("measure", error)))
                 } catch (error: Exception) { // one model's failure must not end the others' rows
                     listener.failed(BenchmarkFailure(offer.artifact.file, error))
                 }

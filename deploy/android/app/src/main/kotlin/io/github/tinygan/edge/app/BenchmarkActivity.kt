@@ -62,8 +62,7 @@ class BenchmarkActivity : Activity() {
             state.file != null -> getString(R.string.benchmark_written, state.file.path)
             else -> getString(R.string.benchmark_stopped)
         }
-        val sentences = listOfNotNull(state.error?.let(::sentence)) +
-            failures.map { getString(R.string.benchmark_failure, it.artifact, sentence(it.error)) }
+        val sentences = (listOfNotNull(state.error) + failures.map { it.error }).map(::sentence).distinct()
         view<TextView>(R.id.benchmark_error).apply {
             text = sentences.joinToString("\n")
             visibility = if (sentences.isEmpty()) View.GONE else View.VISIBLE
@@ -81,11 +80,12 @@ class BenchmarkActivity : Activity() {
             getString(R.string.benchmark_row_title, row.offer.runtime.label, artifact.precision, threads)
         card.findIn<TextView>(R.id.row_latency).text =
             getString(R.string.benchmark_row_latency, latency.p50, latency.p90)
+        val memory = row.peakMemoryBytes?.let { Formatter.formatShortFileSize(this, it) }
         card.findIn<TextView>(R.id.row_details).text = getString(
             R.string.benchmark_row_details,
             row.loadMilliseconds,
             row.firstRunMilliseconds,
-            Formatter.formatShortFileSize(this, row.peakMemoryBytes),
+            memory ?: getString(R.string.benchmark_unknown),
             latency.n,
         )
         return card

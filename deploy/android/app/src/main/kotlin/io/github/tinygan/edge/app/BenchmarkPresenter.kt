@@ -1,6 +1,7 @@
 package io.github.tinygan.edge.app
 
 import android.content.Context
+import io.github.tinygan.edge.core.EdgeException
 import java.io.File
 
 /** Everything that the benchmark screen shows. */
@@ -53,22 +54,39 @@ class BenchmarkPresenter(private val context: Context, private val services: Ser
     private fun measure(task: Task, request: BenchmarkRequest) {
         BenchmarkReport.file(context).delete()
         services.studio.release() // its memory would count
-        val catalog = services.store.catalog()
-        var report = BenchmarkReport(catalog.manifest.model.sha256)
-        fun tell(next: BenchmarkReport) {
-            report = next
-            task.report { state = state.copy(report = next) }
+        val collector = Collector(task) { report -> state = state.copy(report = report) }
+        try {
+            val catalog = services.store.catalog()
+            collector.begin(catalog.manifest.model.sha256)
+            Benchmark(services, catalog, request).run(collector)
+        } catch (error: EdgeException) { // whoever waits for the file learns of it there
+            collector.failed(BenchmarkFailure(request.artifact.orEmpty(), error))
         }
-        val listener = object : Benchmark.Listener {
-            override val isCancelled: Boolean get() = task.isCancelled
-
-            override fun measured(row: BenchmarkRow) = tell(report.copy(rows = report.rows + row))
-
-            override fun failed(failure: BenchmarkFailure) = tell(report.copy(failures = report.failures + failure))
-        }
-        Benchmark(services, catalog, request).run(listener)
         if (task.isCancelled) return
-        val file = report.write(context, services.processor)
+        val file = collector.report.write(context, services.processor)
         task.report { state = state.copy(isRunning = false, file = file) }
+    }
+}
+
+/** Gathers what a run gives, on the worker, and tells the main thread of each change. */
+private class Collector(private val task: Task, private val changed: (BenchmarkReport) -> Unit) : Benchmark.Listener {
+    var report = BenchmarkReport(emptyMap())
+        private set(value) {
+            field = value
+            task.report { changed(value) }
+        }
+
+    override val isCancelled: Boolean get() = task.isCancelled
+
+    fun begin(modelHashes: Map<String, String>) {
+        report = report.copy(modelHashes = modelHashes)
+    }
+
+    override fun measured(row: BenchmarkRow) {
+        report = report.copy(rows = report.rows + row)
+    }
+
+    override fun failed(failure: BenchmarkFailure) {
+        report = report.copy(failures = report.failures + failure)
     }
 }

@@ -70,10 +70,11 @@ private fun BenchmarkRow.toJson(): Json.Object = Json.of(
     "runtime" to Json.of(offer.artifact.runtime),
     "backend" to Json.of(offer.artifact.backend),
     "precision" to Json.of(offer.artifact.precision),
+    "sha256" to Json.of(offer.artifact.sha256),
     "threads" to Json.of(threads.toLong()),
     "load_ms" to Json.of(loadMilliseconds),
     "first_run_ms" to Json.of(firstRunMilliseconds),
     "warmup" to Json.of(warmup.toLong()),
     "latency_ms" to latency.toJson(),
-    "peak_memory_bytes" to Json.of(peakMemoryBytes),
+    "peak_memory_bytes" to peakMemoryBytes?.let { Json.of(it) },
 )

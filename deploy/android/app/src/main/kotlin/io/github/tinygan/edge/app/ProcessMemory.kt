@@ -20,17 +20,16 @@ object ProcessMemory {
         }
     }
 
-    /**
-     * Returns the largest resident memory, bytes.
-     *
-     * @throws IOException if the phone does not tell it.
-     */
-    fun peakBytes(): Long = parsePeak(File(STATUS).readLines())
+    /** Returns the largest resident memory, bytes; null where the phone does not tell it. */
+    fun peakBytes(): Long? = try {
+        parsePeak(File(STATUS).readLines())
+    } catch (_: IOException) {
+        null
+    }
 
-    /** Returns the peak in the lines of `/proc/self/status`, bytes. @throws IOException if there is none. */
-    fun parsePeak(lines: List<String>): Long {
-        val line = lines.firstOrNull { it.startsWith(PEAK) } ?: throw IOException("$STATUS has no $PEAK")
-        val kibibytes = line.removePrefix(PEAK).trim().substringBefore(' ').toLongOrNull()
-        return kibibytes?.times(KIBIBYTE) ?: throw IOException("$STATUS: $line")
+    /** Returns the peak in the lines of `/proc/self/status`, bytes; null if they have none. */
+    fun parsePeak(lines: List<String>): Long? {
+        val value = lines.firstOrNull { it.startsWith(PEAK) }?.removePrefix(PEAK)
+        return value?.trim()?.substringBefore(' ')?.toLongOrNull()?.times(KIBIBYTE)
     }
 }
