@@ -1,0 +1,1 @@
+"""Latency on phones: Android over adb, iPhones from a Mac."""

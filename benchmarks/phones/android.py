@@ -1,0 +1,205 @@
+"""Latency on an Android phone: ExecuTorch's and TFLite's own measuring programs, and the sample app."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.model import Model
+from benchmarks.phones import app, benchmark_model, executor_runner
+from benchmarks.phones.adb import open_phone
+from benchmarks.phones.device import describe, phone_name, read_state, summary
+from benchmarks.phones.programs import Starter, measure_programs
+from benchmarks.phones.session import Session, check_counts, float_reference
+from benchmarks.phones.starts import UnexpectedOutputError
+from benchmarks.phones.tools import Tool, check_abi, obtain
+from benchmarks.results import Results
+from benchmarks.settings import BenchmarkConfig
+from train.checkpoint import write_atomically
+from train.errors import UserError
+from train.teacher import file_hash
+
+NOTHING = (
+    "nothing to measure with: give --executor-runner and --benchmark-model (path, or URL with its SHA-256) built "
+    f"for the phone, or install the sample app {app.PACKAGE}"
+)
+APP = "app"
+START_TIMEOUT = 600
+"""Seconds for one start of a measuring program."""
+
+
+def measure_android(
+    model: Model, config: BenchmarkConfig, results: Results, waiting: app.Waiting | None = None
+) -> None:
+    """Measure every artifact for Android on a phone; rows that results.json has already are kept.
+
+    Args:
+        model: run folder and artifacts.
+        config: what to measure with.
+        results: where the rows go, one by one.
+        waiting: how long to wait for the app.
+
+    Raises:
+        UserError: no phone, no program to measure with, a wrong one, a count out of range, or the phone went
+            away; rows that were finished before stay.
+    """
+    check_counts(config)
+    artifacts = [artifact for artifact in model.artifacts if "android" in artifact["platforms"]]
+    if not artifacts:
+        raise UserError(f"{model.folder} has nothing for Android; export with: python deploy/android/export.py")
+    tools = _tools(config)
+    adb = open_phone(config.serial)
+    device = describe(adb)
+    installed = app.app_version(adb)
+    if not tools and installed is None:
+        raise UserError(NOTHING)
+    for tool in tools.values():
+        check_abi(tool, device["abis"])
+    session = Session(adb, model, config, results, device, _threads(config, device))
+    name = phone_name(device)
+    print(
+        f"measuring on {name} ({device.get('soc', 'it does not tell its SoC')}), serial {adb.serial}", flush=True
+    )
+    if tool := tools.get(executor_runner.NAME):
+        _measure_executorch(session, tool, artifacts)
+    if tool := tools.get(benchmark_model.NAME):
+        _measure_tflite(session, tool, artifacts)
+    if installed is not None:
+        _measure_app(session, installed, artifacts, waiting or app.Waiting())
+    missing = [f"--{name.replace('_', '-')}" for name in (executor_runner.NAME, benchmark_model.NAME)]
+    missing = [flag for flag in missing if flag[2:].replace("-", "_") not in tools]
+    notes = [f"not measured without {flag}" for flag in missing]
+    if installed is None:
+        notes.append(f"not measured in the sample app: {app.PACKAGE} is not installed")
+    session.tidy()
+    results.say(
+        f"latency on {name}",
+        rows=session.prefix,
+        device=summary(device),
+        protocol=f"{config.repeats} fresh starts of each program per artifact, in turns over the artifacts, each "
+        f"with a first run, {config.warmup} untimed and {session.runs} timed runs of one image; the app starts "
+        "once and times what its user waits for: latent, model, pixels; load and first run: median of the starts; "
+        "percentiles over all timed runs, absent where a program prints no single runs; ratios to the float "
+        "artifact of the same runtime: of medians of a start (of means where those are not printed), median, "
+        "lowest and highest over the starts",
+        left_out=[*session.left_out, *notes],
+    )
+
+
+def _tools(config: BenchmarkConfig) -> dict[str, Tool]:
+    """Return the programs that were given, by name."""
+    given = {
+        executor_runner.NAME: (config.executor_runner, config.executor_runner_sha256),
+        benchmark_model.NAME: (config.benchmark_model, config.benchmark_model_sha256),
+    }
+    found = {}
+    for name, (place, sha256) in given.items():
+        flag = name.replace("_", "-")
+        if place is not None:
+            found[name] = obtain(flag, place, sha256, config.folder / "cache")
+        elif sha256 is not None:
+            raise UserError(f"--{flag}-sha256 is given without --{flag}; give the program too")
+    return found
+
+
+def _threads(config: BenchmarkConfig, device: dict[str, Any]) -> tuple[int, ...]:
+    if config.threads:
+        return config.threads
+    if "cores" not in device:
+        raise UserError(f"{device['model']} does not list its cores; say with how many threads: --threads 1 4")
+    return tuple(sorted({1, device["cores"]}))
+
+
+def _measure_executorch(session: Session, tool: Tool, artifacts: list[dict[str, Any]]) -> None:
+    chosen = [artifact for artifact in artifacts if artifact["runtime"] == "executorch"]
+    adb, config = session.adb, session.config
+    pushed: list[str] = []
+
+    def prepare(artifact: dict[str, Any]) -> Starter:
+        if not pushed:
+            pushed.append(adb.put(tool.path, tool.sha256, executable=True))
+            pushed.extend(adb.put(path, file_hash(path)) for path in _input_files(session.model, config))
+        remote = adb.put(session.model.folder / artifact["file"], artifact["sha256"])
+        return lambda threads: executor_runner.start(
+            adb,
+            pushed[0],
+            remote,
+            pushed[1:],
+            threads=threads,
+            warmup=config.warmup,
+            runs=session.runs,
+            timeout=START_TIMEOUT,
+        )
+
+    about = f"one image: latent of seed {config.seed}, its class"
+    measure_programs(session, executor_runner.NAME, tool.sha256, chosen, prepare, fed=about)
+
+
+def _measure_tflite(session: Session, tool: Tool, artifacts: list[dict[str, Any]]) -> None:
+    chosen = [artifact for artifact in artifacts if artifact["runtime"] == "tflite"]
+    adb, config = session.adb, session.config
+    pushed: list[str] = []
+
+    def prepare(artifact: dict[str, Any]) -> Starter:
+        if not pushed:
+            pushed.append(adb.put(tool.path, tool.sha256, executable=True))
+        remote = adb.put(session.model.folder / artifact["file"], artifact["sha256"])
+        return lambda threads: benchmark_model.start(
+            adb,
+            pushed[0],
+            remote,
+            threads=threads,
+            warmup=config.warmup,
+            runs=session.runs,
+            timeout=START_TIMEOUT,
+        )
+
+    about = "random numbers in [-0.5, 0.5], drawn by the program once per start"
+    measure_programs(session, benchmark_model.NAME, tool.sha256, chosen, prepare, fed=about)
+
+
+def _measure_app(session: Session, installed: str, artifacts: list[dict[str, Any]], waiting: app.Waiting) -> None:
+    """Let the sample app measure; the float artifacts first, for the ratios of the others."""
+    ordered = sorted(artifacts, key=lambda artifact: artifact["precision"] != "fp32")
+    for threads in session.threads:
+        medians: dict[str, float] = {}
+        for artifact in ordered:
+            if not session.expect(artifact, APP, installed, threads):
+                if stored := session.stored(artifact, APP, threads):
+                    medians[artifact["file"]] = stored["latency_ms"]["p50"]
+                continue
+            before = read_state(session.adb)
+            try:
+                report = app.measure_app(
+                    session.adb,
+                    artifact,
+                    threads=threads,
+                    warmup=session.config.warmup,
+                    runs=session.runs,
+                    waiting=waiting,
+                )
+                row = app.app_row(report, artifact, threads)
+            except UnexpectedOutputError as error:
+                session.leave_out(artifact, APP, threads, error)
+                continue
+            row["phone"] = {"before": before, "after": read_state(session.adb)}
+            median = medians[artifact["file"]] = row["latency_ms"]["p50"]
+            reference = float_reference(artifact, artifacts)
+            base = None if reference is None or reference is artifact else medians.get(reference["file"])
+            row["ratios"] = {}
+            if base and reference:
+                value = round(median / base, 3)
+                row["ratios"][reference["file"]] = {"median": value, "low": value, "high": value}
+            session.put(artifact, APP, installed, threads, row)
+
+
+def _input_files(model: Model, config: BenchmarkConfig) -> list[Path]:
+    """Write the inputs of one image as raw float32; return the files in the programs' order."""
+    z, y = model.latents(config.seed, 1)
+    files = []
+    for index, array in enumerate(model.inputs(z[0], int(y[0]))):
+        content = np.ascontiguousarray(array, np.float32).tobytes()
+        path = config.folder / "cache" / f"input-{index}.bin"
+        write_atomically(path, lambda temporary, content=content: temporary.write_bytes(content))
+        files.append(path)
+    return files
