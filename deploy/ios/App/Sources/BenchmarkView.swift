@@ -92,7 +92,9 @@ private struct RowSection: View {
             LabeledContent("First image", value: milliseconds(row.firstRunMilliseconds))
             LabeledContent("Half of the images within", value: milliseconds(row.latencyMilliseconds.p50))
             LabeledContent("9 of 10 images within", value: milliseconds(row.latencyMilliseconds.p90))
-            LabeledContent("Memory", value: Int64(row.peakMemoryBytes).formatted(.byteCount(style: .memory)))
+            if let memory = row.peakMemoryBytes {
+                LabeledContent("Memory", value: Int64(memory).formatted(.byteCount(style: .memory)))
+            }
         } header: {
             Text(verbatim: "\(row.artifact), \(row.computeUnits.title)")
         }

@@ -42,7 +42,7 @@ struct PictureFile: FileDocument, Transferable {
     }
 }
 
-/// Pictures side by side; a long press shares or saves one.
+/// Pictures side by side, each to be shared or saved.
 struct PictureGrid: View {
     let pictures: [Picture]
     let columns: Int
@@ -52,19 +52,24 @@ struct PictureGrid: View {
     @State private var isSaving = false
 
     var body: some View {
-        LazyVGrid(columns: Array(repeating: GridItem(.flexible(), spacing: 4), count: columns), spacing: 4) {
-            ForEach(pictures) { picture in
-                Image(picture.image, scale: 1, label: Text(verbatim: picture.title))
-                    .resizable()
-                    .interpolation(picture.image.width < 64 ? .none : .high)
-                    .aspectRatio(1, contentMode: .fit)
-                    .contextMenu { menu(of: picture) }
-                    .accessibilityActions { menu(of: picture) }
+        VStack(alignment: .leading) {
+            LazyVGrid(columns: Array(repeating: GridItem(.flexible(), spacing: 4), count: columns), spacing: 4) {
+                ForEach(pictures) { picture in
+                    Image(picture.image, scale: 1, label: Text(verbatim: picture.title))
+                        .resizable()
+                        .interpolation(picture.image.width < 64 ? .none : .high)
+                        .aspectRatio(1, contentMode: .fit)
+                        .contextMenu { menu(of: picture) }
+                        .accessibilityActions { menu(of: picture) }
+                }
             }
-        }
-        .overlay {
-            if pictures.isEmpty {
-                ProgressView().frame(minHeight: 160)
+            if let only = pictures.first, pictures.count == 1 {
+                // Plain buttons of one row of a form would all react to one touch.
+                HStack { menu(of: only) }.buttonStyle(.borderless)
+            } else if pictures.isEmpty, studio.sentence == nil {
+                ProgressView().frame(maxWidth: .infinity, minHeight: 160)
+            } else if !pictures.isEmpty {
+                Text("Touch and hold an image to share or save it.").font(.footnote).foregroundStyle(.secondary)
             }
         }
         .fileExporter(

@@ -40,6 +40,8 @@ public struct BenchmarkReport: Codable, Sendable, Equatable {
         public var runtime: String
         public var backend: String
         public var precision: String
+        /// Of the artifact's file.
+        public var sha256: String
         public var computeUnits: ComputeUnits
         /// Turning the package into the device's form, where it had to be done.
         public var compileMilliseconds: Double?
@@ -48,11 +50,11 @@ public struct BenchmarkReport: Codable, Sendable, Equatable {
         /// Runs before the measured ones.
         public var warmup: Int
         public var latencyMilliseconds: Summary
-        /// Largest physical footprint of the app that was seen after a run.
-        public var peakMemoryBytes: UInt64
+        /// Largest physical footprint of the app that was seen after a run; nil where the system does not tell it.
+        public var peakMemoryBytes: UInt64?
 
         enum CodingKeys: String, CodingKey {
-            case artifact, runtime, backend, precision, warmup
+            case artifact, runtime, backend, precision, sha256, warmup
             case computeUnits = "compute_units"
             case compileMilliseconds = "compile_ms"
             case loadMilliseconds = "load_ms"
@@ -69,12 +71,13 @@ public struct BenchmarkReport: Codable, Sendable, Equatable {
             firstRunMilliseconds: Double,
             warmup: Int,
             latencyMilliseconds: Summary,
-            peakMemoryBytes: UInt64
+            peakMemoryBytes: UInt64?
         ) {
             self.artifact = artifact.file
             runtime = artifact.runtime
             backend = artifact.backend
             precision = artifact.precision
+            sha256 = artifact.sha256
             self.computeUnits = computeUnits
             self.compileMilliseconds = compileMilliseconds
             self.loadMilliseconds = loadMilliseconds

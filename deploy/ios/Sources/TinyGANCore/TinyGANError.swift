@@ -63,11 +63,11 @@ extension TinyGANError: LocalizedError {
         case .truncationOutOfRange(let value):
             "Truncation \(value) lies outside its range; choose more than 0 and at most 1"
         case .computeUnitUnavailable(let name):
-            "This device has no \(name); choose another compute unit"
+            "This device does not have what \"\(name)\" needs; choose another compute unit"
         case .predictionFailed(let reason):
             "The model did not draw (\(reason)); choose another compute unit or another model"
         case .outputNotFinite(let count):
-            "The model drew \(count) values that are no numbers; choose another compute unit or another model"
+            "The model's image has NaN or infinity in \(count) of its values; choose another compute unit or another model"
         case .outputUnexpected(let reason):
             "The model's output is not what its manifest says (\(reason)); export the model again"
         case .goldenMismatch(let file, let decibels, let floor):

@@ -40,7 +40,7 @@ public enum Benchmark {
             firstRunMilliseconds: first,
             warmup: max(warmup, 1),
             latencyMilliseconds: summary,
-            peakMemoryBytes: peak
+            peakMemoryBytes: peak > 0 ? peak : nil
         )
     }
 }

@@ -84,7 +84,7 @@ final class FilesTests: XCTestCase {
             row.keys.sorted(),
             [
                 "artifact", "backend", "compute_units", "first_run_ms", "latency_ms", "load_ms",
-                "peak_memory_bytes", "precision", "runtime", "warmup",
+                "peak_memory_bytes", "precision", "runtime", "sha256", "warmup",
             ])
         XCTAssertEqual(
             try XCTUnwrap(row["latency_ms"] as? [String: Any]).keys.sorted(),
