@@ -10,6 +10,7 @@ import tree_sitter
 import tree_sitter_swift
 import yaml
 
+from benchmarks.phones import app as phone_app
 from deploy import fixtures, manifest
 from deploy.ios import coreml
 from deploy.ios.artifacts import IosExportConfig, ios_artifacts
@@ -167,7 +168,7 @@ def test_the_shapes_are_those_that_the_exporters_write(export_run):
 
 def test_names_are_written_in_one_place():
     literals = constants(swift("Sources/TinyGANCore/ModelInterface.swift")).items()
-    text = {path: path.read_text("utf-8") for path in IOS.glob("*/**/*.swift") if "Tests" not in path.parts}
+    text = {path: path.read_text("utf-8") for path in SOURCES if "Tests" not in path.parts}
     interface = IOS / "Sources" / "TinyGANCore" / "ModelInterface.swift"
     for name, value in literals:
         used = [path for path, code in text.items() if f"ModelInterface.{name}" in code]
@@ -239,6 +240,27 @@ def test_each_compute_unit_has_a_performance_test():
     cases = re.findall(r"case (\w+)", swift("Sources/TinyGANCore/ComputeUnits.swift").split("public var id")[0])
     measured = re.findall(r"measureImages\(on: \.(\w+)\)", swift("App/Tests/PerformanceTests.swift"))
     assert measured == cases
+
+
+def test_the_report_has_the_names_that_the_benchmarks_read():
+    report = swift("Sources/TinyGANCore/BenchmarkReport.swift")
+    assert f'currentFormat = "{phone_app.FORMAT}"' in report
+    names = set(re.findall(r'= "(\w+)"', report)) | set(
+        re.findall(r"\w+", *re.findall(r"case (artifact, .*)", report))
+    )
+    for name in (
+        "artifact",
+        "sha256",
+        "load_ms",
+        "first_run_ms",
+        "latency_ms",
+        "peak_memory_bytes",
+        "model_sha256",
+    ):
+        assert name in names
+    assert set(re.findall(r"public let (\w+):", swift("Sources/TinyGANCore/Statistics.swift"))) == set(
+        phone_app._LATENCY
+    )
 
 
 def test_the_readme_quotes_what_is_compiled():

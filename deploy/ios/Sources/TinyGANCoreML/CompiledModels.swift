@@ -32,20 +32,29 @@ public struct CompiledModels: Sendable {
         }
         let time = ContinuousClock.now - started
         do {
-            remove(artifact)
+            remove(artifact, except: target)
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             try FileManager.default.moveItem(at: temporary, to: target)
         } catch {
-            throw TinyGANError.notSaved(reason: error.localizedDescription)
+            try? FileManager.default.removeItem(at: temporary)
+            // Another generator may have been faster.
+            guard FileManager.default.fileExists(atPath: target.path) else {
+                throw TinyGANError.notSaved(reason: error.localizedDescription)
+            }
         }
         return (target, time)
     }
 
     /// Deletes every compiled form of an artifact, also those of other hashes and systems.
     public func remove(_ artifact: Manifest.Artifact) {
+        remove(artifact, except: nil)
+    }
+
+    private func remove(_ artifact: Manifest.Artifact, except kept: URL?) {
         let stem = "\(artifact.file)-"
         let entries = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
-        for entry in entries where entry.lastPathComponent.hasPrefix(stem) {
+        for entry in entries
+        where entry.lastPathComponent.hasPrefix(stem) && entry.lastPathComponent != kept?.lastPathComponent {
             try? FileManager.default.removeItem(at: entry)
         }
     }
