@@ -40,8 +40,6 @@ class QuantConfig:
     """Where the percentile method cuts both tails, in per cent."""
     weight_range: Literal["max", "mse"] = "mse"
     """Whether a channel's largest weight sets its scale, or the smallest squared error does."""
-    momentum: float = 0.05
-    """Share of a batch in the moving average of the ranges."""
     int8_image: bool = False
     """Round the image to the 256 levels that tanh has on phones; else it is float."""
     exceptions: tuple[tuple[str, int | None], ...] = ()
@@ -54,8 +52,6 @@ class QuantConfig:
             _check_bits(f"the exception {pattern}", bits, 8 if pattern.endswith("weight") else 16)
         if not 50 < self.percentile <= 100:
             raise UserError(f"percentile {self.percentile} is not in (50, 100]; 99.99 is usual")
-        if not 0 <= self.momentum <= 1:
-            raise UserError(f"momentum {self.momentum} is not in [0, 1]; 0.05 is usual")
 
     def bits_of(self, name: str) -> int | None:
         """Return the bits of the quantizer `name`, None for float."""
@@ -98,8 +94,8 @@ class SlicedClassAffine(nn.Module):
 class QuantGenerator(nn.Module):
     """(z, class weights) → image, or z → image of a one-class form, quantized as `config` says.
 
-    It copies the form. `calibrate` sets the ranges and switches rounding on. In train mode the ranges then
-    follow the data until `freeze_ranges`; weight scales always follow the weights. All of it is in the state_dict.
+    It copies the form. `calibrate` sets the ranges and switches rounding on. In train mode the ranges are then
+    learned until `freeze_ranges`; weight scales follow the weights and are learned too. The state_dict has it all.
     """
 
     frozen: torch.Tensor
@@ -130,7 +126,7 @@ class QuantGenerator(nn.Module):
             elif type(module) is Point:
                 name = path
                 if (bits := self.quantization.bits_of(name)) is not None:
-                    self._points[name] = QuantPoint(module, bits, self.quantization.momentum)
+                    self._points[name] = QuantPoint(module, bits)
                     self.form.set_submodule(path, self._points[name])
             else:
                 continue
@@ -141,9 +137,11 @@ class QuantGenerator(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Run the form: (z float32 [N, z_dim], class weights float32 [N, num_classes]) → [N, 3, H, W]."""
-        moving = self.training and self._mode == "quantize" and not bool(self.frozen)
+        learning = self.training and self._mode == "quantize" and not bool(self.frozen)
         for point in self._points.values():
-            point.moving = moving
+            point.learning = learning
+            if learning:
+                point.follow()
         return self.form(*inputs)
 
     @property
@@ -167,7 +165,7 @@ class QuantGenerator(nn.Module):
         """Choose all ranges from float forward passes of `batches`, then switch rounding on.
 
         Args:
-            batches: the inputs of forward; of the size that training uses, or moving ranges change their meaning.
+            batches: the inputs of forward.
 
         Raises:
             UserError: no batches, or an activation is constant or not finite.

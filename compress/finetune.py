@@ -170,10 +170,7 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
 def calibration_batches(
     settings: QatConfig, run: FloatRun, sources: Sources, world: World
 ) -> list[tuple[torch.Tensor, ...]]:
-    """Return latents and class weights of the first batches; each process sees its own share of them.
-
-    They are as large as in training, because moving ranges are a share of a batch's extremes.
-    """
+    """Return latents and class weights of the first batches; each process sees its own share of them."""
     source, first = batch_source(run.config, sources, world), run.config.steps
     batches = (source.at(first + k) for k in range(settings.calibration_batches))
     return [(batch.z, one_hot(batch.y, run.config.generator.num_classes)) for batch in batches]

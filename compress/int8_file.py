@@ -90,7 +90,8 @@ def _tensors(student: QuantGenerator) -> dict[str, torch.Tensor]:
 
 def _float_parameters(student: QuantGenerator) -> dict[str, nn.Parameter]:
     """Return the parameters of layers that are not quantized."""
-    quantized = {id(p) for operation in student.operations().values() for p in operation.parameters()}
+    quantizers = (*student.operations().values(), *student.points().values())
+    quantized = {id(parameter) for quantizer in quantizers for parameter in quantizer.parameters()}
     return {
         name.replace(".operation.", "."): parameter
         for name, parameter in student.form.named_parameters()
@@ -101,7 +102,7 @@ def _float_parameters(student: QuantGenerator) -> dict[str, nn.Parameter]:
 @torch.no_grad()
 def _fill(student: QuantGenerator, tensors: Mapping[str, torch.Tensor]) -> None:
     for name, point in student.points().items():
-        point.range.copy_(tensors[f"{name}.range"])
+        point.set_range(*tensors[f"{name}.range"].tolist())
     for name, operation in student.operations().items():
         operation.load_levels(tensors[name], tensors[f"{name}_scale"])
         if operation.operation.bias is not None:

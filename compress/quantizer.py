@@ -21,26 +21,48 @@ _OPS = torch.ops.quantized_decomposed
 # Below this share of a layer's largest scale nothing is left of a channel; runtimes refuse smaller ratios.
 _SMALLEST_SHARE = 2.0**-12
 _CLIP_CANDIDATES = 33
+_HALF_STEP = 0.5 + 1e-3
 
 
 class _RoundToGrid(torch.autograd.Function):
     @staticmethod
     def forward(  # noqa: PLR0917 (autograd passes positions)
-        ctx: Any, x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, lowest: int, highest: int
+        ctx: Any,
+        x: torch.Tensor,
+        scale: torch.Tensor,
+        zero_point: torch.Tensor,
+        lowest: int,
+        highest: int,
+        range: torch.Tensor | None,  # noqa: ARG004 (receives gradients, and decides nothing else)
     ) -> torch.Tensor:
-        levels = torch.round(x * (1.0 / scale)).add_(zero_point)
-        clamped = levels.clamp(lowest, highest)
-        ctx.save_for_backward(clamped == levels)
-        return clamped.sub_(zero_point).mul_(scale)
+        exact = x * (1.0 / scale)
+        levels = torch.round(exact).add_(zero_point).clamp_(lowest, highest).sub_(zero_point)
+        ctx.save_for_backward(exact.sub_(levels).neg_())
+        ctx.steps = highest - lowest
+        return levels.mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (inside,) = ctx.saved_tensors
-        return gradients[0] * inside, None, None, None, None
+        (error,) = ctx.saved_tensors
+        # A tie is half a step away, give or take float32's rounding.
+        passed = gradients[0] * (error.abs() <= _HALF_STEP)
+        to_range = None
+        if ctx.needs_input_grad[5]:
+            stopped = gradients[0] - passed
+            at_high = (stopped * (error < 0)).sum()
+            inside = (passed * error).sum() / ctx.steps
+            to_range = torch.stack([stopped.sum() - at_high - inside, at_high + inside])
+        return passed, None, None, None, None, to_range
 
 
 def round_to_grid(
-    x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, lowest: int, highest: int
+    x: torch.Tensor,
+    scale: torch.Tensor,
+    zero_point: torch.Tensor,
+    lowest: int,
+    highest: int,
+    *,
+    range: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Round x to the grid; the gradient passes unchanged inside the range and is 0 outside.
 
@@ -50,8 +72,11 @@ def round_to_grid(
         zero_point: whole numbers as float32, of the same shape as `scale`.
         lowest: smallest level.
         highest: largest level.
+        range: lower and upper end, float32 [2], that a scalar grid was made from. It receives gradients: an end,
+            from what is cut off there; both, from what the width of a step does to the rounding error inside (LSQ,
+            Esser et al., 2020, Equation 3, for the two ends of an affine grid as in LSQ+, Bhalgat et al., 2020).
     """
-    return _RoundToGrid.apply(x.float(), scale, zero_point, lowest, highest)  # type: ignore[return-value]
+    return _RoundToGrid.apply(x.float(), scale, zero_point, lowest, highest, range)  # type: ignore[return-value]
 
 
 class _RoundWeight(torch.autograd.Function):
@@ -91,24 +116,27 @@ def level_dtype(bits: int) -> torch.dtype:
 
 
 class QuantPoint(Point):
-    """Rounds an activation to one affine grid, whose range moves with the data in training until it is frozen."""
+    """Rounds an activation to one affine grid, whose range is learned in training until it is frozen."""
 
     range: torch.Tensor
     """Lower and upper end, float32 [2]; not a number before calibration."""
-    reach: torch.Tensor
-    """What the range is of the mean extremes of a batch, float32 [2]."""
+    calibrated: torch.Tensor
+    """The same as calibration left it."""
+    stretch: nn.Parameter | None
+    """What the learned range is of the calibrated one, float32 [2]; None for a range that is known."""
 
-    def __init__(self, point: Point, bits: int, momentum: float) -> None:
+    def __init__(self, point: Point, bits: int) -> None:
         super().__init__(point.fixed, point.through)
         self.bits = bits
-        self.momentum = momentum
         self.lowest, self.highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
         self.mode: Mode = "float"
         self.enabled = True
-        self.moving = False
+        self.learning = False
         self.observer = Observer()
-        self.register_buffer("range", torch.tensor(point.fixed or (float("nan"), float("nan"))))
-        self.register_buffer("reach", torch.ones(2))
+        known = torch.tensor(point.fixed or (float("nan"), float("nan")))
+        self.register_buffer("range", known)
+        self.register_buffer("calibrated", known.clone())
+        self.stretch = nn.Parameter(torch.ones(2)) if self.fixed is None else None
 
     def forward(self, x: torch.Tensor, observe: bool = True) -> torch.Tensor:
         """Round x, or observe it, as `mode` says."""
@@ -117,11 +145,9 @@ class QuantPoint(Point):
                 self.observer.see_extremes(x)
             elif self.mode == "values":
                 self.observer.see_values(x)
-            elif self.mode == "quantize" and self.moving:
-                self._follow(x)
         if self.mode != "quantize" or not self.enabled:
             return x
-        return round_to_grid(x, *self.grid(), self.lowest, self.highest)
+        return round_to_grid(x, *self.grid(), self.lowest, self.highest, range=self._learned())
 
     def grid(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return scale and zero point, float32 scalars; 0 is on the grid."""
@@ -133,16 +159,26 @@ class QuantPoint(Point):
 
     @torch.no_grad()
     def set_range(self, low: float, high: float) -> None:
-        """Set the range and, where batches were observed, what share of their extremes it is."""
+        """Set the range, and let go of what was observed."""
         self.range.copy_(torch.tensor([low, high]))
-        if self.observer.lows:
-            extremes = zip((low, high), self.observer.mean_extremes(), strict=True)
-            self.reach.copy_(torch.tensor([end / extreme if extreme else 1.0 for end, extreme in extremes]))
+        self.calibrated.copy_(self.range)
+        if self.stretch is not None:
+            self.stretch.fill_(1)
         self.observer = Observer()
 
     @torch.no_grad()
-    def _follow(self, x: torch.Tensor) -> None:
-        self.range.lerp_(torch.stack(x.detach().float().aminmax()) * self.reach, self.momentum)
+    def follow(self) -> None:
+        """Take over what was learned since the last step."""
+        if self.stretch is not None:
+            self.range.copy_(self.calibrated * self.stretch)
+
+    def _learned(self) -> torch.Tensor | None:
+        """Return the range as a function of what is learned; None where it stands still."""
+        if self.stretch is None:
+            return None
+        learned = self.calibrated * self.stretch
+        # Frozen, the parameter stays part of the graph with a gradient of 0: every process reports all of them.
+        return learned if self.learning else 0 * learned
 
     def exported(self) -> "ExportPoint":
         """Return the quantize and dequantize operations of this grid."""

@@ -47,10 +47,6 @@ class Observer:
         """Return the smallest and the largest value seen."""
         return float(torch.stack(self.lows).min()), float(torch.stack(self.highs).max())
 
-    def mean_extremes(self) -> tuple[float, float]:
-        """Return the batches' mean smallest and mean largest value."""
-        return float(torch.stack(self.lows).mean()), float(torch.stack(self.highs).mean())
-
     def choose(
         self,
         method: RangeMethod,

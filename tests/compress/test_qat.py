@@ -129,7 +129,7 @@ def test_a_stopped_fine_tuning_goes_on_to_the_same_bits(opened, tmp_path, world,
     assert all(torch.equal(ours[name], theirs[name]) for name in ours.keys() | theirs.keys())
 
 
-def test_ranges_move_and_are_frozen_on_schedule(opened, tmp_path, world, monkeypatch):
+def test_ranges_are_learned_and_frozen_on_schedule(opened, tmp_path, world, monkeypatch):
     settings, run, sources, start = opened(out=tmp_path, freeze_at=0.5)
     ranges, one_step = [], loop._one_step
 

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from compress.quantizer import QuantOperation, round_weight
+from compress.points import Point
+from compress.quantizer import QuantOperation, QuantPoint, round_weight
 
 
 def test_a_weight_goes_to_the_nearest_level_of_its_channel():
@@ -55,3 +56,39 @@ def test_channels_of_zeros_stay_finite():
     operation(torch.randn(3, 4)).sum().backward()
     assert torch.isfinite(operation.clip.grad).all() and torch.isfinite(linear.weight.grad).all()
     assert (operation.levels()[0] == 0).all()
+
+
+def test_the_ends_of_a_range_feel_what_they_cut_off_and_what_a_step_costs():
+    point = QuantPoint(Point(), bits=4)
+    point.set_range(-1.0, 2.0)  # a step of 0.2, so that levels lie at -1.0, -0.8, …, 2.0
+    point.mode, point.learning = "quantize", True
+    x = torch.tensor([-1.5, 0.26, 0.4, 3.0], requires_grad=True)
+    rounded = point(x)
+    assert torch.allclose(rounded, torch.tensor([-1.0, 0.2, 0.4, 2.0]))
+    rounded.backward(torch.tensor([1.0, 2.0, 4.0, 8.0]))
+    assert x.grad.tolist() == [0.0, 2.0, 4.0, 0.0]
+    # The step is (high - low) / 15: an end moves it by 1/15, and 0.26 is rounded by -0.3 of a step.
+    inside = 2.0 * -0.3 / 15
+    to_low, to_high = 1.0 - inside, 8.0 + inside
+    assert torch.allclose(point.stretch.grad, torch.tensor([-1.0 * to_low, 2.0 * to_high]), atol=1e-5)
+
+
+def test_a_range_is_learned_where_a_batch_has_an_outlier():
+    """Ranges that follow extremes would keep the outlier; with eight levels all other values suffer."""
+    torch.manual_seed(0)
+    x = torch.randn(4096) * 0.3
+    x[0] = 8.0
+    point = QuantPoint(Point(), bits=3)
+    point.set_range(float(x.min()), float(x.max()))
+    point.mode, point.learning = "quantize", True
+    optimizer = torch.optim.Adam([point.stretch], lr=0.02)
+    errors = []
+    for _ in range(120):
+        optimizer.zero_grad()
+        point.follow()
+        error = (point(x) - x).square().mean()
+        error.backward()
+        optimizer.step()
+        errors.append(error.item())
+    assert errors[-1] < 0.5 * errors[0]
+    assert point.range[1] < 4
