@@ -15,6 +15,7 @@ from deploy.android.check.libraries import fetch
 from deploy.android.check.steps import Check
 from deploy.android.check.tools import ToolError, UnavailableError, need_programs
 from train.cli import parse, run_script
+from train.errors import UserError
 
 
 def _default_cache() -> Path:
@@ -32,8 +33,14 @@ class CheckConfig:
     """Folder for everything that is fetched and made; about 1 GB."""
     skip_if_unavailable: bool = False
     """Say so and succeed where Java, Maven, npm or a repository is not there."""
+    jobs: int = 2
+    """Test machines at once, 1 GB of memory each."""
     update_pictures: bool = False
     """Copy the screenshots to deploy/android/pictures."""
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise UserError(f"--jobs must be at least 1, not {self.jobs}")
 
 
 def main(arguments: list[str]) -> None:
@@ -59,7 +66,7 @@ def main(arguments: list[str]) -> None:
         ("Kotlin", check.kotlin),
         (f"API level {pins.MIN_SDK}", check.api_level),
         ("tests of core", check.core_tests),
-        ("tests on Android", check.android_tests),
+        ("tests on Android", lambda: check.android_tests(config.jobs)),
         ("pictures", lambda: check.pictures(update=config.update_pictures)),
         ("dex", check.dex),
         ("APK", check.apk),

@@ -65,6 +65,5 @@ def robolectric(
     properties = {
         "robolectric.offline": "true",
         "robolectric.dependency.dir": libraries.frameworks,
-        "robolectric.usePreinstrumentedJars": "false",
     }
     return folder, properties, [f"--add-opens={package}=ALL-UNNAMED" for package in _OPEN]

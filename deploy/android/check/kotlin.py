@@ -1,12 +1,13 @@
 """Compile every module with the real compiler, each against nothing but what it may see; warnings are errors."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.android.check.libraries import Libraries
 from deploy.android.check.pins import KOTLIN
-from deploy.android.check.tools import begin, digest, finish, is_made, java, join, run_tool
+from deploy.android.check.tools import ToolError, begin, digest, finish, is_made, java, join, run_tool
 
 # Java 8's own classes are what API 24 has; with -jvm-target instead, calls are bound to newer signatures.
 FLAGS = ("-no-stdlib", "-no-reflect", "-Werror", "-Wextra", "-progressive", "-Xjdk-release=1.8")
@@ -50,10 +51,11 @@ def units(project: Path, libraries: Libraries, resources: Path) -> list[Unit]:
         module("litert", ("core",), *litert, *android),
         module("app", adapters, resources, *android),
         Unit("snippets", project / "snippets", adapters, (*executorch, *litert, *android)),
-        tests("core", ("core",), *libraries["unit-tests"]),
-        tests("executorch", ("core", "core-test", "executorch"), *screens, *executorch, *android),
-        tests("litert", ("core", "core-test", "litert"), *screens, *litert, *android),
-        tests("app", (*adapters, "core-test", "app"), resources, *screens, *android),
+        Unit("core-fixtures", project / "core/src/testFixtures/kotlin", ("core",), ()),
+        tests("core", ("core", "core-fixtures"), *libraries["unit-tests"]),
+        tests("executorch", ("core", "core-fixtures", "executorch"), *screens, *executorch, *android),
+        tests("litert", ("core", "core-fixtures", "litert"), *screens, *litert, *android),
+        tests("app", (*adapters, "core-fixtures", "app"), resources, *screens, *android),
     ]
 
 
@@ -85,10 +87,18 @@ def compile_units(chosen: Sequence[Unit], libraries: Libraries, work: Path) -> l
     tools = compile_tools(libraries, work)
     if commands:
         words = [word for command in commands.values() for word in ("--", *command)][1:]
-        run_tool(java([tools, *libraries["compiler"]], "CompileAll", *words), "the Kotlin sources do not compile")
-    for name in commands:
-        finish(work / name, keys[name])
+        try:
+            said = run_tool(java([tools, *libraries["compiler"]], "CompileAll", *words), "Kotlin does not compile")
+        except ToolError as error:
+            _keep_compiled(error.output, keys, work)
+            raise
+        _keep_compiled(said, keys, work)
     return list(commands)
+
+
+def _keep_compiled(said: str, keys: dict[str, str], work: Path) -> None:
+    for name in re.findall(r"^compiled (\S+)$", said, re.MULTILINE):
+        finish(work / name, keys[name])
 
 
 def _arguments(unit: Unit, libraries: Libraries, work: Path) -> list[str]:

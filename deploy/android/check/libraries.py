@@ -38,7 +38,7 @@ class Libraries:
     native: dict[str, tuple[Path, ...]]
     """ABI → shared libraries."""
     frameworks: Path
-    """Folder with the android-all jars under their own names, for Robolectric."""
+    """Folder with the Android versions to test on, as Robolectric looks for them."""
     aapt2: Path
 
     def __getitem__(self, purpose: str) -> tuple[Path, ...]:
@@ -76,7 +76,7 @@ def fetch(cache: Path) -> Libraries:
     return Libraries(
         class_paths,
         {abi: tuple(paths) for abi, paths in native.items()},
-        _link_frameworks(cache / "frameworks", [*jars["framework"], *jars["framework-min"]]),
+        _link_frameworks(cache / "frameworks", jars["frameworks"]),
         _extract_aapt2(jars["aapt2"][0], cache / "aapt2"),
     )
 
@@ -160,7 +160,7 @@ def _unpack_aar(aar: Path, cache: Path) -> Path:
     return folder
 
 
-def _link_frameworks(folder: Path, jars: list[Path]) -> Path:
+def _link_frameworks(folder: Path, jars: tuple[Path, ...]) -> Path:
     folder.mkdir(exist_ok=True)
     for jar in jars:
         link = folder / jar.name

@@ -25,11 +25,17 @@ class Coordinate:
         return f"{self.group}:{self.name}:{self.version}"
 
 
-_ANDROID_ALL = ("org.robolectric", "android-all")
+_TARGET_ANDROID, _MIN_ANDROID = "15-robolectric-12650502", "7.0.0_r1-robolectric-r1"
+_INSTRUMENTED = ("org.robolectric", "android-all-instrumented")
 # One class path for each purpose. The real framework classes serve the compilers, aapt2, d8 and the tests alike.
 CLASS_PATHS: dict[str, tuple[Coordinate, ...]] = {
-    "framework": (Coordinate(*_ANDROID_ALL, "15-robolectric-12650502"),),
-    "framework-min": (Coordinate(*_ANDROID_ALL, "7.0.0_r1-robolectric-r1"),),
+    "framework": (Coordinate("org.robolectric", "android-all", _TARGET_ANDROID),),
+    # What the tests run on; i7 belongs to this version of Robolectric. Without them it changes every class when
+    # it is loaded.
+    "frameworks": (
+        Coordinate(*_INSTRUMENTED, f"{_TARGET_ANDROID}-i7", transitive=False),
+        Coordinate(*_INSTRUMENTED, f"{_MIN_ANDROID}-i7", transitive=False),
+    ),
     "kotlin": (Coordinate("org.jetbrains.kotlin", "kotlin-stdlib", KOTLIN),),
     "compiler": (Coordinate("org.jetbrains.kotlin", "kotlin-compiler-embeddable", KOTLIN),),
     "executorch": (

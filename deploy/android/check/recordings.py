@@ -30,6 +30,8 @@ MORPH_SEEDS = (1, 2)
 MORPH_CLASSES = ((3, 8), (0, 9))
 MORPH_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Slider positions that the tests draw between those two seeds and between those classes."""
+BENCHMARK_ROUNDS = 16
+"""Rounds of a benchmark: round k draws seed k and the k-th class."""
 _CLASSES = 10  # of a model that has more, the first
 
 
@@ -86,6 +88,8 @@ def _inputs(manifest: dict[str, Any], artifacts: Path) -> tuple[list[dict[str, A
         for index in classes:
             for seed in consecutive_seeds(first_seed, GRID_IMAGES):
                 draw(int(seed), index, factor or truncation)
+    for seed in range(BENCHMARK_ROUNDS):
+        draw(seed, classes[seed % len(classes)], truncation)
     start, end = truncated_normal(np.array(MORPH_SEEDS, np.uint64), model["z_dim"], truncation)
     for pair in MORPH_CLASSES:
         first, last = (one_hot[classes[place % len(classes)]] for place in pair)

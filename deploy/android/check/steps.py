@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deploy.android.check import apk, kotlin, pins
@@ -9,7 +10,7 @@ from deploy.android.check.apk import ready_for_16_kb
 from deploy.android.check.gradle_files import check_gradle
 from deploy.android.check.jvm_tests import robolectric, run_tests, test_classes
 from deploy.android.check.libraries import Libraries
-from deploy.android.check.model import BACKENDS, copy_assets, find_artifacts
+from deploy.android.check.model import BACKENDS, app_artifacts, copy_assets, find_artifacts
 from deploy.android.check.resources import Resources, link
 from deploy.android.check.snippets import check_snippets
 from deploy.android.check.tools import begin, digest, finish, is_made, run_tool
@@ -59,8 +60,8 @@ class Check:
             command = [sys.executable, "-m", "deploy.android.check.recordings", self._artifacts, folder]
             run_tool(command, "the runtimes of this machine cannot draw", PROJECT.parents[1])
             finish(folder, key)
-        count = len(read_manifest(folder)["artifacts"])
-        return f"raw outputs and Python's bytes, of {count} artifacts"
+        count = len(app_artifacts(read_manifest(folder), self._artifacts))
+        return f"raw outputs and Python's bytes of {count} artifacts"
 
     def resources(self) -> str:
         """Link resources, manifest and assets."""
@@ -81,28 +82,44 @@ class Check:
 
     def core_tests(self) -> str:
         """Run the tests that need no Android."""
-        class_path = [self._tools, *self._classes("core-test", "core"), PROJECT / "core/src/test/resources"]
+        class_path = [
+            self._tools,
+            *self._classes("core-test", "core-fixtures", "core"),
+            PROJECT / "core/src/test/resources",
+        ]
         return run_tests(
             test_classes(PROJECT / "core/src/test/kotlin"),
             [*class_path, *self.libraries["kotlin"], *self.libraries["unit-tests"]],
             {"check.recordings": self._recorded},
         )
 
-    def android_tests(self) -> str:
-        """Run the adapters and the screens on Robolectric."""
+    def android_tests(self, jobs: int = 2) -> str:
+        """Run the adapters and the screens on Robolectric, the oldest and the newest Android.
+
+        Args:
+            jobs: virtual machines at once, 1 GB each.
+        """
         configuration, properties, flags = robolectric(self._linked, self.libraries, self.work)
         pictures = self.work / "pictures"
         begin(pictures)
-        tests = ("core-test", *(f"{module}-test" for module in MODULES if module != "core"))
+        tests = ("core-fixtures", *(f"{module}-test" for module in MODULES if module != "core"))
         purposes = ("kotlin", "screen-tests", "executorch", "litert", "framework")
         class_path = [
             *(configuration, self._tools, *self._classes(*tests, *MODULES), self._linked.classes),
-            *(PROJECT / "core/src/test/resources", PROJECT / "app/src/test/resources"),
+            PROJECT / "core/src/test/resources",
+            *(PROJECT / module / "src/test/resources" for module in MODULES if module != "core"),
             *(path for purpose in purposes for path in self.libraries[purpose]),
         ]
         names = [n for m in MODULES if m != "core" for n in test_classes(PROJECT / m / "src/test/kotlin")]
-        own = {"check.recordings": self._recorded, "check.pictures": pictures, "check.assets": self._assets}
-        return run_tests(names, class_path, {**properties, **own}, flags)
+        own = {"check.recordings": self._recorded, "check.pictures": pictures}
+
+        def run(sdk: int) -> str:
+            only = {"robolectric.enabledSdks": str(sdk)}
+            return f"API {sdk}: {run_tests(names, class_path, {**properties, **own, **only}, flags)}"
+
+        # A virtual machine for each version: they do not share classes, and a computer has several cores.
+        with ThreadPoolExecutor(jobs) as pool:
+            return "; ".join(pool.map(run, (pins.MIN_SDK, pins.TARGET_SDK)))
 
     def pictures(self, *, update: bool) -> str:
         """See that the tests took every picture; copy them into the project if asked to.

@@ -70,7 +70,7 @@ class ExecutorchGeneratorTest {
             }
             open(program, own).use { generator ->
                 val images = model.drawable.take(3).map { index ->
-                    val input = TruncatedNormal.latent(2020u, model.zDim, manifest.truncation)
+                    val input = TruncatedNormal.latent(1u, model.zDim, manifest.truncation)
                     generator.generate(input, model.classWeights(index)).argb.toList()
                 }
                 assertEquals("three classes, three images", 3, images.toSet().size)
@@ -80,19 +80,15 @@ class ExecutorchGeneratorTest {
 
     @Test
     fun givesAProgramOfOneClassTheLatentAlone() {
-        val single = Fixtures.oneClassManifest()
-        val bytes = byteArrayOf(1, 2, 3)
-        val sha256 = Sha256.of(bytes.inputStream()).sha256
-        val own = single.preferred(Artifact.EXECUTORCH, "xnnpack").copy(bytes = 3, sha256 = sha256)
-        val changed = single.copy(artifacts = listOf(own))
-        folder.mkdirs()
-        File(folder, "$sha256.pte").writeBytes(bytes)
+        val single = model.copy(onlyClass = model.drawable.first())
+        val own = artifact.copy(inputs = artifact.inputs.take(1))
+        val changed = manifest.copy(model = single, artifacts = listOf(own))
         val program = FakeProgram { inputs ->
-            assertEquals(listOf(listOf(1L, 16L)), inputs.map { it.toTensor().shape().toList() })
-            arrayOf(image(FloatArray(own.output.size), *own.output.longShape()))
+            assertEquals(listOf(listOf(1L, model.zDim.toLong())), inputs.map { it.toTensor().shape().toList() })
+            arrayOf(image(FloatArray(own.output.size)))
         }
         val generator = ExecutorchGenerator.open(context, changed, own, 1) { _, _ -> program }
-        assertEquals(32, generator.generate(FloatArray(16), FloatArray(0)).width)
+        assertEquals(model.imageSize, generator.generate(latent, FloatArray(0)).width)
     }
 
     @Test

@@ -1,0 +1,83 @@
+package io.github.tinygan.edge.app
+
+import android.view.View
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
+
+/** Pictures of the screens, with the images that the model's own runtime drew on the host. */
+@RunWith(RobolectricTestRunner::class)
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+@Config(sdk = [35], qualifiers = "w411dp-h914dp-port-xxhdpi")
+class PicturesTest {
+    @Test
+    fun theMainScreen() {
+        drawnMain().get().photograph("main")
+    }
+
+    @Test
+    fun theMainScreenInLandscape() {
+        RuntimeEnvironment.setQualifiers("w914dp-h411dp-land")
+        drawnMain().get().photograph("landscape")
+    }
+
+    @Test
+    fun theDarkTheme() {
+        RuntimeEnvironment.setQualifiers("+night")
+        drawnMain().get().photograph("dark")
+    }
+
+    @Test
+    fun aMorph() {
+        val activity = drawnMain().get()
+        activity.click(R.id.mode_morph)
+        activity.slide(R.id.latent_position_bar, 25)
+        activity.waitForImages()
+        activity.photograph("morph")
+    }
+
+    @Test
+    fun theBenchmark() {
+        val activity = startBenchmark("warmup" to 2, "rounds" to 10).get()
+        waitUntil("the end of the benchmark") { !activity.view<View>(R.id.benchmark_cancel).isEnabled }
+        activity.photograph("benchmark")
+    }
+
+    @Test
+    fun anError() {
+        app.useRealRuntimes()
+        val activity = startMain().get()
+        activity.waitForError()
+        activity.photograph("error")
+    }
+
+    @Test
+    fun theClassPicker() {
+        val activity = drawnMain().get()
+        activity.click(R.id.class_button)
+        val root = checkNotNull(org.robolectric.shadows.ShadowDialog.getLatestDialog().window).decorView
+        idle()
+        activity.photograph("picker", root)
+    }
+
+    @Test
+    @Config(qualifiers = "w320dp-h480dp-port-mdpi")
+    fun aSmallPhone() {
+        drawnMain().get().photograph("small")
+    }
+
+    @Test
+    @Config(fontScale = 2f)
+    fun largeLetters() {
+        drawnMain().get().photograph("large_letters")
+    }
+
+    @Test
+    @Config(qualifiers = "ar-ldrtl-w411dp-h914dp-port-xxhdpi")
+    fun rightToLeft() {
+        drawnMain().get().photograph("right_to_left")
+    }
+}
