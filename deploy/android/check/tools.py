@@ -9,7 +9,7 @@ from pathlib import Path
 
 from train.errors import UserError
 
-JVM_FLAGS = ("-Xmx2g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+JVM_FLAGS = ("-Xmx2g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 OLDEST_JAVA = 17
 _KEY_FILE = ".made-from"
 

@@ -185,7 +185,7 @@ class TestGradleFiles:
         [
             ("gradle/libs.versions.toml", pins.KOTLIN, "2.1.0", "the check uses 2.2.0"),
             ("settings.gradle.kts", ":litert", ":tflite", "the check builds"),
-            ("app/build.gradle.kts", "minSdk", "minimumSdk", "minSdk = None"),
+            ("app/build.gradle.kts", "minSdk =", "minimumSdk =", "minSdk = None"),
             ("core/build.gradle.kts", "libs.", "libs.x.", "which .* does not have"),
             ("litert/build.gradle.kts", '":core"', '":executorch"', "depends on"),
         ],
@@ -310,13 +310,29 @@ class TestKotlin:
         ]
         libraries = Libraries(dict.fromkeys(pins.CLASS_PATHS, ()), {}, Path(), Path())
         calls: list[list[str]] = []
-        monkeypatch.setattr(kotlin, "run_tool", lambda words, _: calls.append(list(map(str, words))))
+
+        def compiler(words: list[str | Path], _: str) -> str:
+            calls.append(list(map(str, words)))
+            if broken in calls[-1]:
+                raise tools.ToolError("it does not compile", "compiled a\nerror\n")
+            return "".join(
+                f"compiled {calls[-1][k + 1]}\n" for k, w in enumerate(calls[-1]) if w == "-module-name"
+            )
+
+        broken = "nothing"
+        monkeypatch.setattr(kotlin, "run_tool", compiler)
         work = tmp_path / "work"
         assert kotlin.compile_units(chosen, libraries, work) == ["a", "b", "c"]
         assert "-Werror" in calls[-1] and calls[-1].count("--") == 2
         assert kotlin.compile_units(chosen, libraries, work) == []
         (sources["a"] / "A.kt").write_text("2")
         assert kotlin.compile_units(chosen, libraries, work) == ["a", "b"]
+        (sources["a"] / "A.kt").write_text("3")
+        broken = "b"
+        with pytest.raises(tools.ToolError):
+            kotlin.compile_units(chosen, libraries, work)
+        broken = "nothing"
+        assert kotlin.compile_units(chosen, libraries, work) == ["b"], "what compiled before the error stays"
 
 
 class TestRecordings:
