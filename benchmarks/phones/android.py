@@ -40,8 +40,8 @@ def measure_android(
         waiting: how long to wait for the app.
 
     Raises:
-        UserError: no phone, no program to measure with, a wrong one, a count out of range, or the phone went
-            away; rows that were finished before stay.
+        UserError: no phone, no program to measure with, a wrong one, a count out of range, the phone went away,
+            or nothing at all could be measured; rows that were finished before stay.
     """
     check_counts(config)
     artifacts = [artifact for artifact in model.artifacts if "android" in artifact["platforms"]]
@@ -84,6 +84,8 @@ def measure_android(
         "lowest and highest over the starts",
         left_out=[*session.left_out, *notes],
     )
+    if not session.keys:
+        raise UserError(f"nothing could be measured on {name}: {session.left_out[0]}")
 
 
 def _tools(config: BenchmarkConfig) -> dict[str, Tool]:

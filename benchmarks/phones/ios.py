@@ -56,7 +56,7 @@ def measure_ios(model: Model, config: BenchmarkConfig, results: Results, apple: 
 
     Raises:
         UserError: this is no Mac, coremltools is missing, there is nothing to measure, several iPhones are
-            connected, or the iPhone went away.
+            connected, the iPhone went away, or nothing at all could be measured.
     """
     if apple is None and sys.platform != "darwin":
         raise UserError(ELSEWHERE)
@@ -105,6 +105,8 @@ class _Measuring:
             "the model runs; ratios to the float package: of medians of a turn, median, lowest and highest",
             left_out=self.left_out,
         )
+        if not self.keys:
+            raise UserError(f"nothing could be measured on {place.key}: {self.left_out[0]}")
 
     def _inputs(self, artifact: dict[str, Any], unit: str, place: Place) -> dict[str, Any]:
         """Return what decides the figures of a row."""

@@ -55,6 +55,10 @@ def measure_programs(
             row["inputs_fed"] = fed
             row["starts"] = [start.record() for start in starts[file]]
             row["phone"] = _phone(states[file])
+            if status := row["phone"].get("worst_thermal_status"):
+                hot = f"the phone held itself back for heat (thermal status {status} of 6); let it cool and repeat"
+                row["notes"] = [*row.get("notes", []), hot]
+                print(f"{file}: {hot}", flush=True)
             session.put(artifact, tool, version, threads, row)
 
 

@@ -182,12 +182,13 @@ def test_a_phone_that_goes_away_in_the_middle(adb, model, both, results):
     assert f"{PHONE}/student_int8.tflite/benchmark_model/threads-4" in rows_of(results)
 
 
-def test_output_cut_off_by_a_disconnect_is_no_measurement(adb, model, runner, results):
+def test_output_cut_off_by_a_disconnect_is_no_measurement(adb, artifacts, runner, results):
     """An adb that ends well though its phone went away."""
-    adb.answer("executor_runner*student_xnnpack_int8", output("executor_runner_head"))
-    adb.answer("get-state", "offline\n")
+    mark = adb.folder / "gone"
+    adb.answer("executor_runner*student_xnnpack_int8", output("executor_runner_head"), first=f"touch {mark}")
+    adb.answer("get-state", "offline\n", first=f"[ -f {mark} ] || {{ echo device; exit 0; }}")
     with pytest.raises(PhoneGoneError, match="offline"):
-        measure_android(model, runner, results)
+        measure_android(open_model(artifacts.parent, artifacts, ("*xnnpack*",)), runner, results)
     assert not results.path.exists()
 
 
@@ -208,10 +209,27 @@ def test_unexpected_output_leaves_the_others_alone(adb, model, both, results):
 
 def test_a_runner_without_inputs(adb, model, runner, results):
     adb.answer("'executor_runner --model'", output("executor_runner_old_flags"), code=1)
-    measure_android(model, runner, results)
+    said = r"^nothing could be measured on Google-Pixel-8: .* failed: ERROR: unknown command line flag 'inputs'$"
+    with pytest.raises(UserError, match=said):
+        measure_android(model, runner, results)
     assert rows_of(results) == {}
-    left_out = results.content["notes"]["latency on Google-Pixel-8"]["left_out"]
-    assert "executor_runner failed: ERROR: unknown command line flag 'inputs'" in left_out[0]
+    assert len(results.content["notes"]["latency on Google-Pixel-8"]["left_out"]) == 3 + 2
+
+
+def test_a_row_that_fails_when_measured_again_is_dropped(adb, model, runner, results):
+    measure_android(model, runner, results)
+    assert len(rows_of(results)) == 2
+    adb.answer("executor_runner*student_xnnpack_int8", "Bus error\n")
+    measure_android(model, dataclasses.replace(runner, again=True), results)
+    assert list(rows_of(results)) == [f"{PHONE}/student_xnnpack_fp32.pte/executor_runner/threads-1"]
+
+
+def test_a_hot_phone_is_noted(adb, model, runner, results):
+    adb.answer("'dumpsys thermalservice'", output("thermal").replace("Status: 0", "Status: 2"))
+    measure_android(model, runner, results)
+    for row in rows_of(results).values():
+        assert row["phone"]["worst_thermal_status"] == 2
+        assert "thermal status 2 of 6" in row["notes"][0]
 
 
 def test_nothing_to_measure_with(adb, model, small, results):

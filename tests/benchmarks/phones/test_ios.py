@@ -185,6 +185,15 @@ def test_a_unit_that_does_not_take_a_package(model, config, results):
     ]
 
 
+def test_a_library_that_runs_nothing(model, config, results):
+    library = Library()
+    library.failing = {(f"student_{name}.mlpackage", unit) for name in ("fp16", "int8") for unit in COMPUTE_UNITS}
+    with pytest.raises(
+        UserError, match=r"^nothing could be measured on mac/Apple-M3-Pro: student_fp16.* no such unit$"
+    ):
+        measure_ios(model, config, results, library.apple())
+
+
 def test_an_iphone_that_goes_away(model, config, results):
     library = Library(Device("One", "A-1"))
     library.gone_after = 10
