@@ -10,6 +10,8 @@ final class BenchmarkRunner {
     private(set) var report: BenchmarkReport?
     /// What is being measured; nil: nothing.
     private(set) var current: String?
+    /// The finished report as JSON.
+    private(set) var exported: Data?
     /// What went wrong with the report itself.
     private(set) var sentence: String?
     private var task: Task<Void, Never>?
@@ -20,6 +22,8 @@ final class BenchmarkRunner {
     func start(_ artifacts: [Manifest.Artifact], on units: [ComputeUnits], of manifest: Manifest, in folder: URL) {
         guard task == nil else { return }
         current = ""
+        exported = nil
+        sentence = nil
         task = Task {
             var report = BenchmarkReport(
                 device: DeviceInfo.device, app: DeviceInfo.app, modelHashes: manifest.model.sha256)
@@ -31,6 +35,7 @@ final class BenchmarkRunner {
                     self.report = report
                 }
             }
+            export(report)
             current = nil
             task = nil
         }
@@ -41,13 +46,11 @@ final class BenchmarkRunner {
         task?.cancel()
     }
 
-    /// Returns the report as JSON; what goes wrong is in `sentence`.
-    func json() -> Data? {
+    private func export(_ report: BenchmarkReport) {
         do {
-            return try report?.json()
+            exported = try report.json()
         } catch {
             sentence = TinyGANError.notSaved(reason: error.localizedDescription).sentence
-            return nil
         }
     }
 
@@ -61,7 +64,10 @@ final class BenchmarkRunner {
         do {
             let generator = try ImageGenerator(
                 manifest: manifest, artifact: artifact, folder: folder, units: unit)
-            report.rows.append(try await Benchmark.measure(generator))
+            let row = try await Benchmark.measure(generator)
+            // Afterwards, so that the first image was the first; what draws something else counts for nothing.
+            try await generator.checkGolden(remembering: PassedChecks(file: Studio.checksFile))
+            report.rows.append(row)
             await generator.release()
         } catch is CancellationError {
             return

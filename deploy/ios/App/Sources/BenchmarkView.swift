@@ -38,7 +38,7 @@ struct BenchmarkView: View {
                         RowSection(row: report.rows[index])
                     }
                     FailureSection(failures: report.errors)
-                    if !runner.isRunning, let json = runner.json() {
+                    if let json = runner.exported {
                         ShareLink(item: ReportFile(json: json), preview: SharePreview("tinygan-benchmark.json"))
                     }
                 }
