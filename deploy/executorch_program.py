@@ -137,15 +137,15 @@ def read_contents(source: Path | bytes) -> Contents:
     )
 
 
-def load_program(path: Path, threads: int | None = None) -> Callable[..., np.ndarray]:
-    """Load a .pte file of batch 1 into ExecuTorch's own runtime.
+def prepare_program(path: Path, threads: int | None = None) -> Callable[[], Callable[..., np.ndarray]]:
+    """Check a .pte file of batch 1 and get ExecuTorch's own runtime ready for it.
 
     Args:
         path: of the file.
         threads: of the runtime's thread pool, which all programs of this process share; None: as it is.
 
     Returns:
-        Inputs, each an array float32 [1, …] → the program's first output.
+        What loads it, to be timed; that gives a function from inputs, each float32 [1, …], to the first output.
 
     Raises:
         UserError: no such file, no executorch, or its runtime lacks a backend that the file needs.
@@ -162,13 +162,28 @@ def load_program(path: Path, threads: int | None = None) -> Callable[..., np.nda
                 )
         if threads is not None:
             runtime.native._unsafe_reset_threadpool(threads)
+
+    def load() -> Callable[..., np.ndarray]:
         program = runtime.load(path)
         method = program.load_method("forward")
 
-    def run(*inputs: np.ndarray) -> np.ndarray:
-        return method.execute([torch.from_numpy(np.ascontiguousarray(x)) for x in inputs])[0].numpy()
+        def run(*inputs: np.ndarray) -> np.ndarray:
+            return method.execute([torch.from_numpy(np.ascontiguousarray(x)) for x in inputs])[0].numpy()
 
-    return run
+        return run
+
+    return load
+
+
+def load_program(path: Path, threads: int | None = None) -> Callable[..., np.ndarray]:
+    """Load a .pte file of batch 1 into ExecuTorch's own runtime; see `prepare_program`.
+
+    Returns:
+        Inputs, each an array float32 [1, …] → the program's first output.
+    """
+    load = prepare_program(path, threads)
+    with _without_chatter():
+        return load()
 
 
 def run_program(path: Path, *inputs: torch.Tensor) -> np.ndarray:

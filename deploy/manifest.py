@@ -1,10 +1,13 @@
 """The manifest: all that an app or a benchmark knows about a model and its artifacts."""
 
+import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import importlib.metadata
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from train.noise import SAMPLER, TRUNCATION_BOUND
 from train.teacher import file_hash
 
 MANIFEST_FILE = "manifest.json"
+LOCK_FILE = ".manifest.lock"
 FORMAT = "tinygan-edge-manifest-1"
 PIXEL_RULE = "byte = trunc(clamp(127.5 v + 128, 0, 255)), NaN -> 0"
 
@@ -84,6 +88,8 @@ class Entry:
 class Manifest:
     """`manifest.json` of one model; it is written after every change.
 
+    Two exports may write into one folder at the same time: each change is made to what is on disk then.
+
     Args:
         folder: of the artifacts.
         head: everything but the artifacts.
@@ -95,10 +101,9 @@ class Manifest:
 
     def put(self, entry: Entry) -> None:
         """Add an artifact, in place of one of the same file name."""
-        self.drop(entry.file, write=False)
-        self.artifacts.append(json.loads(json.dumps(dataclasses.asdict(entry))))
-        self.artifacts.sort(key=lambda artifact: artifact["file"])
-        self.write()
+        added = json.loads(json.dumps(dataclasses.asdict(entry)))
+        with self._changing(entry.file):
+            self.artifacts = sorted([*self.artifacts, added], key=lambda artifact: artifact["file"])
 
     def keeps(self, file: str, options: dict[str, str], tools: dict[str, str]) -> bool:
         """Return whether an artifact is there unchanged, from these options and tools."""
@@ -107,15 +112,31 @@ class Manifest:
                 return content_hash(self.folder / file) == entry["sha256"]
         return False
 
-    def drop(self, file: str, *, write: bool = True) -> None:
+    def drop(self, file: str) -> None:
         """Forget an artifact."""
-        self.artifacts = [artifact for artifact in self.artifacts if artifact["file"] != file]
-        if write:
+        with self._changing(file):
+            pass
+
+    @contextlib.contextmanager
+    def _changing(self, file: str) -> Iterator[None]:
+        """Take what is on disk without `file`, and write the result of the context."""
+        with locked(self.folder):
+            stored = read_manifest(self.folder)["artifacts"]
+            self.artifacts = [artifact for artifact in stored if artifact["file"] != file]
+            yield
             self.write()
 
     def write(self) -> None:
         """Write the file."""
         write_json(self.folder / MANIFEST_FILE, {**self.head, "artifacts": self.artifacts})
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other exports from changing a folder's manifest inside the context."""
+    with (folder / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+        yield
 
 
 def describe(
@@ -176,22 +197,28 @@ def open_manifest(folder: Path, source: ExportSource, golden: Golden) -> Manifes
 
     Artifacts of other weights are deleted with their entries.
     """
-    golden.save(folder / GOLDEN_FILE)
-    first_images = golden.save_first_images(folder)
-    manifest = Manifest(folder, describe(source, golden, folder / GOLDEN_FILE, first_images))
+    with locked(folder):
+        golden.save(folder / GOLDEN_FILE)
+        first_images = golden.save_first_images(folder)
+        manifest = Manifest(folder, describe(source, golden, folder / GOLDEN_FILE, first_images))
+        for artifact in _stored_artifacts(folder):
+            if artifact["student_sha256"] != source.files.get(artifact["student"]):
+                remove(folder / artifact["file"])
+            elif (folder / artifact["file"]).exists():
+                manifest.artifacts.append(artifact)
+        manifest.write()
+    return manifest
+
+
+def _stored_artifacts(folder: Path) -> list[dict[str, Any]]:
+    """Return the entries of a folder's manifest; none, said aloud, where it cannot be read."""
     if not (folder / MANIFEST_FILE).is_file():
-        return manifest
+        return []
     try:
-        stored = read_manifest(folder)
+        return read_manifest(folder)["artifacts"]
     except UserError as error:
         print(f"a new manifest is begun: {error}", flush=True)
-        return manifest
-    for artifact in stored["artifacts"]:
-        if artifact["student_sha256"] != source.files.get(artifact["student"]):
-            remove(folder / artifact["file"])
-        elif (folder / artifact["file"]).exists():
-            manifest.artifacts.append(artifact)
-    return manifest
+        return []
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -59,7 +59,6 @@ def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path, *,
     folder.mkdir(parents=True, exist_ok=True)
     golden = make_golden(source)
     manifest = open_manifest(folder, source, golden)
-    manifest.write()
     failures = []
     for artifact in artifacts:
         tools = versions(*artifact.packages)

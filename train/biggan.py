@@ -188,6 +188,15 @@ def load_biggan(weights: Path, config_file: Path, truncation: float) -> BigGAN:
     state = load_torch_file(weights, "BigGAN weights file")
     check_state_dict(state, model, weights)
     model.load_state_dict(state)
+    return _for_inference(model, truncation)
+
+
+def weightless_biggan_deep_128() -> BigGAN:
+    """Return the published architecture on the meta device, as `load_biggan` would: for counting what it costs."""
+    return _for_inference(BigGAN(BigGANConfig()).to("meta"), 1.0)
+
+
+def _for_inference(model: BigGAN, truncation: float) -> BigGAN:
     model.eval()
     _fold_spectral_norms(model)
     _fix_truncation(model, truncation)
@@ -220,6 +229,6 @@ def _fix_truncation(model: BigGAN, truncation: float) -> None:
 
 def _cut_rgb(model: BigGAN) -> None:
     full = model.generator.conv_to_rgb
-    cut = nn.Conv2d(full.in_channels, 3, 3, padding=1)
+    cut = nn.Conv2d(full.in_channels, 3, 3, padding=1, device=full.weight.device)
     cut.load_state_dict({name: tensor[:3] for name, tensor in full.state_dict().items()})
     model.generator.conv_to_rgb = cut.eval()

@@ -26,6 +26,8 @@ class Teacher(Protocol):
     num_classes: int
     truncation: float
     """The truncation that its latents are drawn with."""
+    parameters: int
+    """How many it has."""
 
     def __call__(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """z float32 [N, z_dim], truncation included, and y int64 [N] → images [N, 3, H, W] in [-1, 1]."""
@@ -48,6 +50,7 @@ class BigGANTeacher:
         self.image_size = self._model.config.output_dim
         self.z_dim = self._model.config.z_dim
         self.num_classes = self._model.config.num_classes
+        self.parameters = sum(parameter.numel() for parameter in self._model.parameters())
 
     @torch.no_grad()
     def __call__(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -71,6 +74,7 @@ class SnapshotTeacher:
         self.image_size = info.generator.image_size
         self.z_dim = info.generator.z_dim
         self.num_classes = info.generator.num_classes
+        self.parameters = sum(parameter.numel() for parameter in self._generator.parameters())
 
     @torch.no_grad()
     def __call__(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

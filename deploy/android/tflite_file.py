@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,8 +151,8 @@ def check_structure(file: TfliteFile, precision: Precision) -> None:
                 raise UserError(f"the weight of {where} is not float16")
 
 
-def load_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -> Runner:
-    """Load a file into ai-edge-litert.
+def prepare_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -> Callable[[], Runner]:
+    """Check a file and get ai-edge-litert ready for it.
 
     Args:
         path: of the file.
@@ -160,10 +160,11 @@ def load_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -> R
         threads: for the kernels that use several.
 
     Returns:
-        A function of the file's inputs in order, each float32 [1, length], to its image, float32 [1, 3, H, W].
+        What loads it, to be timed; that gives a function of the file's inputs in order, each float32 [1, length],
+        to its image, float32 [1, 3, H, W].
 
     Raises:
-        UserError: ai-edge-litert is not installed, or it refuses the file.
+        UserError: ai-edge-litert is not installed, or (when it loads) it refuses the file.
     """
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -175,20 +176,31 @@ def load_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -> R
         "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         "reference": OpResolverType.BUILTIN_REF,
     }[kernels]
-    try:
-        with quiet():
+
+    def load() -> Runner:
+        try:
             interpreter = Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=resolver)
             interpreter.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        raise UserError(f"ai-edge-litert refuses {path} ({str(error).splitlines()[0]}); export it again") from None
-    runner = interpreter.get_signature_runner()
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"ai-edge-litert refuses {path} ({reason}); export it again") from None
+        runner = interpreter.get_signature_runner()
 
-    def run(*inputs: np.ndarray) -> np.ndarray:
-        # The interpreter's own memory is used again by the next call.
-        image = runner(**dict(zip(names, inputs, strict=True)))[OUTPUT]
-        return np.ascontiguousarray(image.transpose(0, 3, 1, 2))
+        def run(*inputs: np.ndarray) -> np.ndarray:
+            # The interpreter's own memory is used again by the next call.
+            image = runner(**dict(zip(names, inputs, strict=True)))[OUTPUT]
+            return np.ascontiguousarray(image.transpose(0, 3, 1, 2))
 
-    return run
+        return run
+
+    return load
+
+
+def load_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -> Runner:
+    """Load a file into ai-edge-litert, as `prepare_tflite` says."""
+    load = prepare_tflite(path, kernels, threads)
+    with quiet():
+        return load()
 
 
 def run_tflite(

@@ -10,7 +10,7 @@ import pytest
 from deploy.golden import make_golden
 from deploy.manifest import read_manifest
 from deploy.parity import ParityError, measure
-from deploy.pipeline import export
+from deploy.pipeline import Built, export
 from deploy.source import open_source
 from deploy.verify import main as verify_main
 from deploy.verify import verify
@@ -29,7 +29,7 @@ def folder(tmp_path) -> Path:
 
 def left(folder: Path) -> set[str]:
     golden_files = {"golden.npz", "golden_float.rgb", "golden_int8.rgb"}
-    return {path.name for path in folder.iterdir()} - {"manifest.json"} - golden_files
+    return {path.name for path in folder.iterdir()} - {"manifest.json", ".manifest.lock"} - golden_files
 
 
 def test_a_right_artifact_is_kept_with_everything_that_is_known(source, folder, plain_artifact, capsys):
@@ -87,6 +87,19 @@ def test_what_is_there_is_kept_until_something_changes(source, folder, plain_art
     export([plain_artifact(options={"author": "me"})], source, folder)
     assert "identical" in capsys.readouterr().out
     assert (folder / "a.txt").read_text() == "1.0"
+
+
+def test_two_exports_can_share_a_folder(source, folder, plain_artifact):
+    """The first one is in the middle of its artifact when the second one comes and goes."""
+
+    def build(path: Path) -> Built:
+        path.write_text("1.0")
+        assert export([plain_artifact("b.txt")], source, folder) == []
+        return Built()
+
+    assert export([plain_artifact("a.txt", build=build)], source, folder) == []
+    assert [entry["file"] for entry in read_manifest(folder)["artifacts"]] == ["a.txt", "b.txt"]
+    assert verify(folder) == []
 
 
 def test_artifacts_of_other_weights_are_deleted(source, folder, plain_artifact):
