@@ -1,0 +1,204 @@
+"""Latency on this machine: the artifacts in their own runtimes, between the float student's forms in torch."""
+
+import dataclasses
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from benchmarks.latency import Samples, interleave, ratio, statistics
+from benchmarks.model import Model
+from benchmarks.results import Results, this_machine
+from benchmarks.settings import BenchmarkConfig
+from benchmarks.torch_forms import AuthorsOrder
+from benchmarks.worker import Kind, Worker
+from deploy.executorch_program import Lowered
+from deploy.xnnpack import lower_xnnpack
+from train.checkpoint import load_snapshot, write_atomically
+from train.errors import UserError
+from train.run import STUDENT_FILE
+from train.teacher import file_hash
+
+AUTHORS_FILE = "authors_xnnpack_fp32.pte"
+DEPLOY_FP32 = "student_xnnpack_fp32.pte"
+REFERENCES = {"deploy form": DEPLOY_FP32, "authors' order": AUTHORS_FILE}
+"""What latencies are compared with: both float programs of XNNPACK, at the same number of threads."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """Something that draws an image."""
+
+    name: str
+    kind: Kind
+    path: Path
+    labels: dict[str, str]
+    """runtime, backend, precision."""
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Candidates that are timed together, because ratios are of one run."""
+
+    threads: int
+    candidates: dict[str, Candidate]
+    """By the key of their row."""
+    inputs: dict[str, dict[str, Any]]
+    """What decides their figures."""
+
+
+def measure_host(model: Model, config: BenchmarkConfig, results: Results) -> None:
+    """Time every candidate with every number of threads; a group that results.json has already is kept."""
+    candidates, notes = find_candidates(model, config)
+    groups = [
+        _group(candidates, threads, config) for threads in config.threads or sorted({1, os.cpu_count() or 1})
+    ]
+    for group in groups:
+        if not config.again and all(results.kept("latency", key, group.inputs[key]) for key in group.candidates):
+            print(f"latency with {_threads(group.threads)}: measured already", flush=True)
+        else:
+            notes += _measure_together(model, config, results, group)
+    results.keep_only("latency", "host/", [key for group in groups for key in group.candidates])
+    results.say(
+        "latency on this machine",
+        device=this_machine(),
+        protocol=f"{config.rounds} rounds over all candidates in changing order, each {config.warmup} untimed and "
+        f"{config.iterations} timed runs of one image in a process of its own; percentiles over all timed runs; "
+        "ratios of medians within a round: median, lowest and highest; calls from Python, what the bindings cost "
+        "included; memory: growth of the process from before the load to its peak",
+        left_out=notes,
+    )
+
+
+def _group(candidates: list[Candidate], threads: int, config: BenchmarkConfig) -> Group:
+    keyed = {f"host/{candidate.name}/threads-{threads}": candidate for candidate in candidates}
+    inputs = {key: _inputs(candidate, threads, config) for key, candidate in keyed.items()}
+    return Group(threads, keyed, inputs)
+
+
+def find_candidates(model: Model, config: BenchmarkConfig) -> tuple[list[Candidate], list[str]]:
+    """Return what can be timed here, and a sentence for each artifact that cannot."""
+    candidates, notes = [], []
+    for artifact in model.artifacts:
+        if reason := model.runs_here(artifact):
+            notes.append(reason)
+            continue
+        kind: Kind = "tflite" if artifact["runtime"] == "tflite" else "program"
+        labels = {name: artifact[name] for name in ("runtime", "backend", "precision")}
+        path = model.folder / artifact["file"]
+        candidates.append(Candidate(artifact["file"], kind, path, labels, artifact["sha256"]))
+    if model.one_class:
+        notes.append("the float student in torch was not timed beside the form of one class: it draws all classes")
+        return candidates, notes
+    snapshot = model.run / STUDENT_FILE
+    if not snapshot.is_file() or file_hash(snapshot) != model.manifest["model"]["sha256"]["float"]:
+        notes.append(f"the float student in torch was not timed: {snapshot} is not the one that was exported")
+        return candidates, notes
+    authors = authors_program(snapshot, config.folder / "cache" / AUTHORS_FILE)
+    labels = {"runtime": "executorch", "backend": "xnnpack", "precision": "fp32"}
+    candidates.append(Candidate(AUTHORS_FILE, "program", authors, labels, file_hash(authors)))
+    forms: dict[str, Kind] = {"torch eager": "eager", "torch eager, authors' order": "eager-authors"}
+    if config.compiled:
+        forms["torch.compile"] = "compiled"
+    for name, kind in forms.items():
+        labels = {"runtime": "torch", "backend": "compile" if kind == "compiled" else "eager", "precision": "fp32"}
+        candidates.append(Candidate(name, kind, snapshot, labels, file_hash(snapshot)))
+    return candidates, notes
+
+
+def authors_program(snapshot: Path, path: Path) -> Path:
+    """Return a program of the float student in the authors' order of operations; it is made once per student."""
+    student, _ = load_snapshot(snapshot)
+    mark = path.with_suffix(".source")
+    made_of = f"{file_hash(snapshot)} executorch {importlib.metadata.version('executorch')}"
+    if path.is_file() and mark.is_file() and mark.read_text() == made_of:
+        return path
+    config = student.config
+    inputs = torch.zeros(1, config.z_dim), torch.zeros(1, config.num_classes)
+    print("making the float program in the authors' order of operations, to compare with", flush=True)
+    lowered: Lowered = lower_xnnpack(AuthorsOrder(student), inputs)
+    mark.unlink(missing_ok=True)
+    write_atomically(path, lambda temporary: temporary.write_bytes(lowered.buffer))
+    write_atomically(mark, lambda temporary: temporary.write_text(made_of))
+    return path
+
+
+def _measure_together(model: Model, config: BenchmarkConfig, results: Results, group: Group) -> list[str]:
+    """Time a group and store its rows; return a sentence for each candidate that could not be loaded."""
+    z, y = model.latents(config.seed, 1)
+    example, notes = model.inputs(z[0], int(y[0])), []
+    workers: dict[str, Worker] = {}
+    loads: dict[str, dict[str, float]] = {}
+    try:
+        for key, candidate in group.candidates.items():
+            workers[key] = Worker(candidate.kind, candidate.path, group.threads, example)
+        for key in tqdm(list(workers), desc=f"loading, {_threads(group.threads)}", leave=False):
+            try:
+                workers[key].ready()
+                loads[key] = workers[key].load()
+            except UserError as error:
+                notes.append(f"{key} was not timed: {error}")
+                workers.pop(key).close()
+        visits = config.rounds * len(workers)
+        with tqdm(total=visits, desc=f"timing, {_threads(group.threads)}", leave=False) as bar:
+            samples = interleave(
+                workers,
+                rounds=config.rounds,
+                warmup=config.warmup,
+                iterations=config.iterations,
+                tick=bar.update,
+            )
+        for key, worker in workers.items():
+            figures = {
+                "name": group.candidates[key].name,
+                **group.candidates[key].labels,
+                "threads": group.threads,
+                **{name: round(value, 3) for name, value in loads[key].items()},
+                "latency_ms": statistics(samples[key]),
+                "ratios": _ratios(samples, key, group.threads),
+                "peak_memory_bytes": worker.peak_memory_bytes(),
+            }
+            kept = {name: value for name, value in figures.items() if value is not None}
+            results.put("latency", key, group.inputs[key], kept)
+            print(_line(kept), flush=True)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    return notes
+
+
+def _ratios(samples: dict[str, Samples], key: str, threads: int) -> dict[str, dict[str, float]]:
+    references = {name: f"host/{file}/threads-{threads}" for name, file in REFERENCES.items()}
+    return {name: ratio(samples[key], samples[other]) for name, other in references.items() if other in samples}
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
+def _line(row: dict[str, Any]) -> str:
+    times = row["latency_ms"]
+    ratios = ", ".join(f"{value['median']:.2f} of {name}" for name, value in row["ratios"].items())
+    return (
+        f"{row['name']:<32} {row['threads']} thr  p50 {times['p50']:8.3f} ms  p90 {times['p90']:8.3f} ms  {ratios}"
+    )
+
+
+def _inputs(candidate: Candidate, threads: int, config: BenchmarkConfig) -> dict[str, Any]:
+    packages = {"program": "executorch", "tflite": "ai-edge-litert"}
+    return {
+        "sha256": candidate.sha256,
+        "threads": threads,
+        "device": this_machine(),
+        "rounds": config.rounds,
+        "warmup": config.warmup,
+        "iterations": config.iterations,
+        "tools": {
+            package: importlib.metadata.version(package)
+            for package in ("torch", packages.get(candidate.kind, "torch"))
+        },
+    }

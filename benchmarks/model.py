@@ -1,0 +1,127 @@
+"""The model under test: what the manifest and the run folder say about it."""
+
+import dataclasses
+import fnmatch
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deploy.manifest import content_hash, read_manifest
+from deploy.runners import runner_of
+from train.errors import UserError, did_you_mean
+from train.noise import consecutive_seeds, truncated_normal
+from train.run import CONFIG_FILE
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A run folder with its artifacts."""
+
+    run: Path
+    folder: Path
+    """Of the artifacts."""
+    manifest: dict[str, Any]
+    artifacts: tuple[dict[str, Any], ...]
+    """The manifest's entries that were asked for; their files are those that the manifest states."""
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the results say about the model."""
+        described = self.manifest["model"]
+        kept = (
+            "architecture",
+            "channels",
+            "image_size",
+            "z_dim",
+            "num_classes",
+            "class",
+            "trained_from",
+            "sha256",
+        )
+        return {name: described[name] for name in kept} | {"trained_classes": len(described["classes"])}
+
+    @property
+    def truncation(self) -> float:
+        """That the student was trained at."""
+        return self.manifest["sampler"]["truncation"]
+
+    @property
+    def classes(self) -> dict[int, str]:
+        """Index → name of the classes that it draws."""
+        named = {int(index): name for index, name in self.manifest["model"]["classes"].items()}
+        only = self.manifest["model"]["class"]
+        return named if only is None else {only: named[only]}
+
+    @property
+    def one_class(self) -> bool:
+        """Whether z is the only input."""
+        return self.manifest["model"]["class"] is not None
+
+    def latents(self, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return z float32 [N, z_dim] of consecutive seeds, and y int64 [N], the classes in turn."""
+        z = truncated_normal(consecutive_seeds(seed, count), self.manifest["model"]["z_dim"], self.truncation)
+        return z, np.array(sorted(self.classes))[np.arange(count) % len(self.classes)]
+
+    def inputs(self, z: np.ndarray, y: int) -> tuple[np.ndarray, ...]:
+        """Return the inputs of one image, each float32 [1, length], for z float32 [z_dim]."""
+        if self.one_class:
+            return (z[None],)
+        weights = np.zeros((1, self.manifest["model"]["num_classes"]), np.float32)
+        weights[0, y] = 1
+        return z[None], weights
+
+    def runs_here(self, artifact: dict[str, Any]) -> str | None:
+        """Return None where the artifact's own runtime is on this machine, else a sentence that says why not."""
+        if artifact["runtime"] == "coreml" or artifact["backend"] == "coreml":
+            return f"{artifact['file']} was neither timed nor scored: Core ML needs a Mac or an iPhone"
+        name, load = runner_of(artifact["runtime"], artifact["backend"])
+        return None if load else f"{artifact['file']} was neither timed nor scored: {name}"
+
+    def setting(self, *names: str) -> Any:
+        """Return a setting of the run, such as ("data", "teacher"); None where the run has no config.json."""
+        path = self.run / CONFIG_FILE
+        if not path.is_file():
+            return None
+        try:
+            value: Any = json.loads(path.read_text())["settings"]
+            for name in names:
+                value = value[name]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} was not written by this version of train/main.py ({error!r})") from None
+        return value
+
+
+def open_model(run: Path, folder: Path, only: tuple[str, ...] = ()) -> Model:
+    """Read the manifest and check the files that it names.
+
+    Args:
+        run: folder of the run.
+        folder: of the artifacts.
+        only: patterns of file names; none for all.
+
+    Raises:
+        UserError: no artifacts, one is missing or is not what the manifest states, or a pattern matches none.
+    """
+    manifest = read_manifest(folder)
+    names = [artifact["file"] for artifact in manifest["artifacts"]]
+    if not names:
+        raise UserError(f"{folder} has no artifacts; export with: python deploy/android/export.py --run {run}")
+    for pattern in only:
+        if not fnmatch.filter(names, pattern):
+            known = f"{did_you_mean(pattern, names)}; there are {', '.join(names)}"
+            raise UserError(f"--only {pattern} matches no artifact{known}")
+    chosen = [
+        artifact
+        for artifact in manifest["artifacts"]
+        if not only or any(fnmatch.fnmatchcase(artifact["file"], pattern) for pattern in only)
+    ]
+    for artifact in chosen:
+        path = folder / artifact["file"]
+        if not path.exists():
+            raise UserError(f"{path} is in the manifest and not there; export again")
+        if (found := content_hash(path)) != artifact["sha256"]:
+            stated = f"{artifact['sha256'][:16]}… of the manifest"
+            raise UserError(f"{path} has the SHA-256 {found[:16]}…, not {stated}; export again")
+    return Model(run, folder, manifest, tuple(chosen))

@@ -1,0 +1,75 @@
+"""The report's two plots: quality against latency, and quality against multiply-accumulates."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from train.errors import UserError
+
+# The first of these that was measured is the quality that is plotted.
+_PREFERRED = ("fid", "l1_to_teacher", "psnr_to_float", "recognised")
+
+
+def quality_metric(results: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the key and the title of the metric to plot; None where no quality was measured."""
+    columns = results["notes"].get("quality", {}).get("columns", {})
+    for wanted in _PREFERRED:
+        for key, column in columns.items():
+            if key.startswith(wanted) and any(key in row for row in results["quality"]):
+                return key, column["title"]
+    return None
+
+
+def plots(results: dict[str, Any]) -> dict[str, bytes]:
+    """Return title → PNG of each plot that there are figures for.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    metric = quality_metric(results)
+    if metric is None:
+        return {}
+    key, title = metric
+    quality = {row["name"]: row[key] for row in results["quality"] if key in row}
+    found = {}
+    latency = [
+        (row["latency_ms"]["p50"], quality[row["name"]], f"{row['name']}, {row['threads']} thr")
+        for row in results["latency"]
+        if row["key"].startswith("host/") and row["name"] in quality
+    ]
+    if latency:
+        found["Quality against latency"] = _scatter(latency, "p50 on this machine, ms", title, logarithmic=False)
+    cost = [
+        (row["multiply_accumulates"], quality[name], row["name"])
+        for row in results["cost"]
+        if (name := _QUALITY_OF_COST.get(row["key"])) in quality
+    ]
+    if cost:
+        found["Quality against multiply-accumulates"] = _scatter(
+            cost, "multiply-accumulates of one image", title, logarithmic=True
+        )
+    return found
+
+
+_QUALITY_OF_COST = {"teacher": "teacher", "student": "float", "int8": "int8"}
+"""Row of the costs → model of the quality."""
+
+
+def _scatter(points: Sequence[tuple[float, float, str]], x: str, y: str, *, logarithmic: bool) -> bytes:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError("matplotlib is not installed; pip install 'tinygan-edge[benchmarks]'") from None
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for index, (across, up, label) in enumerate(points):
+        axes.plot([across], [up], "osD^v<>pX"[index % 9], label=label)
+    if logarithmic:
+        axes.set_xscale("log")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(visible=True, alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize=7)
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=110)
+    return image.getvalue()

@@ -1,0 +1,59 @@
+"""report.md and report.html, made from results.json and the pictures beside it."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plots import plots
+from benchmarks.results import read_results
+from benchmarks.tables import tables
+from train.checkpoint import write_atomically
+from train.errors import UserError
+
+_TEMPLATE = Path(__file__).parent / "assets" / "report.html.j2"
+PICTURES = {
+    "comparison.png": "Teacher, float student and int8 student, one under the other, of the same latents",
+    "worst_classes.png": "The ten classes with the highest intra-FID",
+}
+
+
+def write_report(results_file: Path, folder: Path) -> Path:
+    """Write report.md and the self-contained report.html.
+
+    Args:
+        results_file: results.json.
+        folder: where they go, and where the pictures are.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        UserError: the results are damaged, or jinja2 or matplotlib is not installed.
+    """
+    results = read_results(results_file)
+    found = tables(results)
+    pictures = {
+        title: (folder / file).read_bytes() for file, title in PICTURES.items() if (folder / file).is_file()
+    }
+    pictures |= plots(results)
+    text = "\n".join([f"# {_title(results)}\n", *(f"## {table.title}\n\n{table.markdown()}" for table in found)])
+    write_atomically(folder / "report.md", lambda temporary: temporary.write_text(text))
+    encoded = {title: base64.b64encode(image).decode() for title, image in pictures.items()}
+    page = _template().render(title=_title(results), model=results["model"], tables=found, pictures=encoded)
+    path = folder / "report.html"
+    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    return path
+
+
+def _title(results: dict[str, Any]) -> str:
+    model = results["model"]
+    student = f"TinyGAN-{model['architecture']}, {model['channels']} channels, {model['image_size']} px"
+    return f"{student}: cost, latency, quality"
+
+
+def _template() -> Any:
+    try:
+        import jinja2
+    except ImportError:
+        raise UserError("jinja2 is not installed; pip install 'tinygan-edge[benchmarks]'") from None
+    return jinja2.Template(_TEMPLATE.read_text(encoding="utf-8"), autoescape=True)

@@ -1,0 +1,61 @@
+"""What the compressed model costs, how fast it is and what it still can do: `python benchmarks/run_device.py`.
+
+Writes results.json, from which report.md, report.html and the README's tables are made.
+"""
+
+from benchmarks.changes import print_changes
+from benchmarks.model import open_model
+from benchmarks.report import write_report
+from benchmarks.results import RESULTS_FILE, Results
+from benchmarks.settings import BenchmarkConfig
+from train.cli import parse, run_script
+from train.errors import UserError
+
+
+def main(arguments: list[str]) -> None:
+    """Measure what is asked for and not measured yet, and write the report."""
+    config = parse(BenchmarkConfig, arguments, __doc__ or "")
+    path = config.folder / RESULTS_FILE
+    if config.compare is not None:
+        print_changes(path, config.compare)
+        return
+    model = open_model(config.run, config.artifacts_folder, config.only)
+    results = Results(path, model.description)
+    if config.target == "android":
+        from benchmarks.phones.android import measure_android
+
+        measure_android(model, config, results)
+    elif config.target == "ios":
+        from benchmarks.phones.ios import measure_ios
+
+        measure_ios(model, config, results)
+    elif config.profile:
+        from benchmarks.operators import profile_artifacts
+
+        profile_artifacts(model, config)
+        return
+    else:
+        _measure_here(model, config, results)
+    report = write_report(path, config.folder)
+    print(f"report: {report}")
+
+
+def _measure_here(model, config: BenchmarkConfig, results: Results) -> None:
+    if unknown := set(config.parts) - {"cost", "latency", "quality"}:
+        raise UserError(f"--parts {sorted(unknown)[0]} is unknown; there are cost, latency, quality")
+    if "cost" in config.parts:
+        from benchmarks.costs import measure_costs
+
+        measure_costs(model, config, results)
+    if "latency" in config.parts:
+        from benchmarks.host import measure_host
+
+        measure_host(model, config, results)
+    if "quality" in config.parts:
+        from benchmarks.scoring import measure_quality
+
+        measure_quality(model, config, results)
+
+
+if __name__ == "__main__":
+    run_script(main)

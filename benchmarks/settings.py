@@ -1,0 +1,86 @@
+"""What run_device.py can be told."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+Part = Literal["cost", "latency", "quality"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What to measure, of which run, and where."""
+
+    run: Path = Path("runs/digits")
+    """Run folder; its artifacts folder has what the exports left."""
+    artifacts: Path | None = None
+    """Folder with a manifest.json; <run>/artifacts by default."""
+    out: Path | None = None
+    """Where results.json, report.md and report.html go; <run>/benchmark by default."""
+    target: Literal["host", "android", "ios"] = "host"
+    """host: the runtimes of this machine; android: a phone over adb; ios: an iPhone at a Mac."""
+    parts: tuple[Part, ...] = ("cost", "latency", "quality")
+    """What to measure; phones measure latency only."""
+    only: tuple[str, ...] = ()
+    """Artifacts to time and score: patterns of file names, such as *_int8.*; all by default."""
+    again: bool = False
+    """Measure again what results.json has already."""
+    compare: Path | None = None
+    """Measure nothing: print what is better or worse than in this other results.json."""
+
+    threads: tuple[int, ...] = ()
+    """Thread counts; by default 1 and the number of cores of the machine or phone."""
+    rounds: int = 20
+    """Visits to each candidate, in turns."""
+    warmup: int = 2
+    """Untimed runs at each visit."""
+    iterations: int = 10
+    """Timed runs at each visit."""
+    compiled: bool = True
+    """Time the float student under torch.compile too, which takes half a minute to compile."""
+    profile: bool = False
+    """Print the hottest operations of each artifact and write them to profile.json; nothing else is measured."""
+
+    images: int = 2000
+    """Latents that every model draws."""
+    seed: int = 2**63
+    """Of the first latent; the others follow. Training has seeds below 2^63."""
+    teacher: str | None = None
+    """Teacher to compare with; by default the run's own, '' for none."""
+    reference: str | None = None
+    """Real images: digits, a folder with a folder per class, or a pack (.npz); by default the run's own."""
+    inception: Path | None = None
+    """inception-2015-12-05.pt, for FID, KID and Inception Score."""
+    features: Path | None = None
+    """Any other feature network as TorchScript, uint8 [N, 3, H, W] → [N, D]; its name is part of the metric's."""
+    classifier: Path | None = None
+    """ImageNet classifier as .tflite, for the agreement with the class asked for."""
+    classifier_labels: Path | None = None
+    """Its labels, one per line."""
+    teacher_intra_fid: Path | None = None
+    """JSON of class → intra-FID of the teacher, to correlate with."""
+
+    serial: str | None = None
+    """Android: the phone, as `adb devices` names it; needed when there are several."""
+    executor_runner: str | None = None
+    """Android: ExecuTorch's executor_runner for the phone's ABI, path or URL."""
+    executor_runner_sha256: str | None = None
+    """Its SHA-256; needed with a URL."""
+    benchmark_model: str | None = None
+    """Android: TFLite's benchmark_model for the phone's ABI, path or URL."""
+    benchmark_model_sha256: str | None = None
+    """Its SHA-256; needed with a URL."""
+    development_team: str | None = None
+    """iOS: Apple team that signs coremltools' runner on the iPhone; see Xcode, Settings, Accounts."""
+    repeats: int = 5
+    """Android and iOS: how often each measurement is started anew."""
+
+    @property
+    def artifacts_folder(self) -> Path:
+        """Where the exports are."""
+        return self.artifacts or self.run / "artifacts"
+
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        return self.out or self.run / "benchmark"

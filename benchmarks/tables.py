@@ -1,0 +1,140 @@
+"""Tables of a results file, for report.md, report.html and the README alike."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Headers and cells as text; the first `left` columns are names, the others figures."""
+
+    title: str
+    headers: list[str]
+    cells: list[list[str]]
+    notes: list[str]
+    left: int = 1
+
+    def markdown(self) -> str:
+        """Return the table and its notes."""
+        rule = ["---"] * self.left + ["---:"] * (len(self.headers) - self.left)
+        lines = [_line(self.headers), _line(rule), *map(_line, self.cells)]
+        return "\n".join(lines) + "\n" + "".join(f"\n{note}\n" for note in self.notes)
+
+
+def tables(results: dict[str, Any]) -> list[Table]:
+    """Return the tables that there are rows for: cost, latency by device, quality."""
+    found = [cost_table(results), *latency_tables(results), quality_table(results)]
+    return [table for table in found if table is not None and table.cells]
+
+
+def cost_table(results: dict[str, Any]) -> Table | None:
+    """Return what every form costs, published rows marked."""
+    columns: dict[str, Callable[[Row], str]] = {
+        "model": lambda row: row["name"],
+        "parameters, M": lambda row: number(row, "parameters", 1e-6, 2),
+        "MACs, M": lambda row: number(row, "multiply_accumulates", 1e-6, 2),
+        "FLOPs, M": lambda row: number(row, "flops", 1e-6, 2),
+        "file, MB": lambda row: number(row, "bytes", 1e-6, 2),
+        "activations, MB": lambda row: number(row, "peak_activation_bytes", 1e-6, 2),
+    }
+    note = results["notes"].get("cost", {}).get("protocol", "")
+    published = sorted({row["published"] for row in results["cost"] if "published" in row})
+    notes = [f"Counted: {note}."] if note else []
+    return _table("Cost", columns, results["cost"], notes + [f"Published: {source}." for source in published])
+
+
+def latency_tables(results: dict[str, Any]) -> list[Table]:
+    """Return a table for each device."""
+    found = []
+    for subject, note in results["notes"].items():
+        if "device" not in note:
+            continue
+        prefix = f"{note['device']['target']}/"
+        rows = [row for row in results["latency"] if row["key"].startswith(prefix)]
+        device = ", ".join(str(value) for name, value in note["device"].items() if name != "target" and value)
+        notes = [f"{note['protocol']}.", *note.get("left_out", [])]
+        table = _table(f"{subject[0].upper()}{subject[1:]} ({device})", latency_columns(rows), rows, notes)
+        if table is not None:
+            found.append(table)
+    return found
+
+
+def latency_columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
+    """Return the columns of a latency table; a ratio's spread is the lowest and highest of all rounds."""
+    columns: dict[str, Callable[[Row], str]] = {
+        "model": lambda row: row["name"],
+        "threads": lambda row: str(row.get("threads", row.get("compute_units", ""))),
+        "p50, ms": lambda row: number(row.get("latency_ms", {}), "p50", 1, 3),
+        "p90, ms": lambda row: number(row.get("latency_ms", {}), "p90", 1, 3),
+        "mean, ms": lambda row: number(row.get("latency_ms", {}), "mean", 1, 3),
+        "n": lambda row: number(row.get("latency_ms", {}), "n", 1, 0),
+    }
+    for reference in dict.fromkeys(name for row in rows for name in row.get("ratios", {})):
+        columns[f"of fp32, {reference}"] = lambda row, name=reference: _ratio(row.get("ratios", {}).get(name))
+    columns |= {
+        "load, ms": lambda row: number(row, "load_ms", 1, 1),
+        "first run, ms": lambda row: number(row, "first_run_ms", 1, 1),
+        "memory, MB": lambda row: number(row, "peak_memory_bytes", 1e-6, 1),
+    }
+    return columns
+
+
+def quality_table(results: dict[str, Any], wanted: Sequence[str] = ()) -> Table | None:
+    """Return the figures of every model, in all columns with figures, or the wanted ones of them."""
+    note = results["notes"].get("quality")
+    if note is None:
+        return None
+    columns: dict[str, Callable[[Row], str]] = {"model": lambda row: row["name"]}
+    present = [key for key in note["columns"] if any(key in row for row in results["quality"])]
+    shown = [key for key in wanted if key in present] if wanted else present
+    for key in shown:
+        columns[note["columns"][key]["title"]] = lambda row, key=key: quality_figure(row, key)
+    record = note["protocol"]
+    first = (
+        f"{record['images']:,} images per model, all of the same latents (seed {record['first_seed']} and on), "
+        f"truncation {record['truncation']}."
+    )
+    how = [f"{note['columns'][key]['title']}: {note['columns'][key]['how']}" for key in shown]
+    floor = [
+        f"Real images against real ones: {note['columns'][key]['title']} {value:.4g}."
+        for key, value in note["real_to_real"].items()
+        if key in note["columns"]
+    ]
+    return _table("Quality", columns, results["quality"], [first, *how, *floor, *note["left_out"]])
+
+
+def quality_figure(row: Row, key: str) -> str:
+    """Return a metric as text: four significant digits, shares in per cent."""
+    value = row.get(key)
+    if value is None:
+        return "–"
+    if key == "recognised" or key.startswith(("top1", "top5")):
+        return f"{value:.1%}"
+    return f"{value:.2f}" if key.startswith("psnr") else f"{value:.4g}"
+
+
+def number(row: Row, key: str, factor: float, digits: int) -> str:
+    """Return a figure as text, a dash where it was not measured."""
+    value = row.get(key)
+    return "–" if value is None else f"{value * factor:,.{digits}f}"
+
+
+def _ratio(ratio: dict[str, float] | None) -> str:
+    return "–" if ratio is None else f"{ratio['median']:.2f} ({ratio['low']:.2f}–{ratio['high']:.2f})"
+
+
+def _table(
+    title: str, columns: dict[str, Callable[[Row], str]], rows: Sequence[Row], notes: list[str]
+) -> Table | None:
+    """Return a table without the columns that no row has a figure for."""
+    cells = [[cell(row) for cell in columns.values()] for row in rows]
+    kept = [index for index in range(len(columns)) if index == 0 or any(line[index] != "–" for line in cells)]
+    headers = [list(columns)[index] for index in kept]
+    return Table(title, headers, [[line[index] for index in kept] for line in cells], notes) if rows else None
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,57 @@
+"""The stages of make quickstart."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import quickstart
+from train.errors import UserError
+
+ROOT = Path(quickstart.__file__).parent.parent
+
+
+def test_stages_are_scripts_of_this_project(tmp_path):
+    for stage in quickstart.stages(tmp_path):
+        for script, *flags in stage.commands:
+            assert (ROOT / script).is_file()
+            assert flags[:2] == ["--run", str(tmp_path)]
+
+
+def test_what_is_left_follows_the_speed_of_this_machine(tmp_path, monkeypatch, capsys):
+    commands = [("first",), ("second",)]
+    stages = [quickstart.Stage(name, (command,), 100.0) for name, command in zip("ab", commands, strict=True)]
+    clock = iter([0.0, 0.0, 200.0, 200.0, 300.0, 300.0])
+    ran = []
+    monkeypatch.setattr(quickstart, "stages", lambda run: stages)
+    monkeypatch.setattr(quickstart, "run_side_by_side", ran.append)
+    monkeypatch.setattr(quickstart.time, "monotonic", lambda: next(clock))
+    quickstart.main(["--run", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "[1/2] a; about 3 min left" in out
+    assert "[2/2] b; about 3 min left" in out  # 100 s, at half the speed
+    assert "done in 5 min" in out and f"report: {tmp_path}/benchmark/report.html" in out
+    assert ran == [(("first",),), (("second",),)]
+
+
+def test_commands_of_a_stage_run_at_the_same_time(tmp_path):
+    script = tmp_path / "wait.py"
+    # Each waits for the other's file: one after the other they would never end.
+    script.write_text(
+        "import sys, time, pathlib\n"
+        "mine, other = map(pathlib.Path, sys.argv[1:])\n"
+        "mine.touch()\n"
+        "while not other.exists(): time.sleep(0.01)\n"
+    )
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    quickstart.run_side_by_side([(str(script), a, b), (str(script), b, a)])
+
+
+def test_a_failure_ends_the_others(tmp_path):
+    fails, waits = tmp_path / "fails.py", tmp_path / "waits.py"
+    fails.write_text("import sys; sys.exit(3)")
+    waits.write_text("import time; time.sleep(60)")
+    started = time.monotonic()
+    with pytest.raises(UserError, match=r"fails\.py has failed \(exit status 3\)"):
+        quickstart.run_side_by_side([(str(waits),), (str(fails),)])
+    assert time.monotonic() - started < 30

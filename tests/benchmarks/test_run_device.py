@@ -1,0 +1,142 @@
+"""The whole benchmark on a small student: one real program, every section, the report, and bad input."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from stand_ins import trained_like_student
+
+from benchmarks import run_device
+from benchmarks.model import open_model
+from benchmarks.results import read_results
+from deploy.manifest import read_manifest
+from deploy.pipeline import export
+from deploy.source import open_source
+from deploy.xnnpack_artifacts import xnnpack_artifacts
+from train.checkpoint import SnapshotInfo, save_snapshot
+from train.errors import UserError
+from train.generator import GeneratorConfig
+
+pytest.importorskip("executorch", reason="needs the extra android")
+
+FILE = "student_xnnpack_fp32.pte"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run folder with one artifact, to be read only."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    folder.mkdir()
+    student = trained_like_student(GeneratorConfig("dw", 4, 32, 10))
+    classes = {index: f"class {index}" for index in range(10)}
+    save_snapshot(folder / "student.safetensors", student, SnapshotInfo(student.config, classes, 0.5, "a test"))
+    source = open_source(folder)
+    assert export(xnnpack_artifacts(source), source, folder / "artifacts") == []
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(run, tmp_path_factory):
+    """(arguments, folder) of a finished benchmark."""
+    out = tmp_path_factory.mktemp("benchmark")
+    arguments = ["--run", str(run), "--out", str(out), "--no-compiled", "--rounds", "2", "--iterations", "2"]
+    arguments += ["--threads", "1", "--images", "40", "--teacher", "digits", "--reference", "digits"]
+    run_device.main(arguments)
+    return arguments, out
+
+
+def test_every_section_has_its_rows(measured):
+    results = read_results(measured[1] / "results.json")
+    assert {row["key"] for row in results["latency"]} == {
+        f"host/{name}/threads-1"
+        for name in (FILE, "authors_xnnpack_fp32.pte", "torch eager", "torch eager, authors' order")
+    }
+    for row in results["latency"]:
+        assert row["latency_ms"]["n"] == 4 and row["load_ms"] > 0 and row["first_run_ms"] > 0
+        assert row["ratios"]["deploy form"]["median"] > 0
+    costs = {row["key"]: row for row in results["cost"]}
+    assert costs["deploy"]["multiply_accumulates"] < costs["student"]["multiply_accumulates"]
+    assert costs["int8"]["peak_activation_bytes"] * 4 == costs["deploy"]["peak_activation_bytes"]
+    assert costs[f"artifact/{FILE}"]["bytes"] > 1000 and "teacher" in costs
+    quality = {row["name"]: row for row in results["quality"]}
+    assert set(quality) == {"teacher", "float", FILE}
+    assert quality[FILE]["psnr_to_float"] > 60  # the program's own images
+    assert 0 <= quality["teacher"]["recognised"] <= 1
+    assert any("FID" in note for note in results["notes"]["quality"]["left_out"])
+
+
+def test_the_report_shows_them(measured):
+    text = (measured[1] / "report.md").read_text()
+    assert "## Cost" in text and "## Quality" in text and "BigGAN-deep-128, counted" in text
+    page = (measured[1] / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3  # the picture and two plots
+    assert "http" not in page  # self-contained
+    assert (measured[1] / "comparison.png").is_file()
+
+
+def test_a_second_run_measures_nothing(measured, capsys):
+    before = (measured[1] / "results.json").read_text()
+    run_device.main(measured[0])
+    out = capsys.readouterr().out
+    assert "latency with 1 thread: measured already" in out and "quality: measured already" in out
+    assert json.loads(before)["latency"] == read_results(measured[1] / "results.json")["latency"]
+
+
+def test_changed_artifacts_are_refused(run, tmp_path):
+    folder = tmp_path / "artifacts"
+    shutil.copytree(run / "artifacts", folder)
+    (folder / FILE).write_bytes((folder / FILE).read_bytes()[:-1] + b"\0\0")
+    with pytest.raises(UserError, match=r"has the SHA-256 .* of the manifest; export again"):
+        open_model(run, folder)
+    (folder / FILE).unlink()
+    with pytest.raises(UserError, match="is in the manifest and not there"):
+        open_model(run, folder)
+    with pytest.raises(UserError, match=r"no manifest\.json"):
+        open_model(run, tmp_path)
+
+
+def test_a_file_of_the_wrong_runtime_is_refused(run, tmp_path):
+    folder = tmp_path / "artifacts"
+    shutil.copytree(run / "artifacts", folder)
+    manifest = read_manifest(folder)
+    manifest["artifacts"][0] |= {"runtime": "tflite", "backend": "xnnpack"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    arguments = ["--run", str(run), "--artifacts", str(folder), "--out", str(tmp_path), "--parts", "quality"]
+    with pytest.raises(UserError, match="no TFLite file"):
+        run_device.main([*arguments, "--images", "10", "--teacher", "", "--reference", ""])
+
+
+def test_patterns_that_match_nothing_are_refused(run):
+    with pytest.raises(UserError, match=r"--only \*\.onnx matches no artifact.*; there are student_xnnpack"):
+        open_model(run, run / "artifacts", ("*.onnx",))
+
+
+def test_the_hottest_operations(run, tmp_path, capsys):
+    run_device.main(["--run", str(run), "--out", str(tmp_path), "--profile"])
+    out = capsys.readouterr().out
+    assert "GEMM" in out and "share" in out
+    profile = json.loads((tmp_path / "profile.json").read_text())
+    medians = profile["artifacts"][FILE]["median_ms"]
+    assert len(medians) > 20 and sum(medians.values()) > 0
+
+
+def test_candidates_that_cannot_be_loaded_are_named(tmp_path):
+    from benchmarks.worker import Worker
+
+    broken = tmp_path / "broken.pte"
+    broken.write_bytes(b"no program")
+    worker = Worker("program", broken, 1, ())
+    try:
+        with pytest.raises(UserError, match=r"broken\.pte \(program\): .*is no ExecuTorch program"):
+            worker.ready()
+    finally:
+        worker.close()
+
+
+def test_torch_forms_draw_the_same_image(run):
+    from benchmarks.torch_forms import load_form
+
+    z, weights = torch.randn(1, 128).numpy(), torch.eye(10)[:1].numpy()
+    images = [load_form(kind, run / "student.safetensors", 1)(z, weights) for kind in ("eager", "eager-authors")]
+    assert abs(images[0] - images[1]).max() < 1e-5
