@@ -25,6 +25,7 @@ class MainPresenter(private val services: Services, private val saved: Bundle?) 
     private var screen: Screen? = null
     private var drawing: Task? = null
     private var pendingSave: Picture? = null
+    private var afterDrawing: (() -> Unit)? = null
 
     var state: MainState = MainState()
         private set(value) {
@@ -87,8 +88,12 @@ class MainPresenter(private val services: Services, private val saved: Bundle?) 
 
     /** Saves the image for which a file was chosen. */
     fun saveTo(context: Context, file: Uri) {
-        // After the end of the process the same image has been drawn again.
-        val picture = pendingSave ?: state.selectedPicture ?: return
+        // If the process ended while the user chose, the same image is being drawn again.
+        val picture = pendingSave ?: state.selectedPicture.takeUnless { state.isBusy }
+        if (picture == null) {
+            afterDrawing = { saveTo(context, file) }
+            return
+        }
         pendingSave = null
         store(inGallery = false) { Gallery.write(context, file, picture.image) }
     }
@@ -145,7 +150,14 @@ class MainPresenter(private val services: Services, private val saved: Bundle?) 
             task.report { show(index, shots.size, picture) }
         }
         val each = nanoseconds / NANOSECONDS_PER_MILLISECOND / shots.size
-        task.report { state = state.copy(status = Status.Done(shots.size, each)) }
+        task.report { finish(Status.Done(shots.size, each)) }
+    }
+
+    private fun finish(done: Status.Done) {
+        state = state.copy(status = done)
+        val waiting = afterDrawing
+        afterDrawing = null
+        waiting?.invoke()
     }
 
     private fun show(index: Int, total: Int, picture: Picture) {
