@@ -76,7 +76,7 @@ def fetch(cache: Path) -> Libraries:
     return Libraries(
         class_paths,
         {abi: tuple(paths) for abi, paths in native.items()},
-        _link_frameworks(cache / "frameworks", jars["frameworks"]),
+        _link_frameworks(cache / "frameworks", (*jars["tested-target"], *jars["tested-min"])),
         _extract_aapt2(jars["aapt2"][0], cache / "aapt2"),
     )
 

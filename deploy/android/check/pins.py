@@ -32,10 +32,8 @@ CLASS_PATHS: dict[str, tuple[Coordinate, ...]] = {
     "framework": (Coordinate("org.robolectric", "android-all", _TARGET_ANDROID),),
     # What the tests run on; i7 belongs to this version of Robolectric. Without them it changes every class when
     # it is loaded.
-    "frameworks": (
-        Coordinate(*_INSTRUMENTED, f"{_TARGET_ANDROID}-i7", transitive=False),
-        Coordinate(*_INSTRUMENTED, f"{_MIN_ANDROID}-i7", transitive=False),
-    ),
+    "tested-target": (Coordinate(*_INSTRUMENTED, f"{_TARGET_ANDROID}-i7", transitive=False),),
+    "tested-min": (Coordinate(*_INSTRUMENTED, f"{_MIN_ANDROID}-i7", transitive=False),),
     "kotlin": (Coordinate("org.jetbrains.kotlin", "kotlin-stdlib", KOTLIN),),
     "compiler": (Coordinate("org.jetbrains.kotlin", "kotlin-compiler-embeddable", KOTLIN),),
     "executorch": (

@@ -115,7 +115,8 @@ class MainActivityTest {
         assertEquals(grid(1u, 0, 1.0), activity.shown())
         val label = activity.textOf(R.id.truncation_label)
         assertTrue(label, "above" in label && "0.50" in label)
-        assertEquals("TalkBack says it too", label, activity.view<SeekBar>(R.id.truncation_bar).contentDescription)
+        val spoken = activity.view<SeekBar>(R.id.truncation_bar).contentDescription.toString().replace('\u00a0', ' ')
+        assertEquals("TalkBack says it too", label, spoken)
     }
 
     @Test
@@ -136,7 +137,7 @@ class MainActivityTest {
             assertEquals("at $classStep, $latentStep", listOf(drawn(latent, weights)), activity.shown())
         }
         assertEquals("Image between 3 and 8", activity.imageViews().single().contentDescription)
-        assertEquals("3 0%, 8 100%", activity.textOf(R.id.class_position_label))
+        assertEquals("Class 3: 0%, class 8: 100%", activity.textOf(R.id.class_position_label))
         activity.click(R.id.mode_grid)
         activity.waitForImages()
         assertEquals(grid(1u, 3), activity.shown())

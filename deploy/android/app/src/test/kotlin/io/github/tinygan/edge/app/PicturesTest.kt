@@ -1,6 +1,7 @@
 package io.github.tinygan.edge.app
 
 import android.view.View
+import android.widget.TextView
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
@@ -43,6 +44,8 @@ class PicturesTest {
     fun theBenchmark() {
         val activity = startBenchmark("warmup" to 2, "rounds" to 10).get()
         waitUntil("the end of the benchmark") { !activity.view<View>(R.id.benchmark_cancel).isEnabled }
+        val report = BenchmarkReport.file(app)
+        activity.view<TextView>(R.id.benchmark_status).apply { text = text.toString().replace("${report.parent}/", "") }
         activity.photograph("benchmark")
     }
 

@@ -9,6 +9,7 @@ import android.graphics.drawable.BitmapDrawable
 import android.os.Bundle
 import android.os.Looper
 import android.view.View
+import android.view.ViewGroup
 import android.view.accessibility.AccessibilityNodeInfo
 import android.view.accessibility.AccessibilityNodeInfo.AccessibilityAction
 import android.widget.CompoundButton
@@ -59,7 +60,8 @@ fun idle() = shadowOf(Looper.getMainLooper()).idle()
 /** Returns a view of a dialog that must be there. */
 fun <T : View> Dialog.view(id: Int): T = checkNotNull(findViewById<T>(id)) { context.resources.getResourceEntryName(id) }
 
-fun Activity.textOf(id: Int): String = view<TextView>(id).text.toString()
+/** What a view says, with plain spaces. */
+fun Activity.textOf(id: Int): String = view<TextView>(id).text.toString().replace('\u00a0', ' ')
 
 fun Activity.isShown(id: Int): Boolean = view<View>(id).visibility == View.VISIBLE
 
@@ -78,7 +80,8 @@ fun Activity.slide(id: Int, progress: Int) {
         putFloat(AccessibilityNodeInfo.ACTION_ARGUMENT_PROGRESS_VALUE, progress.toFloat())
     }
     val bar = view<SeekBar>(id)
-    assertTrue(bar.performAccessibilityAction(AccessibilityAction.ACTION_SET_PROGRESS.id, value))
+    val moved = bar.progress != progress
+    assertEquals(moved, bar.performAccessibilityAction(AccessibilityAction.ACTION_SET_PROGRESS.id, value))
     assertEquals(progress, bar.progress)
     idle()
 }
@@ -125,11 +128,24 @@ fun Activity.isBusy(): Boolean = view<View>(R.id.cancel_button).isEnabled
 fun Bitmap.pixels(): List<Int> =
     IntArray(width * height).also { getPixels(it, 0, width, 0, 0, width, height) }.toList()
 
-/** Draws a screen into a picture. */
+/** Draws a screen into a picture, without times and sizes of memory: those of a test are not those of a phone. */
 fun Activity.photograph(name: String, root: View = window.decorView) {
+    blankMeasurements(root)
+    idle()
     assertTrue("laid out: ${root.width} x ${root.height}", root.width > 0 && root.height > 0)
     val bitmap = Bitmap.createBitmap(root.width, root.height, Bitmap.Config.ARGB_8888)
     root.draw(Canvas(bitmap))
     val file = File(checkNotNull(System.getProperty("check.pictures")), "$name.png")
     file.outputStream().use { assertTrue(bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)) }
 }
+
+private val measurement = Regex("[\\d.,]+(?=[\\s\u00a0]([mk]?s|[kMG]B)\\b)")
+
+private fun blankMeasurements(view: View) {
+    if (view is TextView && measurement.containsMatchIn(view.text) && view.id in MEASURED) {
+        view.text = measurement.replace(view.text, "–")
+    }
+    if (view is ViewGroup) for (index in 0 until view.childCount) blankMeasurements(view.getChildAt(index))
+}
+
+private val MEASURED = setOf(R.id.status_text, R.id.row_latency, R.id.row_details)
