@@ -4,27 +4,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONWARNINGS ?=
 
-.PHONY: quickstart test test-slow clean
+.PHONY: quickstart test test-slow android-check clean
 
-# Distil the embedded digits teacher, quantize the student, export it for phones, and show what came out.
+# Distil the embedded digits teacher, quantize the student, export it for phones, measure it all, and report.
 quickstart: $(VENV)/.installed-phone
-	$(BIN)/python train/main.py
-	$(BIN)/python train/sample.py --run runs/digits
-	$(BIN)/python compress/qat.py --run runs/digits
-	$(BIN)/python deploy/android/export.py --run runs/digits
-	$(BIN)/python deploy/ios/export.py --run runs/digits
-	@echo "teacher over student: runs/digits/samples/final.png; grid: runs/digits/samples/grid.png"
-	@echo "teacher, float and int8 student: runs/digits/qat/comparison.png; figures: runs/digits/qat/report.json"
-	@echo "phone artifacts: runs/digits/artifacts, described by manifest.json"
+	$(BIN)/python -m benchmarks.quickstart
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/python -m deploy.android.check --skip-if-unavailable
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow
+
+# Compile, test and pack the Android app, without Android Studio: Java 17 and Maven have to be there.
+android-check: $(VENV)/.installed-phone
+	$(BIN)/python -m deploy.android.check
 
 $(BIN)/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
@@ -33,11 +31,11 @@ $(BIN)/uv:
 
 # The stamp files keep a second make from installing again.
 $(VENV)/.installed-phone: pyproject.toml constraints.txt | $(BIN)/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[compress,android,ios]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[compress,android,ios,benchmarks]'
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,compress,android,ios]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[all]'
 	touch $@ $(VENV)/.installed-phone
 
 clean:

@@ -24,7 +24,7 @@ from train.teacher import file_hash
 
 AUTHORS_FILE = "authors_xnnpack_fp32.pte"
 DEPLOY_FP32 = "student_xnnpack_fp32.pte"
-REFERENCES = {"deploy form": DEPLOY_FP32, "authors' order": AUTHORS_FILE}
+REFERENCES = {"fp32": DEPLOY_FP32, "fp32, authors' order": AUTHORS_FILE}
 """What latencies are compared with: both float programs of XNNPACK, at the same number of threads."""
 
 

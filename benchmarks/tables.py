@@ -52,7 +52,7 @@ def latency_tables(results: dict[str, Any]) -> list[Table]:
     for subject, note in results["notes"].items():
         if "device" not in note:
             continue
-        prefix = f"{note['device']['target']}/"
+        prefix = note.get("rows", f"{note['device']['target']}/")
         rows = [row for row in results["latency"] if row["key"].startswith(prefix)]
         device = ", ".join(str(value) for name, value in note["device"].items() if name != "target" and value)
         notes = [f"{note['protocol']}.", *note.get("left_out", [])]
@@ -66,6 +66,7 @@ def latency_columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
     """Return the columns of a latency table; a ratio's spread is the lowest and highest of all rounds."""
     columns: dict[str, Callable[[Row], str]] = {
         "model": lambda row: row["name"],
+        "tool": lambda row: row.get("tool", "–"),
         "threads": lambda row: str(row.get("threads", row.get("compute_units", ""))),
         "p50, ms": lambda row: number(row.get("latency_ms", {}), "p50", 1, 3),
         "p90, ms": lambda row: number(row.get("latency_ms", {}), "p90", 1, 3),
@@ -73,7 +74,7 @@ def latency_columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
         "n": lambda row: number(row.get("latency_ms", {}), "n", 1, 0),
     }
     for reference in dict.fromkeys(name for row in rows for name in row.get("ratios", {})):
-        columns[f"of fp32, {reference}"] = lambda row, name=reference: _ratio(row.get("ratios", {}).get(name))
+        columns[f"of {reference}"] = lambda row, name=reference: _ratio(row.get("ratios", {}).get(name))
     columns |= {
         "load, ms": lambda row: number(row, "load_ms", 1, 1),
         "first run, ms": lambda row: number(row, "first_run_ms", 1, 1),

@@ -148,24 +148,20 @@ def prepare_program(path: Path, threads: int | None = None) -> Callable[[], Call
         What loads it, to be timed; that gives a function from inputs, each float32 [1, …], to the first output.
 
     Raises:
-        UserError: no such file, no executorch, or its runtime lacks a backend that the file needs.
+        UserError: no such file, it is no program, no executorch, or (when it loads) a backend is lacking.
     """
-    contents = read_contents(path)
+    _check_mark(path)
     with _without_chatter():
         runtime = _runtime()
-        available = runtime.native._get_registered_backend_names()
-        for backend in contents.delegates:
-            if backend not in available:
-                raise UserError(
-                    f"{path} needs {backend}, and the runtime here has {', '.join(sorted(available))}; "
-                    "run it on a device"
-                )
         if threads is not None:
             runtime.native._unsafe_reset_threadpool(threads)
 
     def load() -> Callable[..., np.ndarray]:
-        program = runtime.load(path)
-        method = program.load_method("forward")
+        try:
+            program = runtime.load(path)
+            method = program.load_method("forward")
+        except RuntimeError as error:
+            raise _refused(path, runtime, error) from None
 
         def run(*inputs: np.ndarray) -> np.ndarray:
             return method.execute([torch.from_numpy(np.ascontiguousarray(x)) for x in inputs])[0].numpy()
@@ -173,6 +169,24 @@ def prepare_program(path: Path, threads: int | None = None) -> Callable[[], Call
         return run
 
     return load
+
+
+def _check_mark(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(f"no file at {path}; export one first")
+    with path.open("rb") as file:
+        if file.read(8)[4:6] != b"ET":
+            raise UserError(f"{path} is no ExecuTorch program (it lacks the mark ET); export it again")
+
+
+def _refused(path: Path, runtime: SimpleNamespace, error: RuntimeError) -> UserError:
+    """Return why the runtime does not take a program; looking into it takes seconds, so only now."""
+    available = runtime.native._get_registered_backend_names()
+    for backend in read_contents(path).delegates:
+        if backend not in available:
+            listed = ", ".join(sorted(available))
+            return UserError(f"{path} needs {backend}, and the runtime here has {listed}; run it on a device")
+    return UserError(f"the ExecuTorch runtime refuses {path} ({error}); export it again")
 
 
 def load_program(path: Path, threads: int | None = None) -> Callable[..., np.ndarray]:

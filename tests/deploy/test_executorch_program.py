@@ -1,4 +1,5 @@
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,6 +111,14 @@ def test_a_backend_that_is_not_here_is_named(lowered, tmp_path, monkeypatch):
     path.write_bytes(lowered.buffer)
     contents = executorch_program.Contents((), ("VulkanBackend",), {}, (b"",), {})
     monkeypatch.setattr(executorch_program, "read_contents", lambda _: contents)
+    runtime = executorch_program._runtime()
+
+    def refuse(path):
+        raise RuntimeError("loading method failed with error 0x20")
+
+    monkeypatch.setattr(
+        executorch_program, "_runtime", lambda: SimpleNamespace(load=refuse, native=runtime.native)
+    )
     assert "XnnpackBackend" in installed_backends() and "VulkanBackend" not in installed_backends()
     with pytest.raises(UserError, match=r"gpu\.pte needs VulkanBackend, .* here has .*XnnpackBackend"):
         run_program(path, *INPUTS)

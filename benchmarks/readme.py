@@ -1,0 +1,118 @@
+"""The README's tables, made from committed results: `python -m benchmarks.readme` writes them, --check compares.
+
+A table stands between `<!-- table NAME -->` and `<!-- end -->`.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import read_results
+from benchmarks.tables import Table, cost_table, latency_tables, quality_table
+from train.checkpoint import write_atomically
+from train.cli import parse, run_script
+from train.errors import UserError
+
+RESULTS = Path(__file__).parent / "results_digits.json"
+INT8_ROWS = Path(__file__).parent / "int8_digits.json"
+_BLOCK = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_QUALITY = ("recognised", "diversity", "l1_to_teacher", "ssim_to_teacher", "psnr_to_float")
+_LATENCY_HEADERS = 7  # model, threads, p50, p90, mean, n and the first ratio: what a page is wide enough for
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadmeConfig:
+    """Which file to bring up to date."""
+
+    readme: Path = Path(__file__).parent.parent / "README.md"
+    """The file with the marks."""
+    check: bool = False
+    """Write nothing; fail if a table is not the one that the results give."""
+
+
+def main(arguments: list[str]) -> None:
+    """Write the tables, or check them."""
+    config = parse(ReadmeConfig, arguments, __doc__ or "")
+    text = config.readme.read_text(encoding="utf-8")
+    made = fill(text, read_results(RESULTS), json.loads(INT8_ROWS.read_text()))
+    if config.check:
+        if made != text:
+            raise UserError(
+                f"the tables in {config.readme} are not those of the results; python -m benchmarks.readme"
+            )
+        return
+    write_atomically(config.readme, lambda temporary: temporary.write_text(made, encoding="utf-8"))
+
+
+def fill(text: str, results: dict[str, Any], int8: dict[str, Any]) -> str:
+    """Return the text with every marked table made anew.
+
+    Raises:
+        UserError: a mark names a table that there is not, or the results have no rows for it.
+    """
+    makers: dict[str, Callable[[], str]] = {
+        "cost": lambda: _markdown(cost_table(results), "cost"),
+        "latency": lambda: _narrow_latency(results),
+        "quality": lambda: _markdown(quality_table(results, _QUALITY), "quality"),
+        "int8": lambda: int8_table(int8),
+    }
+
+    def replace(match: re.Match[str]) -> str:
+        name = match.group(2)
+        if name not in makers:
+            raise UserError(f"there is no table {name!r}; there are {', '.join(makers)}")
+        return f"{match.group(1)}{makers[name]()}{match.group(3)}"
+
+    return _BLOCK.sub(replace, text)
+
+
+def int8_table(report: dict[str, Any]) -> str:
+    """Return the rows of `compress/compare.py` that the README speaks about."""
+    headers = [
+        "",
+        "recognised",
+        "diversity",
+        "L1 to the teacher",
+        "dB to its own float",
+        "dB to the control",
+        "bytes",
+    ]
+    cells = []
+    for name, row in report["rows"].items():
+        if name.startswith(("W8A8", "W4A8", "float")):
+            title = f"**{name}**" if name.endswith(" QAT") else name
+            cells.append(
+                [
+                    title,
+                    f"{row['recognised']:.1%}",
+                    f"{row['diversity']:.3f}",
+                    f"{row['l1_to_teacher']:.4f}",
+                    *(
+                        f"{row[key]:.1f}" if key in row else "–"
+                        for key in ("psnr_to_own_float", "psnr_to_control")
+                    ),
+                    f"{row['bytes']:,}" if "bytes" in row else "–",
+                ]
+            )
+    return Table("", headers, cells, []).markdown()
+
+
+def _narrow_latency(results: dict[str, Any]) -> str:
+    (table, *_) = latency_tables(results) or [None]
+    if table is None:
+        raise UserError("the results have no latency; measure it with run_device.py")
+    cells = [line[:_LATENCY_HEADERS] for line in table.cells]
+    return dataclasses.replace(table, headers=table.headers[:_LATENCY_HEADERS], cells=cells, notes=[]).markdown()
+
+
+def _markdown(table: Table | None, name: str) -> str:
+    if table is None:
+        raise UserError(f"the results have no {name}; measure it with run_device.py")
+    return dataclasses.replace(table, notes=[]).markdown()
+
+
+if __name__ == "__main__":
+    run_script(main)
