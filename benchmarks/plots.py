@@ -38,24 +38,22 @@ def plots(results: dict[str, Any]) -> dict[str, bytes]:
         if row["key"].startswith("host/") and row["name"] in quality
     ]
     if latency:
-        found["Quality against latency"] = _scatter(latency, "p50 on this machine, ms", title, logarithmic=False)
+        found["Quality against latency"] = _scatter(latency, "p50 on this machine, ms", title)
     cost = [
-        (row["multiply_accumulates"], quality[name], row["name"])
+        (row["multiply_accumulates"] / 1e6, quality[name], row["name"])
         for row in results["cost"]
         if (name := _QUALITY_OF_COST.get(row["key"])) in quality
     ]
     if cost:
-        found["Quality against multiply-accumulates"] = _scatter(
-            cost, "multiply-accumulates of one image", title, logarithmic=True
-        )
+        found["Quality against multiply-accumulates"] = _scatter(cost, "MACs of one image, M", title)
     return found
 
 
-_QUALITY_OF_COST = {"teacher": "teacher", "student": "float", "int8": "int8"}
+_QUALITY_OF_COST = {"teacher": "teacher", "student": "float", "deploy": "float", "int8": "int8"}
 """Row of the costs → model of the quality."""
 
 
-def _scatter(points: Sequence[tuple[float, float, str]], x: str, y: str, *, logarithmic: bool) -> bytes:
+def _scatter(points: Sequence[tuple[float, float, str]], x: str, y: str) -> bytes:
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -64,8 +62,6 @@ def _scatter(points: Sequence[tuple[float, float, str]], x: str, y: str, *, loga
     axes = figure.subplots()
     for index, (across, up, label) in enumerate(points):
         axes.plot([across], [up], "osD^v<>pX"[index % 9], label=label)
-    if logarithmic:
-        axes.set_xscale("log")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(visible=True, alpha=0.3)
