@@ -1,9 +1,10 @@
 """The steps of the check, in the order of the data between them."""
 
-import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from PIL import Image
 
 from deploy.android.check import apk, kotlin, pins
 from deploy.android.check.apk import ready_for_16_kb
@@ -20,6 +21,7 @@ from train.errors import UserError
 PROJECT = Path(__file__).parents[1]
 MODULES = ("core", "executorch", "litert", "app")
 PICTURES = ("main", "morph", "benchmark", "dark")
+_PICTURE_WIDTH = 480  # enough for a README
 _RECORDER = Path(__file__).with_name("recordings.py")
 
 
@@ -136,7 +138,10 @@ class Check:
         if not update:
             return f"in {self.work / 'pictures'}"
         for path in taken:
-            shutil.copyfile(path, PROJECT / "pictures" / path.name)
+            with Image.open(path) as picture:
+                size = (_PICTURE_WIDTH, round(picture.height * _PICTURE_WIDTH / picture.width))
+                small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+            small.save(PROJECT / "pictures" / path.name, optimize=True)
         return f"in {PROJECT / 'pictures'}"
 
     def dex(self) -> str:
