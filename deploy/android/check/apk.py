@@ -27,7 +27,7 @@ _KEY_ALIAS, _PASSWORD = "androiddebugkey", "android"  # those of Android Studio'
 def dex_libraries(libraries: Libraries, work: Path) -> Path:
     """Return the classes of the libraries as dex; made once."""
     jars = [*libraries["executorch"], *libraries["litert"], *libraries["kotlin"]]
-    folder, key = work / "dex-libraries", digest(*map(str, (*jars, *libraries["dex"])))
+    folder, key = work / "dex-libraries", digest(*map(str, (pins.MIN_SDK, *jars, *libraries["dex"])))
     if not is_made(folder, key):
         begin(folder)
         run_tool(_d8(libraries, "--intermediate", "--output", folder, *jars), "d8 cannot translate the libraries")

@@ -42,13 +42,12 @@ def link(project: Path, assets: Path, libraries: Libraries, work: Path) -> Resou
     """
     folder, main = work / "resources", project / "app/src/main"
     made = Resources(folder / "linked.apk", folder / "AndroidManifest.xml", folder / "classes")
-    key = digest(
-        str(libraries.aapt2), str(libraries.framework), main / "res", main / "AndroidManifest.xml", assets
-    )
+    manifest = complete_manifest(main / "AndroidManifest.xml")
+    key = digest(str(libraries.aapt2), str(libraries.framework), main / "res", manifest, assets)
     if is_made(folder, key):
         return made
     begin(folder)
-    made.manifest.write_text(complete_manifest(main / "AndroidManifest.xml"), "utf-8")
+    made.manifest.write_text(manifest, "utf-8")
     aapt2, compiled, generated = libraries.aapt2, folder / "compiled.zip", folder / "generated"
     run_tool([aapt2, "compile", "--dir", main / "res", "-o", compiled], "aapt2 cannot compile the resources")
     stored = [word for extension in UNCOMPRESSED for word in ("-0", extension)]

@@ -1,6 +1,7 @@
 """Other programs: run them, find them, and know when their work is still valid."""
 
 import hashlib
+import platform
 import re
 import shutil
 import subprocess
@@ -69,8 +70,11 @@ def need_programs() -> None:
     """Check that Java, Maven and npm are there.
 
     Raises:
-        UnavailableError: one is not, or Java is too old.
+        UnavailableError: one is not, Java is too old, or aapt2 is not to be had for this machine.
     """
+    machine = f"{platform.system()} {platform.machine()}"
+    if machine != "Linux x86_64":
+        raise UnavailableError(f"aapt2 is fetched for Linux on x86_64 only, and this is {machine}")
     packages = {"java": f"openjdk-{OLDEST_JAVA}-jdk-headless", "javac": f"openjdk-{OLDEST_JAVA}-jdk-headless"}
     packages |= {"mvn": "maven", "npm": "npm"}
     for program, package in packages.items():

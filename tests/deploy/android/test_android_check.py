@@ -1,5 +1,6 @@
 """The Python side of the Android check; the check itself is `python -m deploy.android.check`."""
 
+import platform
 import shutil
 import struct
 import zipfile
@@ -228,7 +229,19 @@ class TestManifest:
             complete_manifest(tmp_path / "AndroidManifest.xml")
 
 
+@pytest.fixture
+def linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+
+
+@pytest.mark.usefixtures("linux")
 class TestTools:
+    def test_another_machine_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+        with pytest.raises(tools.UnavailableError, match="this is Linux aarch64"):
+            tools.need_programs()
+
     def test_a_missing_program_is_named_with_its_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shutil, "which", lambda program: None if program == "mvn" else program)
         with pytest.raises(tools.UnavailableError, match="mvn is not installed; apt-get install maven"):
