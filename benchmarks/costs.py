@@ -42,7 +42,8 @@ def measure_costs(model: Model, config: BenchmarkConfig, results: Results) -> No
     for key, row in rows.items():
         results.put("cost", key, {}, row)
         print(_line(row), flush=True)
-    results.keep_only("cost", "", list(rows))
+    if not config.only:
+        results.keep_only("cost", "", list(rows))
     results.say("cost", protocol=PROTOCOL)
 
 

@@ -62,7 +62,8 @@ def measure_host(model: Model, config: BenchmarkConfig, results: Results) -> Non
             print(f"latency with {_threads(group.threads)}: measured already", flush=True)
         else:
             notes += _measure_together(model, config, results, group)
-    results.keep_only("latency", "host/", [key for group in groups for key in group.candidates])
+    if not (config.only or config.threads):
+        results.keep_only("latency", "host/", [key for group in groups for key in group.candidates])
     results.say(
         "latency on this machine",
         device=this_machine(),

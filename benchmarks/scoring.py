@@ -88,7 +88,8 @@ def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> 
     for name, figures in quality.rows.items():
         results.put("quality", keys[name], inputs[name], {"name": name, **figures})
         print(_line(name, figures, quality), flush=True)
-    results.keep_only("quality", "quality/", list(keys.values()))
+    if not config.only:
+        results.keep_only("quality", "quality/", list(keys.values()))
     results.say(
         "quality",
         columns=quality.columns,
