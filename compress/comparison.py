@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -195,8 +196,9 @@ def _plot_panel(axes: Any, table: Table, widths: Sequence[str]) -> None:
     }
     for label, row in lines.items():
         levels = {bits: table.rows.get(row.format(bits=bits), {}).get("l1_to_teacher") for bits in widths}
-        known = {bits: level for bits, level in levels.items() if level is not None}
-        axes.plot([widths.index(bits) for bits in known], list(known.values()), "o-", label=label)
+        # A line goes to the next width only where that was measured.
+        heights = [math.nan if level is None else level for level in levels.values()]
+        axes.plot(range(len(widths)), heights, "o-", label=label)
     axes.set_xticks(range(len(widths)), widths)
     for row, style in ((FLOAT_ROW, ":"), (CONTROL_ROWS[True], "--")):
         if "l1_to_teacher" in table.rows.get(row, {}):

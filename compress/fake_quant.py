@@ -137,12 +137,18 @@ class QuantGenerator(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Run the form: (z float32 [N, z_dim], class weights float32 [N, num_classes]) → [N, 3, H, W]."""
-        learning = self.training and self._mode == "quantize" and not bool(self.frozen)
+        training = self.training and self._mode == "quantize"
+        learning = training and not bool(self.frozen)
         for point in self._points.values():
             point.learning = learning
             if learning:
                 point.follow()
-        return self.form(*inputs)
+        image = self.form(*inputs)
+        if training and not learning:
+            # A gradient of 0 for the ranges: among several processes each has to report every parameter.
+            stretches = [point.stretch.sum() for point in self._points.values() if point.stretch is not None]
+            image = image + 0 * sum(stretches)
+        return image
 
     @property
     def mode(self) -> Literal["float", "quantize"]:

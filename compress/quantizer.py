@@ -174,11 +174,7 @@ class QuantPoint(Point):
 
     def _learned(self) -> torch.Tensor | None:
         """Return the range as a function of what is learned; None where it stands still."""
-        if self.stretch is None:
-            return None
-        learned = self.calibrated * self.stretch
-        # Frozen, the parameter stays part of the graph with a gradient of 0: every process reports all of them.
-        return learned if self.learning else 0 * learned
+        return self.calibrated * self.stretch if self.learning and self.stretch is not None else None
 
     def exported(self) -> "ExportPoint":
         """Return the quantize and dequantize operations of this grid."""

@@ -1,0 +1,33 @@
+"""The README's tables are those of the committed results."""
+
+import json
+
+import pytest
+
+from benchmarks.readme import INT8_ROWS, RESULTS, ReadmeConfig, fill, main
+from benchmarks.results import read_results
+from train.errors import UserError
+
+
+def test_the_tables_are_current():
+    main(["--check"])
+
+
+def test_every_table_is_marked_once():
+    text = ReadmeConfig().readme.read_text()
+    for name in ("cost", "latency", "quality", "int8"):
+        assert text.count(f"<!-- table {name} -->") == 1
+
+
+def test_a_changed_figure_is_noticed(tmp_path):
+    changed = tmp_path / "README.md"
+    changed.write_text(ReadmeConfig().readme.read_text().replace("BigGAN-deep, published | 50.40", "x | 50.41"))
+    with pytest.raises(UserError, match=r"are not those of the results; python -m benchmarks\.readme"):
+        main(["--check", "--readme", str(changed)])
+    main(["--readme", str(changed)])
+    assert changed.read_text() == ReadmeConfig().readme.read_text()
+
+
+def test_unknown_marks_are_refused():
+    with pytest.raises(UserError, match="no table 'speed'"):
+        fill("<!-- table speed -->\n<!-- end -->", read_results(RESULTS), json.loads(INT8_ROWS.read_text()))
