@@ -9,7 +9,7 @@ float32, highest first; seeds are decimal strings, because no JSON reader is bou
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +135,10 @@ def morph() -> dict[str, Any]:
     start, end = truncated_normal(seeds, 16, 0.5)
     one_hot = np.eye(6, dtype=np.float32)
     weights = (0.0, 0.1, 0.25, 1 / 3, 0.5, 0.9, 1.0)
-    steps = lambda a, b: [{"t": t, "bits": _bits(_walk(a, b, t))} for t in weights]  # noqa: E731
+
+    def steps(a: np.ndarray, b: np.ndarray) -> list[dict[str, Any]]:
+        return [{"t": t, "bits": _bits(_walk(a, b, t))} for t in weights]
+
     return {
         "rule": "(1 - t) * start + t * end in float32, t rounded to float32 first",
         "latents": {"seeds": [str(s) for s in seeds], "z_dim": 16, "truncation": 0.5, "steps": steps(start, end)},
@@ -209,11 +212,10 @@ def _as_text(content: Any) -> str:
 
 def _lines(value: Any, indent: str) -> str:
     inner = indent + " "
-    plain: Callable[[Any], bool] = lambda v: not isinstance(v, dict | list)  # noqa: E731
     if isinstance(value, dict) and value:
         items = [f"{inner}{json.dumps(k, ensure_ascii=False)}: {_lines(v, inner)}" for k, v in value.items()]
         return "{\n" + ",\n".join(items) + f"\n{indent}}}"
-    if isinstance(value, list) and not all(map(plain, value)):
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
         return "[\n" + ",\n".join(inner + _lines(item, inner) for item in value) + f"\n{indent}]"
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
