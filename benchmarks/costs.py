@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from benchmarks.cost import Cost, biggan_deep_128, measure_cost, published_rows
-from benchmarks.model import Model
+from benchmarks.model import Model, teacher_spec
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 from compress.deploy_form import deploy_form, one_hot
@@ -52,8 +52,7 @@ def _forms(model: Model, config: BenchmarkConfig) -> dict[str, dict[str, Any]]:
     size = {"bytes": file_size(model.run / STUDENT_FILE)}
     z, y = torch.zeros(1, info.generator.z_dim), torch.tensor([min(info.classes)])
     rows = {}
-    spec = model.setting("data", "teacher") if config.teacher is None else config.teacher
-    if spec and not spec.startswith("pairs:"):
+    if spec := teacher_spec(model, config.teacher):
         teacher = open_teacher(spec, model.truncation)
         rows["teacher"] = {"name": f"teacher ({teacher.name})", **_count_teacher(teacher, z, y)}
     authors = measure_cost(student, z, y)

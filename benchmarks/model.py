@@ -93,6 +93,13 @@ class Model:
         return value
 
 
+def teacher_spec(model: Model, stated: str | None) -> str | None:
+    """Return the teacher that can draw the run's latents: the stated one, else the run's own; None without one."""
+    spec = model.setting("data", "teacher") if stated is None else stated
+    # Stored images are no teacher that can draw new ones.
+    return None if not spec or spec.startswith("pairs:") else spec
+
+
 def open_model(run: Path, folder: Path, only: tuple[str, ...] = ()) -> Model:
     """Read the manifest and check the files that it names.
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from benchmarks.model import Model
+from benchmarks.model import Model, teacher_spec
 from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate, open_reals
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
@@ -103,12 +103,11 @@ def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> 
 def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], list[str]]:
     """Return everything that can draw here, and a sentence for each thing that cannot."""
     drawers, notes = [], []
-    spec = model.setting("data", "teacher") if config.teacher is None else config.teacher
-    if not spec or spec.startswith("pairs:"):
-        notes.append("There is no teacher to draw with, so distances to it are absent: give one with --teacher.")
-    else:
+    if spec := teacher_spec(model, config.teacher):
         teacher = open_teacher(spec, model.truncation)
         drawers.append(Drawer(TEACHER, teacher.fingerprint, lambda: _by_teacher(teacher)))
+    else:
+        notes.append("There is no teacher to draw with, so distances to it are absent: give one with --teacher.")
     students = {FLOAT: STUDENT_FILE, CONTROL: CONTROL_FILE, **INT8_STUDENTS}
     for name, relative in students.items():
         path = model.run / relative
