@@ -23,7 +23,7 @@ from train.images import save_png, sheet, to_bytes
 from train.noise import SAMPLER
 from train.run import STUDENT_FILE
 from train.sampling import generate
-from train.teacher import file_hash, open_teacher
+from train.teacher import Teacher, file_hash, open_teacher
 
 TEACHER, FLOAT, CONTROL = "teacher", "float", "control"
 CONTROL_FILE = Path("qat/control") / INT8_STUDENTS["int8"].name
@@ -105,14 +105,14 @@ def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], l
     drawers, notes = [], []
     if spec := teacher_spec(model, config.teacher):
         teacher = open_teacher(spec, model.truncation)
-        drawers.append(Drawer(TEACHER, teacher.fingerprint, lambda: _by_teacher(teacher)))
+        drawers.append(Drawer(TEACHER, teacher.fingerprint, lambda: by_teacher(teacher)))
     else:
         notes.append("There is no teacher to draw with, so distances to it are absent: give one with --teacher.")
     students = {FLOAT: STUDENT_FILE, CONTROL: CONTROL_FILE, **INT8_STUDENTS}
     for name, relative in students.items():
         path = model.run / relative
         if path.is_file():
-            drawers.append(Drawer(name, file_hash(path), _by_student(path)))
+            drawers.append(Drawer(name, file_hash(path), by_student(path)))
         elif name == CONTROL:
             made = f"make it with python compress/compare.py --run {model.run}"
             notes.append(f"There is no float control, trained for as long as the int8 student, at {path}: {made}")
@@ -125,7 +125,9 @@ def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], l
     return drawers, notes
 
 
-def _by_teacher(teacher: Any) -> Draw:
+def by_teacher(teacher: Teacher) -> Draw:
+    """Return what draws with a teacher on the CPU."""
+
     def draw(z: np.ndarray, y: np.ndarray) -> np.ndarray:
         parts = zip(torch.from_numpy(z).split(_BATCH), torch.from_numpy(y).split(_BATCH), strict=True)
         return np.concatenate([to_bytes(teacher(*part)) for part in parts])
@@ -133,7 +135,9 @@ def _by_teacher(teacher: Any) -> Draw:
     return draw
 
 
-def _by_student(path: Path) -> Callable[[], Draw]:
+def by_student(path: Path) -> Callable[[], Draw]:
+    """Return what loads the student at `path`, float or int8, and draws with it on the CPU."""
+
     def load() -> Draw:
         student: nn.Module = load_student(path)[0]
         return lambda z, y: to_bytes(generate(student, torch.from_numpy(z), torch.from_numpy(y), _BATCH))

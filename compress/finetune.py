@@ -20,7 +20,7 @@ from compress.int8_file import save_int8
 from compress.reconstruct import reconstruct
 from train.batches import Batch
 from train.checkpoint import load_state
-from train.config import TrainConfig
+from train.config import TrainConfig, without_folders
 from train.distributed import World
 from train.errors import UserError
 from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit
@@ -231,7 +231,8 @@ def training_of(
         torch.float32,  # in half precision the grids would not be the phone's
         config.augment,
     )
-    fingerprint = {"settings": settings.learned(), "run": run.config.learned(), "weights": run.fingerprint}
+    learned = without_folders(run.config.learned())
+    fingerprint = {"settings": settings.learned(), "run": learned, "weights": run.fingerprint}
     return Training(
         players,
         WeightAverage(average, optimizer.ema_decay),

@@ -166,3 +166,12 @@ class TrainConfig:
         for name in ("run", "runtime", "dry_run"):
             del values[name]
         return values
+
+
+def without_folders(learned: dict[str, Any]) -> dict[str, Any]:
+    """Return `TrainConfig.learned` with files by their names alone, so that a run can go on on another machine."""
+    data = dict(learned["data"])
+    for name in ("teacher", "reals", "class_embedding"):
+        kind, colon, path = data[name].rpartition(":")
+        data[name] = f"{kind}{colon}{Path(path).name}"
+    return learned | {"data": data}

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
 from train.checkpoint import SnapshotInfo, save_snapshot, save_tensors, write_json
-from train.config import TrainConfig
+from train.config import TrainConfig, without_folders
 from train.discriminator import Discriminator
 from train.distributed import World
 from train.errors import UserError
@@ -25,6 +25,7 @@ from train.reals import write_label_sheet
 from train.report import Report, comparison_sheet, draw
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
 from train.step import Players, optimizers, unwrap
+from train.teacher import file_hash
 
 STUDENT_FILE, DISCRIMINATOR_FILE, TEACHER_FOLDER = "student.safetensors", "discriminator.safetensors", "teacher"
 CONFIG_FILE, FINISHED_FILE = "config.json", "finished.json"
@@ -88,10 +89,11 @@ def check_folder(folder: Path, config: TrainConfig) -> None:
     if not path.is_file():
         return
     try:
-        stored = json.loads(path.read_text())["settings"]
-    except (ValueError, KeyError, TypeError):
+        stored = without_folders(json.loads(path.read_text())["settings"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{folder} was not made by train/main.py; choose another --run or delete it") from None
-    differences = [f"{name} {old!r}, not {new!r}" for name, old, new in _differences(stored, _settings(config))]
+    ours = without_folders(_settings(config))
+    differences = [f"{name} {old!r}, not {new!r}" for name, old, new in _differences(stored, ours)]
     if differences:
         more = f" (and {len(differences) - 1} more differences)" if len(differences) > 1 else ""
         raise UserError(f"{folder} was made with {differences[0]}{more}; choose another --run or delete it")
@@ -162,8 +164,16 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
         config.schedule,
         settings,
         config.steps,
-        config.learned() | {"pairs": sources.pairs.settings.fingerprint if sources.pairs else None},
+        _fingerprint(config, sources),
     )
+
+
+def _fingerprint(config: TrainConfig, sources: Sources) -> dict[str, Any]:
+    """Return what must be equal for a state to be resumed: settings and data, wherever the data lies."""
+    pairs = {"pairs": sources.pairs.settings.fingerprint if sources.pairs else None}
+    pack = Path(config.data.reals)
+    reals = {"reals": file_hash(pack)} if config.data.reals and pack.is_file() else {}
+    return without_folders(config.learned()) | pairs | reals
 
 
 def distribute(module: nn.Module, world: World, *, sync_buffers: bool = False) -> nn.Module:
