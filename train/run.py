@@ -240,8 +240,8 @@ class Outputs:
         """Nothing to do."""
 
     def after_save(self, step: int) -> None:
-        """Write the inference weights."""
-        if self.world.is_main:
+        """Write the inference weights; the last ones are for `train` to write, which may be stopped meanwhile."""
+        if self.world.is_main and step < self.config.steps:
             self.write(step)
 
     def write(self, step: int) -> None:
