@@ -1,0 +1,127 @@
+"""The stages from photographs to students: what each makes, and how it is seen that it is done."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.animals64.settings import INT8, STUDENT, STUDENTS, TEACHER, AnimalsConfig
+from benchmarks.animals64.table import make_table, table_is_there
+from compress.config import INT8_FILE
+from compress.deploy_form import deploy_form
+from compress.finetune import calibration_batches, finetune, post_training
+from compress.float_run import open_run
+from train.checkpoint import write_json
+from train.classes import parse_classes
+from train.config import TrainConfig
+from train.distributed import World
+from train.errors import UserError
+from train.pairs import collect_pairs
+from train.reals import classes_in
+from train.run import FINISHED_FILE, TEACHER_FOLDER, train
+from train.sources import open_sources
+from train.teacher import open_teacher
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A part of the way; running one that was stopped goes on with it."""
+
+    name: str
+    title: str
+    is_done: Callable[[], bool]
+    run: Callable[[World], None]
+
+
+def plan(config: AnimalsConfig) -> list[Stage]:
+    """Return all stages in order."""
+    stages = [_training(config, TEACHER, "train the teacher on photographs"), _collecting(config)]
+    for name, (_, title) in STUDENTS.items():
+        stages.append(_training(config, name, f"train a student, {title}"))
+        if name == STUDENT:
+            stages.append(
+                Stage(
+                    INT8,
+                    "quantization-aware training",
+                    lambda: int8_is_done(config),
+                    lambda world: _quantize(config, world),
+                )
+            )
+    judging = Stage("table", "judge all of them", lambda: table_is_there(config), lambda _: make_table(config))
+    return [*stages, judging]
+
+
+def check_photos(config: AnimalsConfig) -> None:
+    """Raise a UserError before any work if a pack is missing, or lacks a class."""
+    classes = config.teacher().generator.num_classes
+    wanted = parse_classes(config.classes, classes)
+    for flag, path in (("--photos", config.photos), ("--validation", config.validation)):
+        if not path.is_file():
+            raise UserError(f"no image pack at {path}; give one with {flag}")
+        if missing := sorted(set(wanted) - set(classes_in(path, classes))):
+            raise UserError(
+                f"{path} has no photos of {len(missing)} of the {len(wanted)} classes, the first is {missing[0]}; "
+                f"give another {flag}, or name its classes with --classes"
+            )
+
+
+def is_done(folder: Path, config: TrainConfig) -> bool:
+    """Return whether a run has come to its end, though its results may have been left on another machine."""
+    return _marker(folder) == {"steps": config.steps, "images": config.optimizer.images}
+
+
+def int8_is_done(config: AnimalsConfig) -> bool:
+    """Return whether the quantization-aware training has come to its end."""
+    return _marker(config.qat().folder) == {"images": config.images_int8}
+
+
+def _marker(folder: Path) -> object:
+    try:
+        return json.loads((folder / FINISHED_FILE).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def pairs_are_needed(config: AnimalsConfig) -> bool:
+    """Return whether a student that learns from the teacher is not finished."""
+    runs = {name: run for name, run in config.runs().items() if run.data.teacher}
+    return not (int8_is_done(config) and all(is_done(config.folder / name, run) for name, run in runs.items()))
+
+
+def _training(config: AnimalsConfig, name: str, title: str) -> Stage:
+    run, folder = config.runs()[name], config.folder / name
+    return Stage(name, title, lambda: is_done(folder, run), lambda world: train(run, folder, world))
+
+
+def _collecting(config: AnimalsConfig) -> Stage:
+    def collect(world: World) -> None:
+        run = config.student(STUDENT)
+        teacher = open_teacher(str(config.folder / TEACHER / TEACHER_FOLDER), run.data.truncation)
+        classes = parse_classes(config.classes, teacher.num_classes)
+        collect_pairs(
+            teacher.to(world.device),
+            config.pairs,
+            classes,
+            per_class=config.per_class,
+            seed=run.seed,
+            world=world,
+            command="python benchmarks/animals.py",
+        )
+
+    def is_complete() -> bool:
+        return (config.pairs / "index.json").is_file() or not pairs_are_needed(config)
+
+    return Stage("pairs", f"collect {config.per_class:,} pairs of each class", is_complete, collect)
+
+
+def _quantize(config: AnimalsConfig, world: World) -> None:
+    settings = config.qat()
+    run = open_run(settings.run)
+    # The student may have been trained on another machine, with its data elsewhere.
+    run = dataclasses.replace(run, config=dataclasses.replace(run.config, data=config.student(STUDENT).data))
+    sources = open_sources(settings.float_settings(run.config), run.folder, world)
+    batches = calibration_batches(settings, run, sources, world)
+    calibrated = post_training(deploy_form(run.student).to(world.device), settings, batches)
+    finetune(settings, run, sources, calibrated, world)
+    write_json(settings.folder / FINISHED_FILE, {"images": config.images_int8})
+    print(f"int8 student: {settings.folder / INT8_FILE}")
