@@ -167,6 +167,19 @@ def test_a_teacher_stopped_by_the_clock_and_moved_comes_to_the_same_bits(
     assert states_are_equal(there / "animals64/teacher", finished.folder / "teacher")
 
 
+def test_the_clock_stops_the_writing_of_the_teacher_too(packs, tmp_path, monkeypatch, capsys):
+    store = biggan.TrainableBigGAN.store
+    with monkeypatch.context() as patch:
+        patch.setattr(biggan.TrainableBigGAN, "store", lambda *_: signal.raise_signal(signal.SIGALRM))
+        animals.main(flags(packs, tmp_path, "--minutes", "60"))
+    assert "next is stage 1 of 10" in capsys.readouterr().out
+    calls = []
+    monkeypatch.setattr(biggan.TrainableBigGAN, "store", lambda *all: calls.append(1) or store(*all))
+    config = settings(packs, tmp_path)
+    animals.run_stages(stages.plan(config)[:1], config, Clock(None))
+    assert stages.is_done(config.folder / "teacher", config.teacher()) and len(calls) == 1
+
+
 def test_int8_student_resumes_on_another_machine(finished, packs, tmp_path, time_is_up_at):
     here = settings(packs, tmp_path / "here")
     archive.pack(finished, tmp_path / "parts")
