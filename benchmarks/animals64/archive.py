@@ -99,7 +99,8 @@ def files_to_pack(config: AnimalsConfig) -> list[Path]:
     files = []
     for name, folder in folders.items():
         files += [folder / CONFIG_FILE, folder / "stats.jsonl", folder / FINISHED_FILE]
-        files += sorted((folder / "samples").glob("step-*.png"))[-1:]
+        if not config.lean:
+            files += sorted((folder / "samples").glob("step-*.png"))[-1:]
         if not done[name]:
             files.append(folder / STATE_FILE)
         elif needed.get(name) or not config.lean:

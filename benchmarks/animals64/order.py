@@ -22,13 +22,13 @@ def order_sentence(distances: Mapping[str, float], metric: str) -> str:
         return f"The order of the paper's Table 2 cannot be judged: there is no {metric} of {lacking}."
 
     def said(name: str) -> str:
-        return f"{STUDENTS[name][1]} ({distances[name]:.1f})"
+        return f"{STUDENTS[name][1]} ({distances[name]:.4g})"
 
     best = min(rows, key=lambda name: distances[name])
     if best == rows[0]:
         first = f"{said(best)} has the best {metric}, as in the paper's Table 2"
     else:
-        first = f"Not all terms but {said(best)} has the best {metric}; all terms has {distances[rows[0]]:.1f}"
+        first = f"Not all terms but {said(best)} has the best {metric}; all terms has {distances[rows[0]]:.4g}"
     turned = [(a, b) for a, b in itertools.combinations(rows, 2) if distances[b] <= distances[a]]
     if not turned:
         return f"{first}, and all other rows are in its order too."

@@ -180,7 +180,7 @@ def markdown(table: Mapping[str, Any]) -> str:
         lines.append(f"| {row['title']} | {' | '.join(cells)} |")
     rows, protocol = table["rows"], table["protocol"]
     floor = [
-        f"{table['columns'][key]['title']}: {value:.1f} ({table['columns'][key]['how']})."
+        f"{table['columns'][key]['title']}: {value:.4g} ({table['columns'][key]['how']})."
         for key, value in table["real_to_real"].items()
         if key.startswith("fid")
     ]
@@ -194,7 +194,10 @@ def markdown(table: Mapping[str, Any]) -> str:
 def _cell(key: str, value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:.1%}" if key.startswith("top") else f"{value:.1f}"
+    if key.startswith("top"):
+        return f"{value:.1%}"
+    # Distances on other features than the standard ones may all lie below 3.
+    return f"{value:.4g}" if key.startswith("fid") else f"{value:.1f}"
 
 
 def _draw_picture(images: Mapping[str, np.ndarray], path: Path) -> None:

@@ -262,7 +262,7 @@ def test_a_teacher_too_large_to_carry_is_refused_before_the_work(packs, tmp_path
         ),
         (
             PAPER_FID | {"pixel-only": 3.0},
-            ["Not all terms but L_KD_pix alone (3.0) has the best", "4 of 10 pairs"],
+            ["Not all terms but L_KD_pix alone (3) has the best", "4 of 10 pairs"],
         ),
         ({"student": 1.0}, ["cannot be judged: there is no FID-768 of − L_GAN, "]),
     ],
