@@ -203,5 +203,6 @@ def _cell(key: str, value: float | None) -> str:
 def _draw_picture(images: Mapping[str, np.ndarray], path: Path) -> None:
     """Draw every row's images of the first latents, each of another class, under one another."""
     lines = [of_model[:_PICTURE_COLUMNS] for of_model in images.values()]
-    titles = [_TITLES[STUDENT if name == _FLOAT else name] for name in images]
+    # The font of the pictures has no minus sign.
+    titles = [_TITLES[STUDENT if name == _FLOAT else name].replace("−", "-") for name in images]
     save_png(labelled_rows(lines, titles), path)
