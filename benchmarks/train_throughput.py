@@ -30,7 +30,7 @@ FORMAT = "tinygan-edge-throughput-1"
 DEFINITIONS = {
     BASELINE: "contiguous float32, eager, unfused Adam, and the call pattern of TinyGAN's released code: five "
     "calls of the discriminator and three of the student per iteration, seven and four in every n-th; images for "
-    "the discriminator's update are drawn without recording gradients, and losses are read no more often than ours",
+    "the discriminator's update are drawn without recording gradients, losses are read no more often than ours",
     OURS: "what train/main.py does between two saves: batches prepared ahead, both updates, averaged weights, "
     "losses added up and read for the log; no grids, no saves, no checks for non-finite weights",
     "data": "random pictures that fit in memory; reading a large collection from a disk is not measured",

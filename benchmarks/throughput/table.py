@@ -23,7 +23,7 @@ def throughput_table(report: dict[str, Any]) -> Table:
         "GB": lambda row: number(row, "bytes_per_iteration", 1e-9, 2),
         "of bytes/s": lambda row: _share(row, "share_of_bytes"),
         "peak memory, GB": lambda row: number(row, "peak_memory_bytes", 1e-9, 2),
-        f"hours for {images:,} images": lambda row: number(row, "hours", 1, 2),
+        f"hours for {images:,} images": lambda row: number(row, "hours", 1, 3),
     }
     cells = [[cell(row) for cell in columns.values()] for row in rows]
     kept = [index for index in range(len(columns)) if any(line[index] != "–" for line in cells)]
