@@ -131,7 +131,8 @@ def _prepare(
     device = task.world.device
     others = _allocated(device)
     loop = build_loop(configuration, task)
-    loop.run(max(protocol.warmup, 1))  # optimizers get their state, torch.compile its code
+    # Optimizers get their state, and torch.compile its code for every kind of step.
+    loop.run(max(protocol.warmup, loop.turn if configuration.compiled else 1))
     return Prepared(loop, works[kind], _peak(loop, device, others))
 
 
