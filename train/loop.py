@@ -186,7 +186,7 @@ def fit(
     saved, saved_at = done, time.monotonic()
     with StopSignal() as stop:
         for step in range(done, training.steps):
-            terms = _one_step(training, batches.at(step), step)
+            terms = one_step(training, batches.at(step), step)
             for observer in observers:
                 observer.after_step(step + 1, terms)
             number = stop.agreed(world, step)
@@ -213,7 +213,12 @@ def _agreed_due(world: World, step: int, due: bool) -> bool:
     return bool(answer)
 
 
-def _one_step(training: Training, batch: Batch, step: int) -> dict[str, torch.Tensor]:
+def one_step(training: Training, batch: Batch, step: int) -> dict[str, torch.Tensor]:
+    """Do step `step`, in [0, training.steps), of a run, the averaged weights included.
+
+    Returns:
+        See `train.step.train_step`.
+    """
     players, factor = training.players, training.learning_rate_factor(step)
     for optimizer, rate in (
         (players.generator_optimizer, training.optimizer.generator_lr),

@@ -59,7 +59,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tiny_config, world, shared, monk
     if not whole.exists():
         train(tiny_config, whole, world)
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_one_step", StopAfter(5, number)(loop._one_step))
+        patch.setattr(loop, "one_step", StopAfter(5, number)(loop.one_step))
         with pytest.raises(Interrupted) as stop:
             train(tiny_config, parts, world)
     assert stop.value.exit_status == 128 + number
@@ -109,11 +109,11 @@ def test_another_seed_gives_another_student(tiny_config, world, shared):
 def test_a_blow_up_stops_aloud_and_keeps_the_last_good_state(tiny_config, world, shared, monkeypatch):
     folder = shared / "blow-up"
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_one_step", StopAfter(4)(loop._one_step))
+        patch.setattr(loop, "one_step", StopAfter(4)(loop.one_step))
         with pytest.raises(Interrupted):
             train(tiny_config, folder, world)
     good = weights(folder)
-    original = loop._one_step
+    original = loop.one_step
 
     def poisoned(training, batch, step):
         with torch.no_grad():
@@ -121,7 +121,7 @@ def test_a_blow_up_stops_aloud_and_keeps_the_last_good_state(tiny_config, world,
         return original(training, batch, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_one_step", poisoned)
+        patch.setattr(loop, "one_step", poisoned)
         with pytest.raises(UserError, match=r"no longer finite; the state after 4 steps is kept"):
             train(tiny_config, folder, world)
     kept = weights(folder)
@@ -131,7 +131,7 @@ def test_a_blow_up_stops_aloud_and_keeps_the_last_good_state(tiny_config, world,
 def test_a_kill_during_a_save_loses_nothing(tiny_config, world, shared, monkeypatch):
     folder = shared / "killed-save"
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_one_step", StopAfter(6)(loop._one_step))
+        patch.setattr(loop, "one_step", StopAfter(6)(loop.one_step))
         with pytest.raises(Interrupted):
             train(tiny_config, folder, world)
     good = (folder / "state.pt").read_bytes()

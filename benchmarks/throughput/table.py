@@ -1,0 +1,64 @@
+"""The table of a throughput report."""
+
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.tables import Table, number
+
+Row = dict[str, Any]
+
+
+def throughput_table(report: dict[str, Any]) -> Table:
+    """Return a line for each row; columns without a figure are left out."""
+    rows, images = report["rows"], report["images"]
+    several = len({row["batch_size"] for row in rows}) > 1
+    columns: dict[str, Callable[[Row], str]] = {
+        "loop": lambda row: _name(row, several),
+        "batch": lambda row: str(row["batch_size"]),
+        "images/s": lambda row: number(row, "images_per_second", 1, 1),
+        "ms per iteration": lambda row: _spread(row.get("milliseconds"), 1) or row["left_out"],
+        "ratio": lambda row: _spread(row.get("ratio"), 2) or "–",
+        "GFLOP": lambda row: number(row, "flops_per_iteration", 1e-9, 1),
+        "of FLOP/s": lambda row: _share(row, "share_of_flops"),
+        "GB": lambda row: number(row, "bytes_per_iteration", 1e-9, 2),
+        "of bytes/s": lambda row: _share(row, "share_of_bytes"),
+        "peak memory, GB": lambda row: number(row, "peak_memory_bytes", 1e-9, 2),
+        f"hours for {images:,} images": lambda row: number(row, "hours", 1, 3),
+    }
+    cells = [[cell(row) for cell in columns.values()] for row in rows]
+    kept = [index for index in range(len(columns)) if any(line[index] != "–" for line in cells)]
+    headers = [list(columns)[index] for index in kept]
+    title = f"Training throughput, {report['preset']}"
+    return Table(title, headers, [[line[index] for index in kept] for line in cells], _notes(report))
+
+
+def _notes(report: dict[str, Any]) -> list[str]:
+    machine, protocol = report["machine"], report["protocol"]
+    device = machine.get("device_name", machine["cpu"])
+    limits = "; ".join(
+        f"{name} {limit['flops_per_second'] / 1e12:,.3g} TFLOP/s, {limit['bytes_per_second'] / 1e9:,.3g} GB/s"
+        for name, limit in report["attainable"].items()
+    )
+    where = f"{device}, {machine['threads']} CPU thread{'s' if machine['threads'] > 1 else ''}"
+    return [
+        f"{where}, torch {machine['torch']}; {protocol['rounds']} rounds in turns of at least "
+        f"{protocol['seconds']:g} s each after {protocol['warmup']} untimed iterations; median (lowest–highest) "
+        f"of the rounds; ratio: to the released recipe within a round. Attainable here: {limits}.",
+        *(f"*{name}*: {text}." for name, text in report["definitions"].items()),
+    ]
+
+
+def _name(row: Row, several: bool) -> str:
+    return f"**{row['name']}**, the fastest batch" if several and row.get("fastest") else row["name"]
+
+
+def _spread(values: dict[str, float] | None, digits: int) -> str:
+    if values is None:
+        return ""
+    median, low, high = (f"{values[name]:,.{digits}f}" for name in ("median", "low", "high"))
+    return f"{median} ({low}–{high})"
+
+
+def _share(row: Row, key: str) -> str:
+    value = row.get(key)
+    return "–" if value is None else f"{value:.1%}"
