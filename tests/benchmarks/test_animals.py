@@ -75,7 +75,7 @@ def states_are_equal(first: Path, second: Path) -> bool:
 @pytest.fixture
 def time_is_up_at(monkeypatch):
     """Let the clock ring during a step, as its timer would."""
-    original, ringing = loop._one_step, {}
+    original, ringing = loop.one_step, {}
 
     def one_step(training, batch, step):
         if step + 1 == ringing.get("step"):
@@ -83,12 +83,21 @@ def time_is_up_at(monkeypatch):
             signal.raise_signal(signal.SIGALRM)
         return original(training, batch, step)
 
-    monkeypatch.setattr(loop, "_one_step", one_step)
+    monkeypatch.setattr(loop, "one_step", one_step)
     return lambda step: ringing.update(step=step)
 
 
 @pytest.fixture(scope="module")
-def finished(packs, tmp_path_factory) -> AnimalsConfig:
+def one_thread():
+    """As in the tests that compare with it, bit for bit; theirs is set for each test, too late for `finished`."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def finished(packs, one_thread, tmp_path_factory) -> AnimalsConfig:
     """All stages, judged by a small network."""
     root = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
