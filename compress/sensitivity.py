@@ -1,7 +1,7 @@
 """Where rounding costs quality: `python compress/sensitivity.py --run runs/digits [--bits W8A8]`.
 
-Each layer is quantized alone, after calibration, and compared with the float student; all others stay float. It
-leaves sensitivity.json and sensitivity.png in <run>/qat, the costliest layer first.
+Each layer is quantized alone, rounded to nearest after calibration, and compared with the float student; all
+others stay float. It leaves sensitivity.json and sensitivity.png in <run>/qat, the costliest layer first.
 """
 
 import dataclasses
@@ -53,7 +53,13 @@ class SensitivityConfig:
 def main(arguments: list[str]) -> None:
     """Parse, measure, write."""
     config = parse(SensitivityConfig, arguments, "Measure what each layer costs when only it is quantized.")
-    settings = QatConfig(run=config.run, out=config.out, bits=config.bits, exceptions=config.exceptions)
+    settings = QatConfig(
+        run=config.run,
+        out=config.out,
+        bits=config.bits,
+        exceptions=config.exceptions,
+        reconstruct=False,  # what was fitted to make up for other layers' rounding is an error without it
+    )
     run = open_run(config.run, fresh_discriminator=True)  # none is needed
     world = World(0, 1, torch.device("cpu"))
     sources = open_sources(settings.float_settings(run.config), run.folder, world)

