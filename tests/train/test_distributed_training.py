@@ -29,7 +29,7 @@ PROGRAM = textwrap.dedent(
         generator=generator, discriminator=DiscriminatorConfig(4), loss=loss,
         data=DataConfig(teacher="" if scratch else "digits", per_class=8),
         schedule=ScheduleConfig("released", every=2), augment=0.6 if scratch else 0.0,
-        optimizer=OptimizerConfig(batch_size=8, images=48, generator_lr=1e-3, discriminator_lr=1e-3),
+        optimizer=OptimizerConfig(batch_size=8, images=32, generator_lr=1e-3, discriminator_lr=1e-3),
         runtime=RuntimeConfig(device="cpu", log_every=1, grids=1),
     )
     with distributed_world("cpu") as world:
@@ -61,8 +61,10 @@ def stats(tmp_path, name: str, kind: str, processes: int) -> list[dict]:
 def test_two_processes_have_the_losses_of_one(tmp_path, kind):
     one = stats(tmp_path, "one", kind, 1)
     two = stats(tmp_path, "two", kind, 2)
-    assert len(one) == len(two) == 6
+    # Sums in another order differ by 1e-6 here; some steps later Adam, which divides by small gradients, has made
+    # of it what no bound that finds a fault would allow.
+    assert len(one) == len(two) == 4
     for single, double in zip(one, two, strict=True):
         assert single.keys() == double.keys()
         for name in single.keys() - {"images_per_second"}:
-            assert double[name] == pytest.approx(single[name], abs=2e-4), (single["step"], name)
+            assert double[name] == pytest.approx(single[name], abs=5e-5), (single["step"], name)
