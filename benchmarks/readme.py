@@ -12,15 +12,20 @@ from typing import Any
 
 from benchmarks.results import read_results
 from benchmarks.tables import Table, cost_table, latency_tables, quality_table
+from benchmarks.throughput.table import throughput_table
 from train.checkpoint import write_atomically
 from train.cli import parse, run_script
 from train.errors import UserError
 
 RESULTS = Path(__file__).parent / "results_digits.json"
 INT8_ROWS = Path(__file__).parent / "int8_digits.json"
+THROUGHPUT = {name: Path(__file__).parent / f"throughput_{name}_cpu.json" for name in ("digits", "animals64")}
 _BLOCK = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _QUALITY = ("recognised", "diversity", "l1_to_teacher", "ssim_to_teacher", "psnr_to_float")
 _LATENCY_HEADERS = 7  # model, threads, p50, p90, mean, n and the first ratio: what a page is wide enough for
+
+Makers = dict[str, Callable[[], str]]
+"""Each makes the table of a name, in Markdown."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +42,7 @@ def main(arguments: list[str]) -> None:
     """Write the tables, or check them."""
     config = parse(ReadmeConfig, arguments, __doc__ or "")
     text = config.readme.read_text(encoding="utf-8")
-    made = fill(text, read_results(RESULTS), json.loads(INT8_ROWS.read_text()))
+    made = fill(text, committed_tables())
     if config.check:
         if made != text:
             raise UserError(
@@ -47,18 +52,26 @@ def main(arguments: list[str]) -> None:
     write_atomically(config.readme, lambda temporary: temporary.write_text(made, encoding="utf-8"))
 
 
-def fill(text: str, results: dict[str, Any], int8: dict[str, Any]) -> str:
+def committed_tables() -> Makers:
+    """Return the makers of all tables of the README, from the committed results."""
+    results = read_results(RESULTS)
+    makers = {
+        "cost": lambda: _markdown(cost_table(results), "cost"),
+        "latency": lambda: _narrow_latency(results),
+        "quality": lambda: _markdown(quality_table(results, _QUALITY), "quality"),
+        "int8": lambda: int8_table(json.loads(INT8_ROWS.read_text())),
+    }
+    for name, path in THROUGHPUT.items():
+        makers[f"throughput-{name}"] = lambda path=path: _throughput(json.loads(path.read_text()))
+    return makers
+
+
+def fill(text: str, makers: Makers) -> str:
     """Return the text with every marked table made anew.
 
     Raises:
         UserError: a mark names a table that there is not, or the results have no rows for it.
     """
-    makers: dict[str, Callable[[], str]] = {
-        "cost": lambda: _markdown(cost_table(results), "cost"),
-        "latency": lambda: _narrow_latency(results),
-        "quality": lambda: _markdown(quality_table(results, _QUALITY), "quality"),
-        "int8": lambda: int8_table(int8),
-    }
 
     def replace(match: re.Match[str]) -> str:
         name = match.group(2)
@@ -106,6 +119,10 @@ def _narrow_latency(results: dict[str, Any]) -> str:
         raise UserError("the results have no latency; measure it with run_device.py")
     cells = [line[:_LATENCY_HEADERS] for line in table.cells]
     return dataclasses.replace(table, headers=table.headers[:_LATENCY_HEADERS], cells=cells, notes=[]).markdown()
+
+
+def _throughput(report: dict[str, Any]) -> str:
+    return dataclasses.replace(throughput_table(report), notes=[]).markdown()
 
 
 def _markdown(table: Table | None, name: str) -> str:
