@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from stand_ins import tiny_run
+from stand_ins import on_one_thread, tiny_run
 
 from train.config import TrainConfig
 from train.distributed import World
@@ -11,10 +11,8 @@ from train.distributed import World
 @pytest.fixture(autouse=True)
 def _one_thread():
     """Two busy processes on two cores wait for each other's threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with on_one_thread():
+        yield
 
 
 @pytest.fixture

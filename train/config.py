@@ -96,6 +96,14 @@ class RuntimeConfig:
     checkpoint_minutes: float = 5.0
     """Minutes between two saves of the training state."""
 
+    def computes_in_bfloat16(self, device_type: str) -> bool:
+        """Return what `precision` means on a device of this type."""
+        return self.precision == "bfloat16" or (self.precision == "auto" and device_type == "cuda")
+
+    def compiles(self, device_type: str) -> bool:
+        """Return what `compile` means on a device of this type."""
+        return self.compile == "on" or (self.compile == "auto" and device_type == "cuda")
+
 
 # Flag, lowest and highest value.
 _RANGES: list[tuple[str, float, float]] = [

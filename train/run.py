@@ -79,7 +79,7 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
         print(f"pictures: {folder / 'samples'}; weights: {folder}")
         if config.data.reals == "digits":
             judge_digits(config, sources, folder, training.average.module, folder / TEACHER_FOLDER)
-        write_json(folder / FINISHED_FILE, {"steps": config.steps, "images": config.optimizer.images})
+        write_json(folder / FINISHED_FILE, _ending(config))
     world.barrier()
 
 
@@ -112,15 +112,24 @@ def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any
 
 
 def is_finished(folder: Path, config: TrainConfig) -> bool:
-    """Return whether the run ended and its results are there; FINISHED_FILE is written last of all."""
+    """Return whether the run ended and its results are there."""
     result = folder / (TEACHER_FOLDER if config.generator.architecture == "biggan" else STUDENT_FILE)
-    finished = folder / FINISHED_FILE
-    if not (result.exists() and finished.is_file()):
-        return False
+    return result.exists() and has_ended(folder, config)
+
+
+def has_ended(folder: Path, config: TrainConfig) -> bool:
+    """Return whether the run ended, though its results may have been taken away.
+
+    FINISHED_FILE is written last of all.
+    """
     try:
-        return json.loads(finished.read_text()) == {"steps": config.steps, "images": config.optimizer.images}
-    except ValueError:
+        return json.loads((folder / FINISHED_FILE).read_text()) == _ending(config)
+    except (FileNotFoundError, ValueError):
         return False
+
+
+def _ending(config: TrainConfig) -> dict[str, int]:
+    return {"steps": config.steps, "images": config.optimizer.images}
 
 
 def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
@@ -138,16 +147,15 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     discriminator = Discriminator(
         config.discriminator.channels, config.generator.image_size, config.generator.num_classes
     )
-    on_gpu = world.device.type == "cuda"
     for module in (generator, average, discriminator):
         # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     settings = config.optimizer
     generator_optimizer, discriminator_optimizer = optimizers(generator, discriminator, settings)
-    if config.runtime.compile == "on" or (config.runtime.compile == "auto" and on_gpu):
+    if config.runtime.compiles(world.device.type):
         generator.compile()
         discriminator.compile()
-    half = config.runtime.precision == "bfloat16" or (config.runtime.precision == "auto" and on_gpu)
+    half = config.runtime.computes_in_bfloat16(world.device.type)
     players = Players(
         distribute(generator, world),
         distribute(discriminator, world),

@@ -17,7 +17,7 @@ from typing import IO, Any
 import torch
 
 from benchmarks.animals64.settings import INT8, STUDENT, TEACHER, AnimalsConfig
-from benchmarks.animals64.stages import int8_is_done, is_done, pairs_are_needed
+from benchmarks.animals64.stages import int8_is_done, pairs_are_needed
 from benchmarks.animals64.table import weights
 from compress.config import QAT_FOLDER
 from compress.finetune import finished_steps
@@ -28,7 +28,7 @@ from train.discriminator import Discriminator
 from train.errors import UserError
 from train.generator import build_generator
 from train.loop import STATE_FILE
-from train.run import CONFIG_FILE, DISCRIMINATOR_FILE, FINISHED_FILE
+from train.run import CONFIG_FILE, DISCRIMINATOR_FILE, FINISHED_FILE, has_ended
 
 _MIB = 2**20
 _HEAD_BYTES = 512  # more than the line of JSON in front of each part
@@ -54,7 +54,7 @@ def state_mib(run: TrainConfig) -> float:
 def check_state_fits(config: AnimalsConfig) -> None:
     """Raise a UserError, before the time is spent, if the teacher's state could not be carried away."""
     size, limit = state_mib(config.teacher()), config.pack_limit_mib
-    if limit and size > limit and not is_done(config.folder / TEACHER, config.teacher()):
+    if limit and size > limit and not has_ended(config.folder / TEACHER, config.teacher()):
         raise UserError(
             f"the state of a teacher of {config.channels_teacher} channels may take {size:.0f} MiB, more than "
             f"--pack-limit-mib {limit:g}; give fewer --channels-teacher, or --pack-limit-mib 0 if it stays here"
@@ -89,7 +89,7 @@ def pack(config: AnimalsConfig, folder: Path) -> None:
 
 def files_to_pack(config: AnimalsConfig) -> list[Path]:
     """Return the files that going on elsewhere needs; with `lean`, only what stages that train need."""
-    done = {name: is_done(config.folder / name, run) for name, run in config.runs().items()}
+    done = {name: has_ended(config.folder / name, run) for name, run in config.runs().items()}
     done[INT8] = int8_is_done(config)
     folders = {name: config.folder / name for name in done} | {INT8: config.qat().folder}
     results = {name: [path] for name, path in weights(config).items()}

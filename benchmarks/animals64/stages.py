@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 from benchmarks.animals64.settings import INT8, STUDENT, STUDENTS, TEACHER, AnimalsConfig
 from benchmarks.animals64.table import make_table, table_is_there
@@ -13,12 +12,11 @@ from compress.finetune import calibration_batches, finetune, post_training
 from compress.float_run import open_run
 from train.checkpoint import write_json
 from train.classes import parse_classes
-from train.config import TrainConfig
 from train.distributed import World
 from train.errors import UserError
 from train.pairs import collect_pairs
 from train.reals import classes_in
-from train.run import FINISHED_FILE, TEACHER_FOLDER, train
+from train.run import FINISHED_FILE, TEACHER_FOLDER, has_ended, train
 from train.sources import open_sources
 from train.teacher import open_teacher
 
@@ -65,32 +63,23 @@ def check_photos(config: AnimalsConfig) -> None:
             )
 
 
-def is_done(folder: Path, config: TrainConfig) -> bool:
-    """Return whether a run has come to its end, though its results may have been left on another machine."""
-    return _marker(folder) == {"steps": config.steps, "images": config.optimizer.images}
-
-
 def int8_is_done(config: AnimalsConfig) -> bool:
     """Return whether the quantization-aware training has come to its end."""
-    return _marker(config.qat().folder) == {"images": config.images_int8}
-
-
-def _marker(folder: Path) -> object:
     try:
-        return json.loads((folder / FINISHED_FILE).read_text())
+        return json.loads((config.qat().folder / FINISHED_FILE).read_text()) == {"images": config.images_int8}
     except (FileNotFoundError, ValueError):
-        return None
+        return False
 
 
 def pairs_are_needed(config: AnimalsConfig) -> bool:
     """Return whether a student that learns from the teacher is not finished."""
     runs = {name: run for name, run in config.runs().items() if run.data.teacher}
-    return not (int8_is_done(config) and all(is_done(config.folder / name, run) for name, run in runs.items()))
+    return not (int8_is_done(config) and all(has_ended(config.folder / name, run) for name, run in runs.items()))
 
 
 def _training(config: AnimalsConfig, name: str, title: str) -> Stage:
     run, folder = config.runs()[name], config.folder / name
-    return Stage(name, title, lambda: is_done(folder, run), lambda world: train(run, folder, world))
+    return Stage(name, title, lambda: has_ended(folder, run), lambda world: train(run, folder, world))
 
 
 def _collecting(config: AnimalsConfig) -> Stage:

@@ -52,11 +52,10 @@ def configurations(config: TrainConfig, device: torch.device, changes: bool) -> 
         device: auto means bfloat16 and torch.compile on CUDA, as it does for the trainer.
         changes: put between them every single change, each on top of those before.
     """
-    on_gpu, runtime = device.type == "cuda", config.runtime
     left_out = set()
-    if not (runtime.precision == "bfloat16" or (runtime.precision == "auto" and on_gpu)):
+    if not config.runtime.computes_in_bfloat16(device.type):
         left_out.add("bfloat16")
-    if not (runtime.compile == "on" or (runtime.compile == "auto" and on_gpu)):
+    if not config.runtime.compiles(device.type):
         left_out.add("compiled")
     found = [Configuration(BASELINE)]
     for change, name in _CHANGES.items():

@@ -11,6 +11,7 @@ import torch
 from feature_networks import Pooled, save_script
 from PIL import Image
 from quality_images import random_images
+from stand_ins import on_one_thread
 
 from benchmarks import animals
 from benchmarks.animals64 import archive, stages, table
@@ -22,6 +23,7 @@ from train.checkpoint import load_state
 from train.errors import UserError
 from train.loop import Interrupted
 from train.presets import PRESETS
+from train.run import has_ended
 
 CLASSES, TEACHER_STEPS = "1,25", 4
 
@@ -90,10 +92,8 @@ def time_is_up_at(monkeypatch):
 @pytest.fixture(scope="module")
 def one_thread():
     """As in the tests that compare with it, bit for bit; theirs is set for each test, too late for `finished`."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with on_one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_the_clock_stops_the_writing_of_the_teacher_too(packs, tmp_path, monkeyp
     monkeypatch.setattr(biggan.TrainableBigGAN, "store", lambda *all: calls.append(1) or store(*all))
     config = settings(packs, tmp_path)
     animals.run_stages(stages.plan(config)[:1], config, Clock(None))
-    assert stages.is_done(config.folder / "teacher", config.teacher()) and len(calls) == 1
+    assert has_ended(config.folder / "teacher", config.teacher()) and len(calls) == 1
 
 
 def test_int8_student_resumes_on_another_machine(finished, packs, tmp_path, time_is_up_at):
@@ -204,7 +204,7 @@ def test_int8_student_resumes_on_another_machine(finished, packs, tmp_path, time
     there = settings(packs, tmp_path / "there")
     archive.unpack(there, tmp_path / "lean")
     assert not (there.folder / "no-real/student.safetensors").exists()
-    assert stages.is_done(there.folder / "no-real", there.student("no-real"))
+    assert has_ended(there.folder / "no-real", there.student("no-real"))
     animals.run_stages(stages.plan(there)[:4], there, Clock(None))
     assert states_are_equal(there.qat().folder, finished.qat().folder)
     assert stages.int8_is_done(there)

@@ -206,7 +206,10 @@ class Clocked:
 
 def test_the_ratio_is_taken_within_a_round(task, monkeypatch):
     visits = {BASELINE: [10.0, 100.0, 40.0], "ours": [1.0, 20.0, 10.0]}
-    prepare = lambda row, *_: Prepared(Clocked(visits[row.name]), Work(2e6, 4e6), None)  # noqa: E731
+
+    def prepare(row, *_):
+        return Prepared(Clocked(visits[row.name]), Work(2e6, 4e6), None)
+
     monkeypatch.setattr(measuring, "_prepare", prepare)
     found = measure_batch(configurations(task.config, CPU, changes=False), task, Protocol(3, 1), LIMITS)
     ours = found[1]

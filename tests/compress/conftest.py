@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from stand_ins import tiny_run, trained_like_student
+from stand_ins import on_one_thread, tiny_run, trained_like_student
 
 from compress import evaluate
 from compress.deploy_form import one_hot
@@ -35,10 +35,8 @@ def _batches(count=3, size=16):
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with on_one_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

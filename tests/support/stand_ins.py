@@ -1,6 +1,8 @@
 """Stand-ins that several test modules build."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,16 @@ from train.config import DataConfig, LossConfig, OptimizerConfig, RuntimeConfig,
 from train.discriminator import DiscriminatorConfig
 from train.generator import ConditionalBatchNorm2d, Generator, GeneratorConfig
 from train.norm import BatchNorm2d
+
+
+@contextlib.contextmanager
+def on_one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class FixedPairs:
