@@ -1,5 +1,6 @@
 """What every form of the model costs: the section "cost" of the results."""
 
+import copy
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from benchmarks.cost import Cost, biggan_deep_128, measure_cost, published_rows
 from benchmarks.model import Model, teacher_spec
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
+from benchmarks.torch_forms import use_authors_order
 from compress.deploy_form import deploy_form, one_hot
 from compress.one_class import specialise
 from deploy.parity import file_size
@@ -55,7 +57,7 @@ def _forms(model: Model, config: BenchmarkConfig) -> dict[str, dict[str, Any]]:
     if spec := teacher_spec(model, config.teacher):
         teacher = open_teacher(spec, model.truncation)
         rows["teacher"] = {"name": f"teacher ({teacher.name})", **_count_teacher(teacher, z, y)}
-    authors = measure_cost(student, z, y)
+    authors = measure_cost(use_authors_order(copy.deepcopy(student)), z, y)
     rows["student"] = {"name": "float student, authors' order", **authors.row(FLOAT_BYTES), **size}
     form = deploy_form(student)
     deployed = measure_cost(form, z, one_hot(y, info.generator.num_classes))

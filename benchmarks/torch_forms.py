@@ -6,17 +6,38 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch._dynamo.exc import BackendCompilerFailed
 
 from compress.deploy_form import deploy_form
 from train.checkpoint import load_snapshot
 from train.errors import UserError
-from train.generator import ConditionalBatchNorm2d, Generator
+from train.generator import ConditionalBatchNorm2d, Generator, ResidualBlock, upsample
+
+
+class _AuthorsBlock(ResidualBlock):
+    """A block whose shortcut's convolution comes after its upsample."""
+
+    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        h = self.conv1(upsample(F.relu(self.norm1(x, embedding))))
+        h = self.conv2(F.relu(self.norm2(h, embedding)))
+        return h + self.shortcut(upsample(x))
+
+
+def use_authors_order(generator: Generator) -> Generator:
+    """Give a student, in place, the authors' order of operations: 428.8 instead of 315.6 MMAC at 128 px.
+
+    Its images and what it learns differ by rounding only.
+    """
+    for module in generator.modules():
+        if isinstance(module, ResidualBlock):
+            module.__class__ = _AuthorsBlock  # the same parameters under another forward
+    return generator
 
 
 class AuthorsOrder(nn.Module):
-    """The student as it was trained, operation by operation in the authors' order, with class weights as input.
+    """The student, operation by operation in the authors' order, with class weights as input.
 
     Norms unfolded, the shortcut after its upsample, one Linear for each conditional norm.
 
@@ -26,7 +47,7 @@ class AuthorsOrder(nn.Module):
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
-        self.generator = copy.deepcopy(generator)
+        self.generator = use_authors_order(copy.deepcopy(generator))
         for name, module in generator.named_modules():
             if isinstance(module, ConditionalBatchNorm2d):
                 self.generator.set_submodule(name, _ConditionalNorm(module))
@@ -59,7 +80,7 @@ def load_form(kind: str, path: Path, threads: int) -> Callable[..., np.ndarray]:
     """Load a student's snapshot for inference.
 
     Args:
-        kind: eager: the deploy form; compiled: the same by torch.compile; eager-authors: as it was trained.
+        kind: eager: the deploy form; compiled: the same by torch.compile; eager-authors: the authors' order.
         path: of the snapshot.
         threads: that torch may use, in this whole process.
 

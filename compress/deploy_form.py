@@ -4,7 +4,7 @@
   `conv1` output has zero mean and unit variance over the training batches: also a good int8 range.
 - Every bias moves into the last convolution before the next sum; those of depthwise and shortcut convolutions
   are 0, and free for what rounding needs.
-- The shortcut's 1×1 runs before its upsample: both are linear, and the resize keeps constants.
+- The shortcut's 1×1 runs before its upsample, as in training and not as in the authors' code.
 - One Linear makes the gains and biases of all conditional norms.
 - A vector of class weights replaces the class index: one-hot for a plain class, a mixture to morph.
 """

@@ -96,7 +96,11 @@ def upsample(x: torch.Tensor) -> torch.Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """One doubling of the resolution (Figure 6)."""
+    """One doubling of the resolution (Figure 6), its shortcut's 1×1 before the upsample and not after it.
+
+    The two commute, since the resize is linear and keeps constants; at the low resolution it is four times
+    cheaper, which is a quarter of all multiply-accumulates of a student of 128 px.
+    """
 
     def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -111,7 +115,7 @@ class ResidualBlock(nn.Module):
         """x [N, in, H, W] → [N, out, 2H, 2W]."""
         h = self.conv1(upsample(F.relu(self.norm1(x, embedding))))
         h = self.conv2(F.relu(self.norm2(h, embedding)))
-        return h + self.shortcut(upsample(x))
+        return h + upsample(self.shortcut(x))
 
 
 class Generator(nn.Module):

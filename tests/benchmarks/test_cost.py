@@ -1,11 +1,12 @@
 """Counting, on networks whose costs are known."""
 
+import pytest
 import torch
 from stand_ins import trained_like_student
 from torch import nn
 
 from benchmarks.cost import biggan_deep_128, measure_cost, published_rows
-from benchmarks.torch_forms import AuthorsOrder
+from benchmarks.torch_forms import AuthorsOrder, use_authors_order
 from compress.deploy_form import deploy_form
 from train.generator import Generator, GeneratorConfig
 
@@ -31,12 +32,23 @@ def test_memory_that_is_freed_is_not_counted():
 def test_the_students_sizes_are_the_papers():
     config = GeneratorConfig("dw", 32, 128, 1000)
     student = Generator(config).eval()
-    z = torch.zeros(1, 128)
-    authors = measure_cost(student, z, torch.zeros(1, dtype=torch.long))
+    z, y = torch.zeros(1, 128), torch.zeros(1, dtype=torch.long)
+    trained = measure_cost(student, z, y).multiply_accumulates
+    # 128,000 more turn class weights into an embedding.
+    assert measure_cost(deploy_form(student), z, torch.zeros(1, 1000)).multiply_accumulates - 128_000 == trained
+    assert trained < 316e6
+    authors = measure_cost(use_authors_order(student), z, y)
     assert authors.parameters == 3_070_659
     assert authors.multiply_accumulates == 428_843_008
-    # 128,000 of them turn class weights into an embedding.
-    assert measure_cost(deploy_form(student), z, torch.zeros(1, 1000)).multiply_accumulates - 128_000 < 316e6
+
+
+@pytest.mark.parametrize(("channels", "of_paper"), [(32, (9.3e6, 2.29e9)), (16, (2.9e6, 0.58e9))])
+def test_standard_convolutions_land_on_table_1(channels, of_paper):
+    """The paper's counter is unknown; its figures have two or three digits."""
+    student = use_authors_order(Generator(GeneratorConfig("std", channels)).eval())
+    cost = measure_cost(student, torch.zeros(1, 128), torch.zeros(1, dtype=torch.long))
+    assert cost.parameters == pytest.approx(of_paper[0], rel=0.02)
+    assert cost.multiply_accumulates == pytest.approx(of_paper[1], rel=0.011)
 
 
 def test_biggan_has_the_published_number_of_parameters():

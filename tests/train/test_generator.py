@@ -1,19 +1,8 @@
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from train.errors import UserError
 from train.generator import Generator, GeneratorConfig, build_generator
-
-
-def count_macs(generator: Generator) -> int:
-    """Multiply-accumulates of convolutions and linears for one image."""
-    generator.eval()
-    with torch.device("meta"):
-        z, y = torch.zeros(1, generator.config.z_dim), torch.zeros(1, dtype=torch.long)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        generator.to("meta")(z, y)
-    return counter.get_total_flops() // 2
 
 
 def parameters(generator: Generator) -> int:
@@ -23,17 +12,6 @@ def parameters(generator: Generator) -> int:
 def test_dw32_has_the_paper_size():
     generator = Generator(GeneratorConfig("dw", 32))
     assert parameters(generator) == 3_070_659
-    assert count_macs(generator) == pytest.approx(428.8e6, rel=2e-4)
-
-
-@pytest.mark.parametrize(
-    ("channels", "paper_parameters", "paper_macs"), [(32, 9.3e6, 2.29e9), (16, 2.9e6, 0.58e9)]
-)
-def test_std_lands_on_table_1(channels, paper_parameters, paper_macs):
-    """The paper's counter is unknown; its figures have two or three digits."""
-    generator = Generator(GeneratorConfig("std", channels))
-    assert parameters(generator) == pytest.approx(paper_parameters, rel=0.02)
-    assert count_macs(generator) == pytest.approx(paper_macs, rel=0.011)
 
 
 @pytest.mark.parametrize("architecture", ["dw", "std"])
