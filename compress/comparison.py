@@ -1,6 +1,5 @@
 """The rows of the comparison: the same student, rounded and trained on in every way that is worth a row."""
 
-import copy
 import dataclasses
 import math
 import time
@@ -91,7 +90,7 @@ class Comparison:
 
         folder = self.settings.folder / "pt2e"
         student, seconds = finetune_pt2e(
-            copy.deepcopy(self.form),
+            self.form,
             settings=settings,
             run=self.run,
             sources=self.sources,

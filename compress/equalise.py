@@ -89,8 +89,8 @@ def equalise(deploy: DeployGenerator, batches: Sequence[tuple[torch.Tensor, ...]
             move = -depthwise.centre
             channels.change_depthwise(k, half, factors([depthwise.moved(move)], strength), move.float())
             if half == 1:
-                hidden = reach[f"blocks.{k}.conv1.pointwise.output"]
-                channels.change_hidden(k, factors([hidden], strength), torch.zeros(()))
+                factor = factors([reach[f"blocks.{k}.conv1.pointwise.output"]], strength)
+                channels.change_hidden(k, factor, torch.zeros_like(factor))
 
 
 def factors(reaches: Sequence[Reach], strength: float) -> torch.Tensor:

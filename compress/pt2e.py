@@ -59,6 +59,8 @@ def finetune_pt2e(
     """
     torchao = _torchao()
     world = World(0, 1, torch.device("cpu"))
+    form = copy.deepcopy(form).to(world.device)
+    batches = [tuple(x.to(world.device) for x in batch) for batch in batches]
     config = settings.float_settings(run.config)
     graph = torchao.prepare(_export(form, run), torchao.quantizer)
     torchao.allow_train_eval(graph)
