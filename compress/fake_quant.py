@@ -108,6 +108,10 @@ class QuantGenerator(nn.Module):
         self._points: dict[str, QuantPoint] = {}
         self._operations: dict[str, QuantOperation] = {}
         self.register_buffer("frozen", torch.tensor(False))
+        # The same as a plain value: reading the buffer in every forward pass would make it wait for the GPU. A
+        # weight average copies the buffer alone, and is never trained.
+        self._frozen = False
+        self.register_load_state_dict_post_hook(_note_frozen)
         self._mode: Mode = "float"
         if isinstance(self.form, DeployGenerator) and self.quantization.class_path == "slices":
             assert isinstance(self.form.class_affine, ClassAffine)
@@ -138,7 +142,7 @@ class QuantGenerator(nn.Module):
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Run the form: (z float32 [N, z_dim], class weights float32 [N, num_classes]) → [N, 3, H, W]."""
         training = self.training and self._mode == "quantize"
-        learning = training and not bool(self.frozen)
+        learning = training and not self._frozen
         for point in self._points.values():
             point.learning = learning
             if learning:
@@ -187,7 +191,7 @@ class QuantGenerator(nn.Module):
         for point in points.values():
             method, percentile = self.quantization.range_method, self.quantization.percentile
             point.set_range(*point.observer.choose(method, point.bits, percentile, point.through))
-        self.frozen.fill_(False)
+        self.freeze_ranges(False)
         self.mode = "quantize"
 
     def _observe(self, points: dict[str, QuantPoint], batches: Sequence[tuple[torch.Tensor, ...]]) -> None:
@@ -213,6 +217,12 @@ class QuantGenerator(nn.Module):
         if frozen:
             self.check_ranges()
         self.frozen.fill_(frozen)
+        self._frozen = frozen
+
+    @property
+    def has_frozen_ranges(self) -> bool:
+        """Whether the ranges stay where they are."""
+        return self._frozen
 
     def check_ranges(self) -> None:
         """Look at every range and weight.
@@ -298,6 +308,11 @@ class QuantGenerator(nn.Module):
         if nhwc:
             form.to_nhwc()
         return form.eval().requires_grad_(False)
+
+
+def _note_frozen(student: nn.Module, _: object) -> None:
+    assert isinstance(student, QuantGenerator)
+    student._frozen = bool(student.frozen)
 
 
 def _check_bits(what: str, bits: int | None, most: int) -> None:

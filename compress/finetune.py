@@ -72,7 +72,7 @@ class RangeFreezer:
     def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
         """Freeze when the step comes."""
         del terms
-        if step >= self.freeze_step and not bool(self.student.frozen):
+        if step >= self.freeze_step and not self.student.has_frozen_ranges:
             self.student.freeze_ranges()
 
     def after_save(self, step: int) -> None:

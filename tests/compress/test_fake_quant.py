@@ -211,7 +211,22 @@ def test_the_state_dict_holds_everything(deploy, student, latents):
     twin.mode = "quantize"
     with torch.no_grad():
         assert torch.equal(twin(*inputs), student(*inputs))
-    assert bool(twin.frozen)
+    assert bool(twin.frozen) and twin.has_frozen_ranges
+    assert copy.deepcopy(twin).has_frozen_ranges
+    assert ranges_stay(twin.train(), inputs)
+    twin.load_state_dict(student.state_dict() | {"frozen": torch.tensor(False)})
+    assert not twin.has_frozen_ranges
+    assert not ranges_stay(twin, inputs)
+
+
+def ranges_stay(student, inputs) -> bool:
+    """Whether a forward pass leaves a range alone whose stretch was changed."""
+    point = student.points()["latent"]
+    before = point.range.clone()
+    with torch.no_grad():
+        point.stretch.fill_(2)
+    student(*inputs)
+    return torch.equal(point.range, before)
 
 
 def test_a_deep_copy_is_independent(student, latents):
