@@ -55,23 +55,32 @@ class Observer(Protocol):
         ...
 
 
-@dataclasses.dataclass
 class WeightAverage:
-    """An exponential moving average of a generator's parameters and norm statistics: the result of a run."""
+    """An exponential moving average of a generator's parameters and norm statistics: the result of a run.
 
-    module: nn.Module
-    """The same architecture; never trained itself."""
-    decay: float
+    Args:
+        module: the same architecture as `trained`; never trained itself.
+        trained: the generator, on its device; from here on its tensors may change in place only.
+        decay: in [0, 1].
+    """
+
+    def __init__(self, module: nn.Module, trained: nn.Module, decay: float) -> None:
+        self.module, self.decay = module, decay
+        averaged, current = module.state_dict(), unwrap(trained).state_dict()
+        # Listed once: collecting hundreds of tensors takes as long as averaging them.
+        moving = {name for name in averaged if _is_averaged(name, averaged[name])}
+        self._averaged, self._copied = (
+            ([averaged[n] for n in names], [current[n] for n in names])
+            for names in (sorted(moving), sorted(averaged.keys() - moving))
+        )
 
     @torch.no_grad()
-    def update(self, trained: nn.Module, updates: int) -> None:
-        """Move towards `trained` after its `updates`-th update; the first ones count for more."""
+    def update(self, updates: int) -> None:
+        """Move towards the trained generator after its `updates`-th update; the first ones count for more."""
         decay = min(self.decay, (1 + updates) / (10 + updates))
-        averaged, current = self.module.state_dict(), unwrap(trained).state_dict()
-        moving = [name for name in averaged if _is_averaged(name, averaged[name])]
-        torch._foreach_lerp_([averaged[n] for n in moving], [current[n] for n in moving], 1 - decay)
-        for name in averaged.keys() - set(moving):
-            averaged[name].copy_(current[name])
+        torch._foreach_lerp_(*self._averaged, 1 - decay)
+        if self._copied[0]:
+            torch._foreach_copy_(*self._copied)
 
 
 def _is_averaged(name: str, tensor: torch.Tensor) -> bool:
@@ -230,7 +239,7 @@ def one_step(training: Training, batch: Batch, step: int) -> dict[str, torch.Ten
     terms = train_step(players, batch, weights)
     if weights.trains_generator:
         turns = training.schedule.every if training.schedule.kind == "paper" else 1
-        training.average.update(players.generator, step // turns)
+        training.average.update(step // turns)
     return terms
 
 

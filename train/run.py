@@ -153,8 +153,10 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     settings = config.optimizer
     generator_optimizer, discriminator_optimizer = optimizers(generator, discriminator, settings)
     if config.runtime.compiles(world.device.type):
-        generator.compile()
-        discriminator.compile()
+        torch.compiler.reset()  # programs of earlier runs in this process count against dynamo's limit
+        for module in (generator, discriminator):
+            # A run has three or four shapes; by default the second of them would become a symbol, and slow.
+            module.compile(dynamic=False)
     half = config.runtime.computes_in_bfloat16(world.device.type)
     players = Players(
         distribute(generator, world),
@@ -167,7 +169,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     )
     return Training(
         players,
-        WeightAverage(average, settings.ema_decay),
+        WeightAverage(average, generator, settings.ema_decay),
         config.loss,
         config.schedule,
         settings,

@@ -174,12 +174,12 @@ def test_the_learning_rate_falls_linearly_to_zero(tiny_config, world, shared):
 
 def test_the_average_follows_weights_and_statistics_but_copies_counters():
     trained = torch.nn.BatchNorm2d(2)
-    average = WeightAverage(torch.nn.BatchNorm2d(2), decay=0.9)
+    average = WeightAverage(torch.nn.BatchNorm2d(2), trained, decay=0.9)
     with torch.no_grad():
         trained.weight.fill_(3.0)
         trained.running_mean.fill_(1.0)
         trained.num_batches_tracked.fill_(7)
-    average.update(trained, updates=10_000)
+    average.update(updates=10_000)
     assert torch.allclose(average.module.weight, torch.tensor(1.2))
     assert torch.allclose(average.module.running_mean, torch.tensor(0.1))
     assert average.module.num_batches_tracked == 7
