@@ -60,14 +60,14 @@ class WeightAverage:
 
     Args:
         module: the same architecture as `trained`; never trained itself.
-        trained: the generator, on its device; from here on its tensors may change in place only.
+        trained: the generator, on its device. From here on, buffers of both may change in place only.
         decay: in [0, 1].
     """
 
     def __init__(self, module: nn.Module, trained: nn.Module, decay: float) -> None:
         self.module, self.decay = module, decay
-        averaged, current = module.state_dict(), unwrap(trained).state_dict()
         # Listed once: collecting hundreds of tensors takes as long as averaging them.
+        averaged, current = (network.state_dict(keep_vars=True) for network in (module, unwrap(trained)))
         moving = {name for name in averaged if _is_averaged(name, averaged[name])}
         self._averaged, self._copied = (
             ([averaged[n] for n in names], [current[n] for n in names])
