@@ -185,11 +185,13 @@ def fit(
     On the CPU a resumed run gives the same bits as one that was never stopped.
 
     Raises:
-        UserError: a term of the loss, or a weight, is no longer finite; the last good state is kept.
+        UserError: a term of the loss, or a weight, is no longer finite; the last good state is kept. Or the
+            processes do not find the same state.
         Interrupted: SIGTERM or Ctrl-C; the state is saved.
     """
     path = folder / STATE_FILE
     done = training.resume(path)
+    _check_agreed(world, done, folder)
     for observer in observers:
         observer.start(done)
     saved, saved_at = done, time.monotonic()
@@ -208,9 +210,25 @@ def fit(
                     observer.after_save(step + 1)
                 saved, saved_at = step + 1, time.monotonic()
             if number:
-                world.barrier()  # torchrun ends the others as soon as the first one has ended
-                raise Interrupted(number)
-    world.barrier()
+                break
+        else:
+            number = stop.agreed(world, 0)  # it may have come during the last save
+    world.barrier()  # torchrun ends the others as soon as the first one has ended
+    if number:
+        raise Interrupted(number)
+
+
+def _check_agreed(world: World, done: int, folder: Path) -> None:
+    """Raise a UserError unless all processes go on from the same step: machines may not share a disk."""
+    if world.size == 1:
+        return
+    ends = torch.tensor([done, -done], device=world.device)
+    torch.distributed.all_reduce(ends, torch.distributed.ReduceOp.MAX)
+    most, least = int(ends[0]), -int(ends[1])
+    if most != least:
+        raise UserError(
+            f"one process finds {most} steps done in {folder} and another {least}; let all of them see one folder"
+        )
 
 
 def _agreed_due(world: World, step: int, due: bool) -> bool:

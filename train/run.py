@@ -1,6 +1,7 @@
 """Assembles a run from its configuration, fits it, and writes what it leaves behind."""
 
 import dataclasses
+import hashlib
 import inspect
 import itertools
 import json
@@ -180,10 +181,13 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
 
 def _fingerprint(config: TrainConfig, sources: Sources) -> dict[str, Any]:
     """Return what must be equal for a state to be resumed: settings and data, wherever the data lies."""
-    pairs = {"pairs": sources.pairs.settings.fingerprint if sources.pairs else None}
+    data: dict[str, Any] = {"pairs": dataclasses.asdict(sources.pairs.settings) if sources.pairs else None}
+    if sources.reals is not None:
+        data["real_labels"] = hashlib.sha256(sources.reals.labels.tobytes()).hexdigest()
     pack = Path(config.data.reals)
-    reals = {"reals": file_hash(pack)} if config.data.reals and pack.is_file() else {}
-    return without_folders(config.learned()) | pairs | reals
+    if config.data.reals and pack.is_file():
+        data["reals"] = file_hash(pack)
+    return without_folders(config.learned()) | data
 
 
 def distribute(module: nn.Module, world: World, *, sync_buffers: bool = False) -> nn.Module:
