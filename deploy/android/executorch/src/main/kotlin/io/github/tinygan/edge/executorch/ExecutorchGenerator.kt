@@ -94,12 +94,13 @@ class ExecutorchGenerator private constructor(
          * The program is copied to the app's files once, checked against the manifest's hash, and mapped. Its shapes
          * are compared with the manifest's at every image: ExecuTorch tells them no earlier.
          *
-         * @param threads how many to compute with, 1 or more; all programs of a process share them.
+         * @param threads how many to compute with, 1 or more. All programs of a process share them, so close a generator
+         *   before one with another number is opened, and see [NativePrograms] if the app loads programs of its own.
          * @param loader loads the program; tests give their own.
          * @throws io.github.tinygan.edge.core.MissingFileException if the app does not hold the file.
          * @throws io.github.tinygan.edge.core.CorruptFileException if it is not the one of the manifest.
          * @throws NativeLibraryException if ExecuTorch has no library for this processor.
-         * @throws ModelLoadException if ExecuTorch refuses the program.
+         * @throws ModelLoadException if ExecuTorch refuses the program, or one with another number of threads is open.
          */
         fun open(
             context: Context,

@@ -162,6 +162,21 @@ class ExecutorchGeneratorTest {
     }
 
     @Test
+    fun refusesAnotherNumberOfThreadsWhileAProgramIsOpen() {
+        val shared = SharedThreads()
+        fun open(threads: Int) = ExecutorchGenerator.open(context, manifest, artifact, threads) { _, count ->
+            shared.load(count) { FakeProgram { arrayOf() } }
+        }
+        val first = open(1)
+        val error = refused<ModelLoadException> { open(4) }
+        for (word in listOf(artifact.file, "4 threads", "1 thread;", "close")) {
+            assertTrue(error.message, word in error.message.orEmpty())
+        }
+        first.close()
+        open(4).close()
+    }
+
+    @Test
     fun refusesOutputsThatAreNotWhatTheManifestSays() {
         val size = artifact.output.size
         val (_, _, height, width) = artifact.output.longShape()
