@@ -119,7 +119,7 @@ abstract class CopyModel : DefaultTask() {
 
 val copyModel = tasks.register<CopyModel>("copyModel") {
     val named = providers.gradleProperty("tinygan.artifacts").orNull
-    val usual = listOf("digits", "animals64").map { "../../runs/$it/artifacts" }
+    val usual = listOf("digits", "animals64", "embedded").map { "../../runs/$it/artifacts" }
     folders = (named?.let(::listOf) ?: usual).map { rootProject.file(it) }
 }
 
