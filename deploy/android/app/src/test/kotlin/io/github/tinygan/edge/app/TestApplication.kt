@@ -19,6 +19,11 @@ class TestApplication : EdgeApplication() {
         StagedRuntime("LiteRT", Artifact.TFLITE, "litert"),
     )
 
+    override fun onCreate() {
+        super.onCreate()
+        Fixtures.recordings() // skips every test where there are none
+    }
+
     override fun createServices(): Services =
         Services(this, stagedAssets(PackagedAssets(assets)), runtimes, Processor(cores = 8, bigCores = 4))
 
