@@ -23,6 +23,13 @@ android {
         }
     }
 
+    buildTypes {
+        release {
+            // So that a release build can be installed and measured; put your own key here before you ship one.
+            signingConfig = signingConfigs.getByName("debug")
+        }
+    }
+
     androidResources {
         // LiteRT maps its models inside the APK.
         noCompress += listOf("pte", "tflite", "rgb")

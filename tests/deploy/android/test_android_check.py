@@ -197,6 +197,7 @@ class TestGradleFiles:
             ("gradle/libs.versions.toml", pins.KOTLIN, "2.1.0", "the check uses 2.2.0"),
             ("settings.gradle.kts", ":litert", ":tflite", "the check builds"),
             ("app/build.gradle.kts", "minSdk =", "minimumSdk =", "minSdk = None"),
+            ("app/build.gradle.kts", "signingConfig =", "signing =", "does not sign release builds"),
             ("core/build.gradle.kts", "libs.", "libs.x.", "which .* does not have"),
             ("litert/build.gradle.kts", '":core"', '":executorch"', "depends on"),
         ],
