@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from benchmarks.animals64.archive import check_state_fits, pack, unpack
 from benchmarks.animals64.clock import Clock, limited
 from benchmarks.animals64.settings import AnimalsConfig
-from benchmarks.animals64.stages import Stage, check_photos, plan
+from benchmarks.animals64.stages import Stage, check_inputs, plan
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.errors import UserError
@@ -28,14 +28,18 @@ def main(arguments: list[str]) -> None:
         SystemExit: SIGTERM from outside (status 143), or Ctrl-C while a network trains (130); all is saved.
     """
     config = parse(AnimalsConfig, arguments, __doc__ or "")
-    clock = Clock(config.minutes)
+    clock = Clock(config.minutes, config.reserve_minutes)
     if config.unpack is not None:
         unpack(config, config.unpack)
     stages = plan(config)
     if config.minutes != 0:
-        check_photos(config)
+        check_inputs(config)
         check_state_fits(config)
-        run_stages(stages, config, clock)
+        try:
+            run_stages(stages, config, clock)
+        except BaseException:  # on a lent machine what is not packed is lost, whatever stopped it
+            _pack_what_there_is(config)
+            raise
     if config.pack is not None:
         pack(config, config.pack)
     numbered = enumerate(stages, 1)
@@ -47,6 +51,15 @@ def main(arguments: list[str]) -> None:
         print(f"next is stage {number} of {len(stages)}, {stage.title}; run the same command again")
 
 
+def _pack_what_there_is(config: AnimalsConfig) -> None:
+    """Pack after a failure, which is what a user has to hear of."""
+    if config.pack is not None:
+        try:
+            pack(config, config.pack)
+        except (UserError, OSError) as error:
+            print(f"warning: nothing was packed: {error}", file=sys.stderr)
+
+
 def run_stages(stages: Sequence[Stage], config: AnimalsConfig, clock: Clock) -> None:
     """Run stage after stage until the time is up."""
     try:
@@ -55,17 +68,17 @@ def run_stages(stages: Sequence[Stage], config: AnimalsConfig, clock: Clock) -> 
                 raise UserError("the stages run in one process; start it without torchrun")
             for number, stage in enumerate(stages, 1):
                 done = stage.is_done()
+                if not done and clock.is_short():
+                    break
                 state = "done already" if done else clock.left()
                 print(f"[{number}/{len(stages)}] {stage.title}; {state}", flush=True)
                 if not done:
                     stage.run(world)
-                if clock.is_up:
-                    break
     except Interrupted as stop:
         if not clock.is_up:
             print(f"\nstopped; saved in {config.folder}; go on with the same command", file=sys.stderr)
             sys.exit(stop.exit_status)
-    if clock.is_up:
+    if clock.is_short():
         print(f"\nthe {config.minutes:g} minutes are up; all is saved in {config.folder}", flush=True)
 
 

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from benchmarks.model import Model, teacher_spec
 from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate, open_reals
+from benchmarks.quality.features import full_precision
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 from compress.config import INT8_STUDENTS
@@ -125,22 +126,32 @@ def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], l
     return drawers, notes
 
 
-def by_teacher(teacher: Teacher) -> Draw:
-    """Return what draws with a teacher on the CPU."""
+_CPU = torch.device("cpu")
+
+
+def by_teacher(teacher: Teacher, device: torch.device = _CPU) -> Draw:
+    """Return what draws with a teacher, which is moved to `device`."""
+    teacher.to(device)
 
     def draw(z: np.ndarray, y: np.ndarray) -> np.ndarray:
         parts = zip(torch.from_numpy(z).split(_BATCH), torch.from_numpy(y).split(_BATCH), strict=True)
-        return np.concatenate([to_bytes(teacher(*part)) for part in parts])
+        with full_precision():
+            return np.concatenate([to_bytes(teacher(a.to(device), b.to(device))) for a, b in parts])
 
     return draw
 
 
-def by_student(path: Path) -> Callable[[], Draw]:
-    """Return what loads the student at `path`, float or int8, and draws with it on the CPU."""
+def by_student(path: Path, device: torch.device = _CPU) -> Callable[[], Draw]:
+    """Return what loads the student at `path`, float or int8, and draws with it on `device`."""
 
     def load() -> Draw:
-        student: nn.Module = load_student(path)[0]
-        return lambda z, y: to_bytes(generate(student, torch.from_numpy(z), torch.from_numpy(y), _BATCH))
+        student: nn.Module = load_student(path)[0].to(device)
+
+        def draw(z: np.ndarray, y: np.ndarray) -> np.ndarray:
+            with full_precision():
+                return to_bytes(generate(student, torch.from_numpy(z), torch.from_numpy(y), _BATCH))
+
+        return draw
 
     return load
 

@@ -17,8 +17,9 @@ from benchmarks.results import this_machine
 from benchmarks.throughput.configurations import BASELINE, OURS, Configuration, Task, configurations
 from benchmarks.throughput.counts import ATTAINABLE, COUNTED, MOVED, Limits, attainable
 from benchmarks.throughput.measuring import Protocol, mark_fastest, measure_batch, precision_name
+from benchmarks.throughput.profiling import profile_batch
 from benchmarks.throughput.stored import random_sources
-from benchmarks.throughput.table import throughput_table
+from benchmarks.throughput.table import profile_table, throughput_table
 from train.checkpoint import write_atomically, write_json
 from train.cli import parse, run_script
 from train.config import TrainConfig
@@ -28,16 +29,20 @@ from train.presets import PRESETS
 
 FORMAT = "tinygan-edge-throughput-1"
 DEFINITIONS = {
-    BASELINE: "contiguous float32, eager, unfused Adam, and the call pattern of TinyGAN's released code: five "
-    "calls of the discriminator and three of the student per iteration, seven and four in every n-th; images for "
-    "the discriminator's update are drawn without recording gradients, losses are read no more often than ours",
+    BASELINE: "contiguous float32 (on CUDA cuDNN may compute it in TF32, as by torch's default, and tries its "
+    "algorithms out, as the released code has it do), eager, Adam as torch chooses it, and the call pattern of "
+    "TinyGAN's released code: five calls of the discriminator and three of the student per iteration, seven and "
+    "four in every n-th; images for the discriminator's update are drawn without recording gradients, losses are "
+    "read no more often than ours",
     OURS: "what train/main.py does between two saves: batches prepared ahead, both updates, averaged weights, "
     "losses added up and read for the log; no grids, no saves, no checks for non-finite weights",
     "data": "random pictures that fit in memory; reading a large collection from a disk is not measured",
     "FLOP per iteration": COUNTED,
     "bytes per iteration": MOVED,
     "attainable": ATTAINABLE,
-    "peak memory": "torch.cuda.max_memory_allocated over two iterations, without what other loops hold; CUDA only",
+    "peak memory": "torch.cuda.max_memory_allocated over a turn of the schedule, without what other loops hold; "
+    "CUDA only",
+    "gain": "over the row above it, within a round; by FLOP: the gain that the counts of the two predict",
     "hours": "images of the preset's whole schedule over images/s, whatever the batch size",
 }
 """What the figures mean, for whoever reads a report."""
@@ -54,6 +59,8 @@ class ThroughputConfig:
     """Images per iteration; each is timed by itself."""
     changes: bool = False
     """Time every change from the baseline to the trainer, one on top of the other."""
+    profile: bool = False
+    """Also say which operations the time of our trainer goes into."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -105,6 +112,8 @@ def main(arguments: list[str]) -> None:
                 protocol = Protocol(config.rounds, config.warmup)
                 report["rows"] += measure_batch(rows, task, protocol, limits, bar.update)
                 mark_fastest(report["rows"], rows[-1].name)
+                if config.profile:
+                    report["profiles"].append(profile_batch(rows[-1], task, config.warmup))
                 text = _write(report, config.out)
     print(text)
 
@@ -197,13 +206,15 @@ def _report(config: ThroughputConfig, run: TrainConfig, world: World) -> dict[st
         },
         "definitions": DEFINITIONS,
         "rows": [],
+        "profiles": [],
     }
 
 
 def _write(report: dict[str, Any], out: Path) -> str:
     """Write the report and its table, and return the table."""
     write_json(out, report)
-    text = throughput_table(report).markdown()
+    found = [throughput_table(report), *map(profile_table, report["profiles"])]
+    text = "\n".join(table.markdown() for table in found)
     write_atomically(out.with_suffix(".md"), lambda path: path.write_text(text, encoding="utf-8"))
     return text
 

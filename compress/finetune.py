@@ -235,7 +235,7 @@ def training_of(
     fingerprint = {"settings": settings.learned(), "run": learned, "weights": run.fingerprint}
     return Training(
         players,
-        WeightAverage(average, optimizer.ema_decay),
+        WeightAverage(average, generator, optimizer.ema_decay),
         config.loss,
         config.schedule,
         optimizer,

@@ -142,7 +142,8 @@ def prepare_program(path: Path, threads: int | None = None) -> Callable[[], Call
 
     Args:
         path: of the file.
-        threads: of the runtime's thread pool, which all programs of this process share; None: as it is.
+        threads: of the runtime's thread pool, which all programs of this process share; None: as it is. Another
+            number than now frees the pool that loaded programs point to: run none of those again, it would crash.
 
     Returns:
         What loads it, to be timed; that gives a function from inputs, each float32 [1, …], to the first output.

@@ -1,6 +1,7 @@
 """Batches as a pure function of the seed and the step, so that resuming needs no sampler state."""
 
 import dataclasses
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from train.noise import consecutive_seeds, random_words, truncated_normal
 
 MODE_SEEKING_TRUNCATIONS = (0.5, 1.0)  # one is drawn per batch, so that a teacher learns to serve both
 MODE_SEEKING_TARGETS = (0.8, 1.0)  # at each truncation, as a share of the real images' distance
+
+_AHEAD = 4  # batches under way; a step may be shorter than a batch takes to gather
 
 _SHUFFLE, _REALS, _LATENTS, _AUGMENT = range(4)  # independent streams of random numbers
 
@@ -79,7 +82,7 @@ class ClassBalancedReals:
 
 
 class BatchSource:
-    """Produces this process's share of each step's global batch, one step ahead in a thread.
+    """Produces this process's share of each step's global batch, a few steps ahead in threads.
 
     The global batch depends on the seed and the step only; process r of R takes elements r, r + R, ….
     """
@@ -107,17 +110,25 @@ class BatchSource:
         self.pairs, self.reals = pairs, reals
         self.scratch, self.augment = scratch, augment
         self._permutation: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._next: tuple[int, Future[Batch]] | None = None
+        self._threads = ThreadPoolExecutor(max_workers=_AHEAD if world.device.type == "cuda" else 1)
+        self._ahead: deque[tuple[int, Future[Batch]]] = deque()
 
     def at(self, step: int) -> Batch:
         """Return the batch of `step`; steps in ascending order are prepared ahead."""
-        if self._next is not None and self._next[0] == step:
-            batch = self._next[1].result()
-        else:
-            batch = self._thread.submit(self._prepare, step).result()
-        self._next = (step + 1, self._thread.submit(self._prepare, step + 1))
+        if not self._ahead or self._ahead[0][0] != step:
+            self._drop_ahead()
+            self._submit(step)
+        batch = self._ahead.popleft()[1].result()
+        for following in range(step + 1 + len(self._ahead), step + 1 + _AHEAD):
+            self._submit(following)
         return self._to_device(batch)
+
+    def _submit(self, step: int) -> None:
+        self._ahead.append((step, self._threads.submit(self._prepare, step)))
+
+    def _drop_ahead(self) -> None:
+        while self._ahead:
+            self._ahead.popleft()[1].cancel()
 
     def _random(self, stream: int, index: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, stream, index]))
@@ -135,7 +146,8 @@ class BatchSource:
         if self.augment:
             numbers = self._random(_AUGMENT, step).random((self.batch_size, 2, RANDOM_NUMBERS), dtype=np.float32)
             augment = torch.from_numpy(self._share(numbers)).transpose(0, 1).flatten(0, 1).contiguous()
-        return Batch(z, y, teacher, real, augment, target)
+        batch = Batch(z, y, teacher, real, augment, target)
+        return _pinned(batch) if self.world.device.type == "cuda" else batch
 
     def _share(self, values: np.ndarray) -> np.ndarray:
         return values[self.world.rank :: self.world.size]
@@ -144,10 +156,12 @@ class BatchSource:
         """Return the pairs of a step: every epoch is a new permutation, its incomplete last batch left out."""
         assert self.pairs is not None
         epoch, position = divmod(step, len(self.pairs) // self.batch_size)
-        if self._permutation[0] != epoch:
-            self._permutation = (epoch, self._random(_SHUFFLE, epoch).permutation(len(self.pairs)))
+        known, permutation = self._permutation  # looked at once: another thread may be in the next epoch
+        if known != epoch:
+            permutation = self._random(_SHUFFLE, epoch).permutation(len(self.pairs))
+            self._permutation = (epoch, permutation)
         start = position * self.batch_size
-        return self._permutation[1][start : start + self.batch_size]
+        return permutation[start : start + self.batch_size]
 
     def _latents(self, step: int) -> tuple[torch.Tensor, torch.Tensor, float]:
         """Draw latents without a teacher, uniform over the classes; return z, y and the mode-seeking target."""
@@ -168,9 +182,8 @@ class BatchSource:
 
     def _to_device(self, batch: Batch) -> Batch:
         def move(tensor: torch.Tensor | None) -> torch.Tensor | None:
-            if tensor is None or self.world.device.type != "cuda":
-                return None if tensor is None else tensor.to(self.world.device)
-            return tensor.pin_memory().to(self.world.device, non_blocking=True)
+            # Only from pinned memory may the copy still be under way when the batch is used.
+            return None if tensor is None else tensor.to(self.world.device, non_blocking=tensor.is_pinned())
 
         def image(tensor: torch.Tensor | None) -> torch.Tensor | None:
             moved = move(tensor)
@@ -179,3 +192,9 @@ class BatchSource:
         z, y = move(batch.z), move(batch.y)
         assert z is not None and y is not None
         return Batch(z, y, image(batch.teacher), image(batch.real), move(batch.augment), batch.diversity_target)
+
+
+def _pinned(batch: Batch) -> Batch:
+    """Return the batch in memory that a GPU can copy from while it computes."""
+    values = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+    return Batch(**{k: v.pin_memory() if isinstance(v, torch.Tensor) else v for k, v in values.items()})

@@ -57,20 +57,27 @@ class BatchStatisticsNorm(BigGANBatchNorm):
         truncation: float,  # noqa: ARG002 (the library's signature)
         condition_vector: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Normalise [N, C, H, W]; `truncation` selects nothing here."""
+        """Normalise [N, C, H, W] in float32 and return it in its own precision; `truncation` selects nothing."""
         # Pictures and tables are made by one process alone, with no other to wait for.
         mean, variance = batch_moments(x, of_all_processes=self.training and self.record_row is None)
         if self.record_row is not None:
             self.get_buffer("running_means")[self.record_row] = mean
             self.get_buffer("running_vars")[self.record_row] = variance
-        x = (x - mean[:, None, None]) * torch.rsqrt(variance + self.eps)[:, None, None]
+        normed = (x.float() - mean[:, None, None]) * torch.rsqrt(variance + self.eps)[:, None, None]
         if condition_vector is None:
-            return x * self.weight[:, None, None] + self.bias[:, None, None]
-        return torch.addcmul(
-            self.offset(condition_vector)[:, :, None, None],
-            1 + self.scale(condition_vector)[:, :, None, None],
-            x,
-        )
+            gain, bias = self.weight, self.bias
+        else:
+            gain, bias = 1 + self.scale(condition_vector).float(), self.offset(condition_vector).float()
+        return torch.addcmul(bias[..., None, None], gain[..., None, None], normed).to(x.dtype)
+
+
+class Float32SpectralNorm(SpectralNorm):
+    """The library's spectral norm, which would fall to half precision inside autocast."""
+
+    def compute_weight(self, module: nn.Module, do_power_iteration: bool) -> torch.Tensor:
+        """Return the normalised weight, float32; in train mode after a power iteration."""
+        with torch.autocast(next(module.parameters()).device.type, enabled=False):
+            return super().compute_weight(module, do_power_iteration)
 
 
 class TrainableBigGAN(nn.Module):
@@ -97,6 +104,9 @@ class TrainableBigGAN(nn.Module):
         for module in self.model.modules():
             if isinstance(module, BigGANBatchNorm):
                 module.__class__ = BatchStatisticsNorm  # the same parameters under another forward
+            for hook in module._forward_pre_hooks.values():
+                if isinstance(hook, SpectralNorm):
+                    hook.__class__ = Float32SpectralNorm
         self._initialise()
 
     def _initialise(self) -> None:
@@ -112,9 +122,7 @@ class TrainableBigGAN(nn.Module):
 
     def forward(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """z float [N, z_dim], truncation included, and y int64 [N] → images [N, 3, H, W] in [-1, 1]."""
-        # The library's spectral norms would fall to half precision inside autocast.
-        with torch.autocast(z.device.type, enabled=False):
-            return self.model(z, F.one_hot(y, self.config.num_classes).to(z.dtype), 1.0)
+        return self.model(z, F.one_hot(y, self.config.num_classes).to(z.dtype), 1.0)
 
     @torch.no_grad()
     def store(self, folder: Path, classes: list[int], seed: int) -> None:

@@ -59,8 +59,9 @@ class Discriminator(nn.Module):
 
 
 def _weight(layer: nn.Module) -> torch.Tensor:
-    assert isinstance(layer.weight, torch.Tensor)
-    return layer.weight
+    weight = layer.weight  # read once
+    assert isinstance(weight, torch.Tensor)
+    return weight
 
 
 def _bias(layer: nn.Module) -> torch.Tensor:

@@ -78,6 +78,7 @@ def distributed_world(device: str) -> Iterator[World]:
     chosen = _choose_device(device, local_rank, size)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
+        torch.backends.cudnn.benchmark = True  # the shapes of a run never change
     if size == 1:
         yield World(0, 1, chosen)
         return

@@ -55,23 +55,32 @@ class Observer(Protocol):
         ...
 
 
-@dataclasses.dataclass
 class WeightAverage:
-    """An exponential moving average of a generator's parameters and norm statistics: the result of a run."""
+    """An exponential moving average of a generator's parameters and norm statistics: the result of a run.
 
-    module: nn.Module
-    """The same architecture; never trained itself."""
-    decay: float
+    Args:
+        module: the same architecture as `trained`; never trained itself.
+        trained: the generator, on its device. From here on, buffers of both may change in place only.
+        decay: in [0, 1].
+    """
+
+    def __init__(self, module: nn.Module, trained: nn.Module, decay: float) -> None:
+        self.module, self.decay = module, decay
+        # Listed once: collecting hundreds of tensors takes as long as averaging them.
+        averaged, current = (network.state_dict(keep_vars=True) for network in (module, unwrap(trained)))
+        moving = {name for name in averaged if _is_averaged(name, averaged[name])}
+        self._averaged, self._copied = (
+            ([averaged[n] for n in names], [current[n] for n in names])
+            for names in (sorted(moving), sorted(averaged.keys() - moving))
+        )
 
     @torch.no_grad()
-    def update(self, trained: nn.Module, updates: int) -> None:
-        """Move towards `trained` after its `updates`-th update; the first ones count for more."""
+    def update(self, updates: int) -> None:
+        """Move towards the trained generator after its `updates`-th update; the first ones count for more."""
         decay = min(self.decay, (1 + updates) / (10 + updates))
-        averaged, current = self.module.state_dict(), unwrap(trained).state_dict()
-        moving = [name for name in averaged if _is_averaged(name, averaged[name])]
-        torch._foreach_lerp_([averaged[n] for n in moving], [current[n] for n in moving], 1 - decay)
-        for name in averaged.keys() - set(moving):
-            averaged[name].copy_(current[name])
+        torch._foreach_lerp_(*self._averaged, 1 - decay)
+        if self._copied[0]:
+            torch._foreach_copy_(*self._copied)
 
 
 def _is_averaged(name: str, tensor: torch.Tensor) -> bool:
@@ -176,11 +185,13 @@ def fit(
     On the CPU a resumed run gives the same bits as one that was never stopped.
 
     Raises:
-        UserError: a term of the loss, or a weight, is no longer finite; the last good state is kept.
+        UserError: a term of the loss, or a weight, is no longer finite; the last good state is kept. Or the
+            processes do not find the same state.
         Interrupted: SIGTERM or Ctrl-C; the state is saved.
     """
     path = folder / STATE_FILE
     done = training.resume(path)
+    _check_agreed(world, done, folder)
     for observer in observers:
         observer.start(done)
     saved, saved_at = done, time.monotonic()
@@ -199,9 +210,25 @@ def fit(
                     observer.after_save(step + 1)
                 saved, saved_at = step + 1, time.monotonic()
             if number:
-                world.barrier()  # torchrun ends the others as soon as the first one has ended
-                raise Interrupted(number)
-    world.barrier()
+                break
+        else:
+            number = stop.agreed(world, 0)  # it may have come during the last save
+    world.barrier()  # torchrun ends the others as soon as the first one has ended
+    if number:
+        raise Interrupted(number)
+
+
+def _check_agreed(world: World, done: int, folder: Path) -> None:
+    """Raise a UserError unless all processes go on from the same step: machines may not share a disk."""
+    if world.size == 1:
+        return
+    ends = torch.tensor([done, -done], device=world.device)
+    torch.distributed.all_reduce(ends, torch.distributed.ReduceOp.MAX)
+    most, least = int(ends[0]), -int(ends[1])
+    if most != least:
+        raise UserError(
+            f"one process finds {most} steps done in {folder} and another {least}; let all of them see one folder"
+        )
 
 
 def _agreed_due(world: World, step: int, due: bool) -> bool:
@@ -230,7 +257,7 @@ def one_step(training: Training, batch: Batch, step: int) -> dict[str, torch.Ten
     terms = train_step(players, batch, weights)
     if weights.trains_generator:
         turns = training.schedule.every if training.schedule.kind == "paper" else 1
-        training.average.update(players.generator, step // turns)
+        training.average.update(step // turns)
     return terms
 
 

@@ -1,6 +1,7 @@
 """Assembles a run from its configuration, fits it, and writes what it leaves behind."""
 
 import dataclasses
+import hashlib
 import inspect
 import itertools
 import json
@@ -153,8 +154,10 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     settings = config.optimizer
     generator_optimizer, discriminator_optimizer = optimizers(generator, discriminator, settings)
     if config.runtime.compiles(world.device.type):
-        generator.compile()
-        discriminator.compile()
+        torch.compiler.reset()  # programs of earlier runs in this process count against dynamo's limit
+        for module in (generator, discriminator):
+            # A run has three or four shapes; by default the second of them would become a symbol, and slow.
+            module.compile(dynamic=False)
     half = config.runtime.computes_in_bfloat16(world.device.type)
     players = Players(
         distribute(generator, world),
@@ -167,7 +170,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     )
     return Training(
         players,
-        WeightAverage(average, settings.ema_decay),
+        WeightAverage(average, generator, settings.ema_decay),
         config.loss,
         config.schedule,
         settings,
@@ -178,10 +181,13 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
 
 def _fingerprint(config: TrainConfig, sources: Sources) -> dict[str, Any]:
     """Return what must be equal for a state to be resumed: settings and data, wherever the data lies."""
-    pairs = {"pairs": sources.pairs.settings.fingerprint if sources.pairs else None}
+    data: dict[str, Any] = {"pairs": dataclasses.asdict(sources.pairs.settings) if sources.pairs else None}
+    if sources.reals is not None:
+        data["real_labels"] = hashlib.sha256(sources.reals.labels.tobytes()).hexdigest()
     pack = Path(config.data.reals)
-    reals = {"reals": file_hash(pack)} if config.data.reals and pack.is_file() else {}
-    return without_folders(config.learned()) | pairs | reals
+    if config.data.reals and pack.is_file():
+        data["reals"] = file_hash(pack)
+    return without_folders(config.learned()) | data
 
 
 def distribute(module: nn.Module, world: World, *, sync_buffers: bool = False) -> nn.Module:

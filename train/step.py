@@ -167,10 +167,11 @@ def _judge(
 ) -> tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor]]:
     """Return the teacher's features, and the student's scores and features, from one discriminator state.
 
-    In eval mode the spectral vectors stand still, so that the two calls see the same weights.
+    In eval mode the spectral vectors stand still, so that the two calls see the same weights. Frozen, because a
+    compiled network computes the gradients of its weights even where only the images' are asked for.
     """
     discriminator = unwrap(players.discriminator)
-    discriminator.eval()
+    discriminator.eval().requires_grad_(False)
     try:
         with players.autocast():
             teacher_features = []
@@ -180,7 +181,7 @@ def _judge(
                     _, teacher_features = discriminator(_augmented(players, batch, batch.teacher, 1), batch.y)
             scores, features = discriminator(_augmented(players, batch, images, 1), batch.y)
     finally:
-        discriminator.train()
+        discriminator.train().requires_grad_(True)
     return teacher_features, scores, features
 
 

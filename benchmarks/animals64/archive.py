@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
@@ -18,8 +19,8 @@ import torch
 
 from benchmarks.animals64.settings import INT8, STUDENT, TEACHER, AnimalsConfig
 from benchmarks.animals64.stages import int8_is_done, pairs_are_needed
-from benchmarks.animals64.table import weights
-from compress.config import QAT_FOLDER
+from benchmarks.animals64.table import PICTURE, weights
+from compress.config import INT8_FILE, QAT_FOLDER
 from compress.finetune import finished_steps
 from train.biggan import CONFIG_FILE as TEACHER_CONFIG
 from train.checkpoint import load_state, write_atomically
@@ -28,7 +29,7 @@ from train.discriminator import Discriminator
 from train.errors import UserError
 from train.generator import build_generator
 from train.loop import STATE_FILE
-from train.run import CONFIG_FILE, DISCRIMINATOR_FILE, FINISHED_FILE, has_ended
+from train.run import CONFIG_FILE, DISCRIMINATOR_FILE, FINISHED_FILE, STUDENT_FILE, TEACHER_FOLDER, has_ended
 
 _MIB = 2**20
 _HEAD_BYTES = 512  # more than the line of JSON in front of each part
@@ -76,8 +77,9 @@ def pack(config: AnimalsConfig, folder: Path) -> None:
             lzma.open(packed, "wb", check=lzma.CHECK_CRC64, filters=_FILTERS) as compressed,
             tarfile.open(fileobj=compressed, mode="w|") as archive,
         ):
+            names = {path: Path(name) for name, path in _table_files(config).items()}
             for path in files:
-                _add(archive, path, path.relative_to(config.folder))
+                _add(archive, path, names.get(path) or path.relative_to(config.folder))
         total = packed.tell()
         parts = _write_parts(packed, total, folder, max(1, int(config.part_mib * _MIB) - _HEAD_BYTES))
     for stale in set(folder.glob("animals64-*.part")) - parts:
@@ -105,7 +107,13 @@ def files_to_pack(config: AnimalsConfig) -> list[Path]:
             files.append(folder / STATE_FILE)
         elif needed.get(name) or not config.lean:
             files += results[name]
+    files += [config.folder / PICTURE, *_table_files(config).values()]
     return [path for path in files if path.is_file()]
+
+
+def _table_files(config: AnimalsConfig) -> dict[str, Path]:
+    """Return the table's files by their names in an archive; they need not lie beside the runs."""
+    return {"table.json": config.out, "table.md": config.out.with_suffix(".md")}
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: Path) -> None:
@@ -166,12 +174,20 @@ def unpack(config: AnimalsConfig, folder: Path) -> None:
             for source in (run, run / QAT_FOLDER):
                 if source.is_dir():
                     _restore(source, config.folder / source.relative_to(unpacked))
+        for name, target in {PICTURE: config.folder / PICTURE, **_table_files(config)}.items():
+            if (unpacked / name).is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(unpacked / name, target)  # which may be on another disk
 
 
 def _restore(source: Path, target: Path) -> None:
     if _progress(target) > _progress(source):
         print(f"{target} got further than the archive; it stays as it is", flush=True)
         return
+    if (source / FINISHED_FILE).is_file():  # what it does not bring must not pass for its own
+        for name in (STUDENT_FILE, DISCRIMINATOR_FILE, INT8_FILE, STATE_FILE):
+            (target / name).unlink(missing_ok=True)
+        shutil.rmtree(target / TEACHER_FOLDER, ignore_errors=True)
     inner = source / QAT_FOLDER
     files = [path for path in source.rglob("*") if path.is_file() and inner not in path.parents]
     # The marker of a finished run comes last, as when it was made.

@@ -10,19 +10,27 @@ from train.loop import Interrupted
 
 
 class Clock:
-    """Knows how much of the time is left."""
+    """Knows how much of the time is left.
 
-    def __init__(self, minutes: float | None) -> None:
-        """Start counting; `minutes` None is without end."""
-        self.minutes = minutes
+    Args:
+        minutes: from now on; None is without end.
+        reserve: minutes of them at the end, in which no stage runs.
+    """
+
+    def __init__(self, minutes: float | None, reserve: float = 0.0) -> None:
+        self.minutes, self.reserve = minutes, reserve
         self.is_up = False
         self._begun = time.monotonic()
 
     def seconds_left(self) -> float:
-        """Return what is left; infinite without a limit."""
+        """Return what is left for stages; infinite without a limit."""
         if self.minutes is None:
             return float("inf")
-        return max(0.0, self.minutes * 60 - (time.monotonic() - self._begun))
+        return max(0.0, (self.minutes - self.reserve) * 60 - (time.monotonic() - self._begun))
+
+    def is_short(self) -> bool:
+        """Return whether no stage should begin: it may have to compile first, which nothing interrupts."""
+        return self.is_up or self.seconds_left() < self.reserve * 60
 
     def left(self) -> str:
         """Return what is left in words."""

@@ -35,6 +35,8 @@ class AnimalsConfig:
     """The runs lie in its folder animals64."""
     minutes: float | None = None
     """Stop after so long, saved, with exit status 0; 0 only packs and unpacks; none: go on to the end."""
+    reserve_minutes: float = 1.0
+    """Of --minutes, kept at the end for packing; nor does a stage begin in as long before that."""
     images_teacher: int = _TEACHER.optimizer.images
     """Length of the teacher's training in images."""
     images_student: int = ANIMALS64.optimizer.images
@@ -45,12 +47,14 @@ class AnimalsConfig:
     """Pairs of each class."""
     classes: str = TINY_IMAGENET_ANIMALS
     """ImageNet classes, which both packs have."""
-    channels_teacher: int = _TEACHER.generator.channels
-    """Width of the teacher."""
+    channels_teacher: int = 28
+    """Width of the teacher; the preset's 48 makes a state too large to be carried away at once."""
     channels_student: int = ANIMALS64.generator.channels
     """Width of the students."""
     channels_discriminator: int = ANIMALS64.discriminator.channels
-    """Width of all discriminators."""
+    """Width of the students' discriminators."""
+    channels_discriminator_teacher: int = _TEACHER.discriminator.channels
+    """Width of the teacher's discriminator."""
     batch_teacher: int = _TEACHER.optimizer.batch_size
     """Images per step of the teacher's training."""
     batch_student: int = ANIMALS64.optimizer.batch_size
@@ -73,7 +77,7 @@ class AnimalsConfig:
     """Pack only what the stages that train still need; results to be judged stay behind."""
     part_mib: float = 15.0
     """Largest part of a pack."""
-    pack_limit_mib: float = 120.0
+    pack_limit_mib: float = 60.0
     """Refuse a teacher whose state alone may be larger than this, packed; 0: no limit."""
     device: str = "auto"
     """auto, cpu or cuda."""
@@ -84,11 +88,17 @@ class AnimalsConfig:
         lowest = {"per_class": 1, "judged_per_class": 2, "part_mib": 0.01, "pack_limit_mib": 0, "images_int8": 1}
         # A narrower teacher has no channels left in its attention.
         lowest |= {"channels_teacher": 4, "channels_student": 1, "channels_discriminator": 1}
+        lowest |= {"channels_discriminator_teacher": 1, "reserve_minutes": 0}
         for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise UserError(f"--{name.replace('_', '-')} must be at least {least}, not {getattr(self, name)}")
         if self.minutes is not None and self.minutes < 0:
             raise UserError(f"--minutes must not be negative, not {self.minutes:g}")
+        if self.minutes and self.minutes <= 2 * self.reserve_minutes:
+            raise UserError(
+                f"--minutes {self.minutes:g} leave no time to begin a stage; give more than twice the "
+                f"--reserve-minutes {self.reserve_minutes:g}, or fewer of those"
+            )
         for stage, batch in (("teacher", self.batch_teacher), ("student", self.batch_student)):
             images = getattr(self, f"images_{stage}")
             if not 1 <= batch <= images:
@@ -106,12 +116,14 @@ class AnimalsConfig:
 
     def teacher(self) -> TrainConfig:
         """Return the settings of the teacher's training."""
-        return self._sized(_TEACHER, self.channels_teacher, self.images_teacher, self.batch_teacher)
+        critic = self.channels_discriminator_teacher
+        return self._sized(_TEACHER, self.channels_teacher, critic, self.images_teacher, self.batch_teacher)
 
     def student(self, name: str) -> TrainConfig:
         """Return the settings of a row of `STUDENTS`; they differ in nothing but objective and schedule."""
         preset = PRESETS[STUDENTS[name][0]][1]
-        return self._sized(preset, self.channels_student, self.images_student, self.batch_student)
+        critic = self.channels_discriminator
+        return self._sized(preset, self.channels_student, critic, self.images_student, self.batch_student)
 
     def runs(self) -> dict[str, TrainConfig]:
         """Return the settings of every training of a float network by its folder."""
@@ -121,13 +133,15 @@ class AnimalsConfig:
         """Return the settings of the quantization-aware training."""
         return QatConfig(run=self.folder / STUDENT, images=self.images_int8, device=self.device)
 
-    def _sized(self, preset: TrainConfig, channels: int, images: int, batch_size: int) -> TrainConfig:
+    def _sized(
+        self, preset: TrainConfig, channels: int, critic_channels: int, images: int, batch_size: int
+    ) -> TrainConfig:
         change = dataclasses.replace
         teacher = f"pairs:{self.pairs}" if preset.data.teacher else ""
         return change(
             preset,
             generator=change(preset.generator, channels=channels),
-            discriminator=change(preset.discriminator, channels=self.channels_discriminator),
+            discriminator=change(preset.discriminator, channels=critic_channels),
             data=change(preset.data, teacher=teacher, reals=str(self.photos), classes=self.classes),
             optimizer=change(preset.optimizer, images=images, batch_size=batch_size),
             runtime=RuntimeConfig(device=self.device, compile=self.compile),

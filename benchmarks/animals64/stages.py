@@ -1,6 +1,7 @@
 """The stages from photographs to students: what each makes, and how it is seen that it is done."""
 
 import dataclasses
+import importlib.util
 import json
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from train.checkpoint import write_json
 from train.classes import parse_classes
 from train.distributed import World
 from train.errors import UserError
+from train.pair_format import read_index
 from train.pairs import collect_pairs
 from train.reals import classes_in
 from train.run import FINISHED_FILE, TEACHER_FOLDER, has_ended, train
@@ -45,12 +47,17 @@ def plan(config: AnimalsConfig) -> list[Stage]:
                     lambda world: _quantize(config, world),
                 )
             )
-    judging = Stage("table", "judge all of them", lambda: table_is_there(config), lambda _: make_table(config))
+    judging = Stage(
+        "table",
+        "judge all of them",
+        lambda: table_is_there(config),
+        lambda world: make_table(config, world.device),
+    )
     return [*stages, judging]
 
 
-def check_photos(config: AnimalsConfig) -> None:
-    """Raise a UserError before any work if a pack is missing, or lacks a class."""
+def check_inputs(config: AnimalsConfig) -> None:
+    """Raise a UserError before any work if a pack is missing or lacks a class, or a network to judge with is."""
     classes = config.teacher().generator.num_classes
     wanted = parse_classes(config.classes, classes)
     for flag, path in (("--photos", config.photos), ("--validation", config.validation)):
@@ -61,6 +68,18 @@ def check_photos(config: AnimalsConfig) -> None:
                 f"{path} has no photos of {len(missing)} of the {len(wanted)} classes, the first is {missing[0]}; "
                 f"give another {flag}, or name its classes with --classes"
             )
+    for flag, path in (
+        ("--features", config.features),
+        ("--inception", config.inception),
+        ("--classifier", config.classifier),
+    ):
+        if path is not None and not path.is_file():
+            raise UserError(f"no network at {path}; give another {flag} or leave it out")
+    if config.classifier is not None and importlib.util.find_spec("ai_edge_litert") is None:
+        raise UserError(
+            f"--classifier {config.classifier} needs ai-edge-litert; pip install 'tinygan-edge[benchmarks]' "
+            "or leave it out"
+        )
 
 
 def int8_is_done(config: AnimalsConfig) -> bool:
@@ -98,7 +117,17 @@ def _collecting(config: AnimalsConfig) -> Stage:
         )
 
     def is_complete() -> bool:
-        return (config.pairs / "index.json").is_file() or not pairs_are_needed(config)
+        """Pairs of other settings, or of another teacher, are not: `collect_pairs` then says so and stops."""
+        if not pairs_are_needed(config):
+            return True
+        weights = config.folder / TEACHER / TEACHER_FOLDER
+        if not ((config.pairs / "index.json").is_file() and weights.is_dir()):
+            return False
+        stored, run = read_index(config.pairs)[0], config.student(STUDENT)
+        teacher = open_teacher(str(weights), run.data.truncation)
+        found = stored.fingerprint, stored.truncation, stored.classes, stored.per_class, stored.seed
+        classes = parse_classes(config.classes, teacher.num_classes)
+        return found == (teacher.fingerprint, teacher.truncation, classes, config.per_class, run.seed)
 
     return Stage("pairs", f"collect {config.per_class:,} pairs of each class", is_complete, collect)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from benchmarks.animals64.order import order_sentence
 from benchmarks.animals64.settings import INT8, STUDENT, STUDENTS, TEACHER, AnimalsConfig
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # the evaluator is loaded where something is judged, not wher
 _FLOAT = "float"  # what the evaluator calls the student that the int8 one is compared with
 _TITLES = {TEACHER: "teacher", STUDENT: STUDENTS[STUDENT][1], INT8: f"{STUDENTS[STUDENT][1]}, int8"}
 _TITLES |= {name: title for name, (_, title) in STUDENTS.items() if name != STUDENT}
+PICTURE = "comparison.png"
 _PICTURE_COLUMNS = 10
 
 
@@ -59,8 +61,8 @@ def table_is_there(config: AnimalsConfig) -> bool:
         return False
 
 
-def make_table(config: AnimalsConfig) -> None:
-    """Draw, judge, and write the table as JSON and Markdown.
+def make_table(config: AnimalsConfig, device: torch.device) -> None:
+    """Draw on `device`, judge, and write the table as JSON and Markdown.
 
     Raises:
         UserError: weights are missing, the runs differ in length, or as `benchmarks.quality.evaluate`.
@@ -75,8 +77,8 @@ def make_table(config: AnimalsConfig) -> None:
     classes, names = parse_classes(config.classes, known), class_names(known)
     y = np.array(classes)[np.arange(config.judged_per_class * len(classes)) % len(classes)]
     z = truncated_normal(consecutive_seeds(JUDGED_SEED, len(y)), run.generator.z_dim, truncation)
-    images = _draw(config, inputs, z, y)
-    _draw_picture(images, config.folder / "comparison.png")
+    images = _draw(config, inputs, z, y, device)
+    _draw_picture(images, config.folder / PICTURE)
     reals = open_reals(str(config.validation), run.generator.image_size, classes, known, config.folder / "cache")
     latents = f"truncated normal, {SAMPLER}, consecutive seeds"
     quality = evaluate(
@@ -108,16 +110,19 @@ def make_table(config: AnimalsConfig) -> None:
     print(f"{text}\ntable: {config.out}; pictures: {config.folder / 'comparison.png'}")
 
 
-def _draw(config: AnimalsConfig, inputs: Mapping[str, Any], z: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+def _draw(
+    config: AnimalsConfig, inputs: Mapping[str, Any], z: np.ndarray, y: np.ndarray, device: torch.device
+) -> dict[str, np.ndarray]:
     """Return every row's images by the evaluator's names; those drawn by an earlier call come from the disk."""
     from benchmarks.scoring import Drawer, by_student, by_teacher
 
     truncation = config.student(STUDENT).data.truncation
     teacher = open_teacher(str(config.folder / TEACHER / TEACHER_FOLDER), truncation)
-    drawers = {TEACHER: Drawer(TEACHER, teacher.fingerprint, lambda: by_teacher(teacher))}
+    drawers = {TEACHER: Drawer(TEACHER, teacher.fingerprint, lambda: by_teacher(teacher, device))}
     for name, path in weights(config).items():
         if name != TEACHER:
-            drawers[_FLOAT if name == STUDENT else name] = Drawer(name, inputs[name], by_student(path))
+            where = torch.device("cpu") if name == INT8 else device  # whose rounding is the phone's
+            drawers[_FLOAT if name == STUDENT else name] = Drawer(name, inputs[name], by_student(path, where))
     images = {}
     for name, drawer in drawers.items():
         print(f"drawing {len(y):,} images: {drawer.name}", flush=True)

@@ -8,9 +8,11 @@ import torch
 
 from benchmarks.throughput.loops import Loop
 from benchmarks.throughput.released import ReleasedBatch, ReleasedBatches, released_step
+from benchmarks.torch_forms import use_authors_order
 from train.batches import Batch
 from train.config import TrainConfig
 from train.distributed import World
+from train.generator import Generator
 from train.loop import Training, one_step
 from train.run import assemble, batch_source
 from train.sources import Sources
@@ -28,6 +30,8 @@ class Configuration:
     """From `train.batches`, whole batches prepared one step ahead; else by DataLoaders."""
     our_step: bool = False
     """`train.loop.one_step`, averaged weights included; else the calls of TinyGAN's released code."""
+    shortcut_first: bool = False
+    """The 1×1 of a block's shortcut before its upsample; else after it, as the released code has it."""
     channels_last: bool = False
     fused_adam: bool = False
     bfloat16: bool = False
@@ -37,6 +41,7 @@ class Configuration:
 _CHANGES = {
     "our_batches": "+ whole batches, prepared ahead",
     "our_step": "+ one discriminator call for all images, the student's images used twice",
+    "shortcut_first": "+ the shortcut's 1×1 before its upsample",
     "channels_last": "+ channels last",
     "fused_adam": "+ fused Adam",
     "bfloat16": "+ bfloat16 autocast",
@@ -105,18 +110,22 @@ def build_training(configuration: Configuration, task: Task) -> Training:
     )
     training = assemble(dataclasses.replace(task.config, runtime=runtime), task.sources, task.world)
     players = training.players
+    if not configuration.shortcut_first:
+        assert isinstance(players.generator, Generator)
+        use_authors_order(players.generator)
     if not configuration.channels_last:
         for module in (players.generator, players.discriminator, training.average.module):
             module.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
     if not configuration.fused_adam:
-        players.generator_optimizer = _plain_adam(players.generator_optimizer)
-        players.discriminator_optimizer = _plain_adam(players.discriminator_optimizer)
+        players.generator_optimizer = _default_adam(players.generator_optimizer)
+        players.discriminator_optimizer = _default_adam(players.discriminator_optimizer)
     return training
 
 
-def _plain_adam(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+def _default_adam(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Return Adam as torch chooses it: a loop over the tensors on a CPU, foreach on a GPU."""
     (group,) = optimizer.param_groups
-    return torch.optim.Adam(group["params"], lr=group["lr"], betas=group["betas"], foreach=False, fused=False)
+    return torch.optim.Adam(group["params"], lr=group["lr"], betas=group["betas"])
 
 
 def _advance(

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from benchmarks.latency import Samples, interleave, ratio
+from benchmarks.latency import Samples, Timed, interleave, ratio
 from benchmarks.throughput.configurations import BASELINE, Configuration, Task, build_loop
 from benchmarks.throughput.counts import Limits, Work, synchronize
 from benchmarks.throughput.loops import Loop
@@ -17,7 +17,8 @@ from train.config import TrainConfig
 Row = dict[str, Any]
 Made = TypeVar("Made")
 OUT_OF_MEMORY = "out of memory"
-_PEAK_STEPS = 2
+Kind = tuple[bool, bool, str]
+"""Of a configuration: what decides the work of its steps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,35 +80,53 @@ def _measure(
     tick: Callable[[], object],
 ) -> list[Row]:
     prepared: dict[str, Prepared] = {}
-    works: dict[tuple[bool, str], Work] = {}
+    works: dict[Kind, Work] = {}
     for configuration in rows:
         made = _if_it_fits(lambda row=configuration: _prepare(row, task, protocol, works), task.world.device)
         if made is not None:
             prepared[configuration.name] = made
         tick()
-    loops = {name: one.loop for name, one in prepared.items()}
-    samples = _if_it_fits(
-        lambda: interleave(
-            loops,
-            rounds=protocol.rounds,
-            warmup=protocol.warmup,
-            iterations=task.config.schedule.every,
-            tick=tick,
-        ),
-        task.world.device,
+    visited = {name: _Visited(one.loop, task.world.device) for name, one in prepared.items()}
+    samples = interleave(
+        visited,
+        rounds=protocol.rounds,
+        warmup=protocol.warmup,
+        iterations=task.config.schedule.every,
+        tick=tick,
     )
-    found = []
+    samples = {name: of_loop for name, of_loop in samples.items() if visited[name].loop is not None}
+    found, before = [], None
     for configuration in rows:
         row: Row = {"batch_size": task.config.optimizer.batch_size, **dataclasses.asdict(configuration)}
-        if samples is None or configuration.name not in samples:
+        name = configuration.name
+        if name not in samples:
             found.append(row | {"left_out": OUT_OF_MEMORY})
             continue
-        limit = limits[precision_name(configuration)]
-        row |= _figures(prepared[configuration.name], samples[configuration.name], task.config, limit)
+        row |= _figures(prepared[name], samples[name], task.config, limits[precision_name(configuration)])
         if BASELINE in samples:
-            row["ratio"] = ratio(samples[BASELINE], samples[configuration.name])
+            row["ratio"] = ratio(samples[BASELINE], samples[name])
+        if before is not None and len(rows) > 2:
+            row["gain"] = ratio(samples[before], samples[name])
+            row["gain_by_flops"] = round(prepared[before].work.flops / prepared[name].work.flops, 3)
         found.append(row)
+        before = name
     return found
+
+
+class _Visited:
+    """A loop in the rounds; one that runs out of memory there is freed, and the others go on."""
+
+    def __init__(self, loop: Timed, device: torch.device) -> None:
+        self.loop: Timed | None = loop
+        self.device = device
+
+    def time(self, warmup: int, iterations: int) -> list[float]:
+        """Visit the loop, if it is still there."""
+        loop = self.loop
+        times = None if loop is None else _if_it_fits(lambda: loop.time(warmup, iterations), self.device)
+        if times is None:
+            self.loop = None
+        return times or [float("nan")]
 
 
 def _if_it_fits(make: Callable[[], Made], device: torch.device) -> Made | None:
@@ -120,11 +139,9 @@ def _if_it_fits(make: Callable[[], Made], device: torch.device) -> Made | None:
     return None
 
 
-def _prepare(
-    configuration: Configuration, task: Task, protocol: Protocol, works: dict[tuple[bool, str], Work]
-) -> Prepared:
+def _prepare(configuration: Configuration, task: Task, protocol: Protocol, works: dict[Kind, Work]) -> Prepared:
     """Count a loop's work, unless `works` has it; then build the loop, run it, and read its peak memory."""
-    kind = configuration.our_step, precision_name(configuration)
+    kind = configuration.our_step, configuration.shortcut_first, precision_name(configuration)
     if kind not in works:
         works[kind] = build_loop(dataclasses.replace(configuration, compiled=False), task).count()
         gc.collect()
@@ -145,7 +162,7 @@ def _peak(loop: Loop, device: torch.device, others: int) -> int | None:
         return None
     synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
-    loop.run(_PEAK_STEPS)
+    loop.run(loop.turn)
     synchronize(device)
     return torch.cuda.max_memory_allocated(device) - others
 

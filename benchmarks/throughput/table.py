@@ -18,6 +18,8 @@ def throughput_table(report: dict[str, Any]) -> Table:
         "images/s": lambda row: number(row, "images_per_second", 1, 1),
         "ms per iteration": lambda row: _spread(row.get("milliseconds"), 1) or row["left_out"],
         "ratio": lambda row: _spread(row.get("ratio"), 2) or "–",
+        "gain": lambda row: _spread(row.get("gain"), 2) or "–",
+        "by FLOP": lambda row: number(row, "gain_by_flops", 1, 2),
         "GFLOP": lambda row: number(row, "flops_per_iteration", 1e-9, 1),
         "of FLOP/s": lambda row: _share(row, "share_of_flops"),
         "GB": lambda row: number(row, "bytes_per_iteration", 1e-9, 2),
@@ -30,6 +32,26 @@ def throughput_table(report: dict[str, Any]) -> Table:
     headers = [list(columns)[index] for index in kept]
     title = f"Training throughput, {report['preset']}"
     return Table(title, headers, [[line[index] for index in kept] for line in cells], _notes(report))
+
+
+def profile_table(profile: dict[str, Any]) -> Table:
+    """Return a line for each operation of a report's profile."""
+    cells = [
+        [
+            f"`{row['operation']}`",
+            f"{row['share']:.1%}",
+            f"{row['milliseconds']:,.2f}",
+            f"{row['calls']:g}",
+        ]
+        for row in profile["operations"]
+    ]
+    note = (
+        f'Where the time of the loop "{profile["name"]}" goes at batch {profile["batch_size"]}: the operations '
+        f"that take the most in themselves, by torch.profiler over {profile['iterations']} iterations; it makes "
+        "all of them slower, those of many calls the most."
+    )
+    headers = ["operation", "of the time", "ms per iteration", "calls per iteration"]
+    return Table(f"Profile at batch {profile['batch_size']}", headers, cells, [note])
 
 
 def _notes(report: dict[str, Any]) -> list[str]:

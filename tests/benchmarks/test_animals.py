@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def _few_statistics(monkeypatch):
 def flags(packs: tuple[Path, Path], root: Path, *more: str) -> list[str]:
     small = {"images-teacher": 4 * TEACHER_STEPS, "images-student": 16, "images-int8": 16, "per-class": 4}
     small |= {"channels-teacher": 4, "channels-student": 1, "channels-discriminator": 2}
-    small |= {"batch-teacher": 4, "batch-student": 8, "judged-per-class": 10, "out": root / "table.json"}
+    small |= {"channels-discriminator-teacher": 2, "batch-teacher": 4, "batch-student": 8}
+    small |= {"judged-per-class": 10, "out": root / "table.json"}
     given = {"photos": packs[0], "validation": packs[1], "root": root, "classes": CLASSES, "device": "cpu"} | small
     return [text for name, value in given.items() for text in (f"--{name}", str(value))] + list(more)
 
@@ -62,7 +64,8 @@ def flags(packs: tuple[Path, Path], root: Path, *more: str) -> list[str]:
 def settings(packs: tuple[Path, Path], root: Path, **changes) -> AnimalsConfig:
     fields = {"images_teacher": 4 * TEACHER_STEPS, "images_student": 16, "images_int8": 16, "per_class": 4}
     fields |= {"channels_teacher": 4, "channels_student": 1, "channels_discriminator": 2}
-    fields |= {"batch_teacher": 4, "batch_student": 8, "judged_per_class": 10, "out": root / "table.json"}
+    fields |= {"channels_discriminator_teacher": 2, "batch_teacher": 4, "batch_student": 8}
+    fields |= {"judged_per_class": 10, "out": root / "table.json"}
     fields |= {"classes": CLASSES, "device": "cpu"}
     return AnimalsConfig(*packs, root, **fields | changes)
 
@@ -125,6 +128,9 @@ def test_students_differ_in_objective_and_schedule_alone(packs, tmp_path):
     default = AnimalsConfig(*packs)
     assert default.student("student").optimizer == PRESETS["animals64"][1].optimizer
     assert default.teacher().optimizer == PRESETS["scratch-animals64"][1].optimizer
+    wide = AnimalsConfig(*packs, channels_discriminator_teacher=64)
+    assert wide.teacher().discriminator.channels == 64 and wide.student("student") == default.student("student")
+    assert archive.state_mib(wide.teacher()) > archive.state_mib(default.teacher()) + 10
 
 
 def test_rows_of_different_length_are_refused():
@@ -164,7 +170,7 @@ def test_a_teacher_stopped_by_the_clock_and_moved_comes_to_the_same_bits(
     time_is_up_at(2)
     animals.main(flags(packs, here, "--minutes", "60", "--pack", str(parts), "--part-mib", "0.5"))
     out = capsys.readouterr().out
-    assert "[1/10] train the teacher" in out and "60.0 of 60 min left" in out
+    assert "[1/10] train the teacher" in out and "59.0 of 60 min left" in out  # one is kept for packing
     assert "the 60 minutes are up" in out and "next is stage 1 of 10" in out
     assert load_state(here / "animals64/teacher/state.pt")["step"] == 2
     assert len(list(parts.glob("*.part"))) > 1
@@ -187,6 +193,64 @@ def test_the_clock_stops_the_writing_of_the_teacher_too(packs, tmp_path, monkeyp
     config = settings(packs, tmp_path)
     animals.run_stages(stages.plan(config)[:1], config, Clock(None))
     assert has_ended(config.folder / "teacher", config.teacher()) and len(calls) == 1
+
+
+def test_whatever_stops_the_stages_what_is_done_is_packed(packs, tmp_path, time_is_up_at, monkeypatch, capsys):
+    def stop(*_):
+        raise UserError("the disk is full")
+
+    parts = tmp_path / "parts"
+    time_is_up_at(1)
+    animals.main(flags(packs, tmp_path, "--minutes", "60"))
+    monkeypatch.setattr(stages, "train", stop)
+    with pytest.raises(UserError, match="the disk is full"):
+        animals.main(flags(packs, tmp_path, "--pack", str(parts)))
+    assert list(parts.glob("*.part"))
+    with pytest.raises(UserError, match="the disk is full"):
+        animals.main(flags(packs, tmp_path / "new", "--pack", str(tmp_path / "none")))
+    assert "warning: nothing was packed" in capsys.readouterr().err
+
+
+def test_a_stage_is_not_begun_when_little_is_left(packs, tmp_path, capsys):
+    config = settings(packs, tmp_path, minutes=10)
+    clock = Clock(10, reserve=4)
+    animals.run_stages([stages.Stage("any", "count", lambda: False, lambda _: clock.ring)], config, clock)
+    assert "[1/1] count; 6.0 of 10 min left" in capsys.readouterr().out
+    clock._begun -= 3 * 60
+    animals.run_stages([stages.Stage("any", "count", lambda: False, pytest.fail)], config, clock)
+    assert "the 10 minutes are up" in capsys.readouterr().out
+
+
+def test_pairs_of_other_settings_are_not_taken(finished, packs, tmp_path):
+    here = settings(packs, tmp_path)
+    shutil.copytree(finished.folder, here.folder)
+    (here.folder / "pixel-only/finished.json").unlink()  # so that pairs are needed
+    collecting = stages.plan(here)[1]
+    assert collecting.is_done()
+    other = settings(packs, tmp_path, per_class=5)
+    assert not stages.plan(other)[1].is_done()
+    with pytest.raises(UserError, match=r"is a collection with per_class 4, and this call asks for per_class 5"):
+        animals.main(flags(packs, tmp_path, "--per-class", "5"))
+
+
+def test_a_finished_run_without_its_weights_replaces_older_ones(finished, packs, tmp_path):
+    archive.pack(settings(packs, finished.root, lean=True), tmp_path / "lean")
+    here = settings(packs, tmp_path / "here")
+    older = here.folder / "no-real"
+    older.mkdir(parents=True)
+    for name in ("student.safetensors", "state.pt"):
+        shutil.copy(finished.folder / "no-real" / name, older / name)
+    archive.unpack(here, tmp_path / "lean")
+    assert has_ended(older, here.student("no-real"))
+    assert not (older / "student.safetensors").exists() and not (older / "state.pt").exists()
+
+
+def test_the_table_goes_along(finished, packs, tmp_path):
+    archive.pack(finished, tmp_path / "parts")
+    there = settings(packs, tmp_path / "there", features=finished.features)
+    archive.unpack(there, tmp_path / "parts")
+    assert there.out.read_bytes() == finished.out.read_bytes() and there.out.with_suffix(".md").is_file()
+    assert (there.folder / "comparison.png").is_file() and table.table_is_there(there)
 
 
 def test_int8_student_resumes_on_another_machine(finished, packs, tmp_path, time_is_up_at):
@@ -257,7 +321,7 @@ def test_packing_again_replaces_the_parts(finished, packs, tmp_path):
 def test_a_teacher_too_large_to_carry_is_refused_before_the_work(packs, tmp_path):
     with pytest.raises(UserError, match=r"^the state of a teacher of 64 channels may take 1\d\d MiB, more than"):
         animals.main(flags(packs, tmp_path, "--channels-teacher", "64"))
-    archive.check_state_fits(AnimalsConfig(*packs, root=tmp_path))  # that of the preset fits
+    archive.check_state_fits(AnimalsConfig(*packs, root=tmp_path))  # that of the default fits
     assert not (tmp_path / "animals64").exists()
 
 
@@ -298,6 +362,9 @@ def test_a_signal_from_outside_is_no_end_of_time():
         (["--classes", "animals"], r"'animals' is no index or range"),
         (["--channels-teacher", "2"], r"^--channels-teacher must be at least 4, not 2$"),
         (["--minutes", "-1"], r"^--minutes must not be negative, not -1$"),
+        (["--minutes", "2"], r"^--minutes 2 leave no time to begin a stage; give more than twice the"),
+        (["--features", "nowhere.pt"], r"^no network at nowhere\.pt; give another --features or leave it out$"),
+        (["--classifier", "nowhere.tflite"], r"^no network at nowhere\.tflite; give another --classifier"),
         (["--images-student", "7"], r"^--images-student 7 must be at least --batch-student 8"),
         (["--minutes", "0", "--pack", "parts"], r"holds nothing to pack yet; run a stage first$"),
     ],

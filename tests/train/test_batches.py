@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,15 @@ def test_an_epoch_shows_every_pair_once():
         seen = torch.cat([batches.at(epoch * 5 + step).z for step in range(5)])
         assert torch.equal(seen.sort(dim=0).values, pairs.z.sort(dim=0).values)
     assert not torch.equal(batches.at(0).z, batches.at(5).z)
+
+
+def test_batches_prepared_in_several_threads_are_those_of_one():
+    pairs = FixedPairs(40)  # five steps an epoch, so that threads work on two epochs at a time
+    one, several = source(pairs), source(pairs)
+    several._threads = ThreadPoolExecutor(max_workers=4)
+    for step in range(40):
+        assert torch.equal(one.at(step).z, several.at(step).z)
+    assert torch.equal(one.at(3).z, several.at(3).z)  # and back
 
 
 def test_real_images_have_the_classes_of_the_pairs():

@@ -162,3 +162,30 @@ def test_the_embedded_teacher_is_small():
 
     assert (EMBEDDED["digits"] / WEIGHTS_FILE).stat().st_size < 2e6
     assert isinstance(open_teacher("digits"), BigGANTeacher)
+
+
+def test_half_precision_is_for_convolutions_alone():
+    torch.manual_seed(0)
+    generator = TrainableBigGAN(GeneratorConfig("biggan", channels=8, image_size=32, num_classes=10)).train()
+    seen = []
+    for module in generator.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    z, y = torch.randn(8, 128), torch.arange(8)
+    exact = generator(z, y)
+    vectors = {name: b.clone() for name, b in generator.named_buffers() if name.endswith("weight_u")}
+    assert set(seen) == {torch.float32}
+    seen.clear()
+    with torch.autocast("cpu", torch.bfloat16):
+        images = generator(z, y)
+    assert set(seen) == {torch.bfloat16}
+    assert (images.float() - exact).abs().mean() < 0.02  # of images in [-1, 1]
+    turned = {name: b for name, b in generator.named_buffers() if name in vectors}
+    assert all(b.dtype == torch.float32 for b in turned.values())
+    # A product in half precision would be off by a hundredth.
+    for name, vector in turned.items():
+        layer = generator.get_submodule(name.rpartition(".")[0])
+        matrix = layer.weight_orig.flatten(1)
+        assert torch.allclose(vector, torch.nn.functional.normalize(matrix @ layer.weight_v, dim=0), atol=1e-5)
+    images.float().square().sum().backward()
+    assert all(p.grad is None or p.grad.dtype == torch.float32 for p in generator.parameters())

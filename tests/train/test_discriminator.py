@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 from train.discriminator import Discriminator
 
@@ -41,6 +42,18 @@ def test_a_call_in_eval_mode_leaves_the_spectral_vectors_alone():
     assert all(torch.equal(before[n], b) for n, b in vectors().items())
     discriminator.train()(x, y)
     assert not all(torch.equal(before[n], b) for n, b in vectors().items())
+
+
+def test_a_call_turns_every_spectral_vector_once(monkeypatch):
+    turned = []
+    turn = _SpectralNorm._power_method
+    monkeypatch.setattr(
+        _SpectralNorm, "_power_method", lambda norm, matrix, n: (turned.append(n), turn(norm, matrix, n))[1]
+    )
+    discriminator = Discriminator(4, 32, 10)
+    turned.clear()
+    discriminator(torch.randn(2, 3, 32, 32), torch.tensor([3, 7]))
+    assert turned == [1] * 5  # three convolutions, the linear layer and the embedding
 
 
 def test_the_class_is_projected():

@@ -11,8 +11,9 @@ from stand_ins import replace, without_timing
 
 from train import checkpoint, loop
 from train.checkpoint import load_snapshot, load_state
+from train.distributed import World
 from train.errors import UserError
-from train.loop import Interrupted, StopSignal, WeightAverage
+from train.loop import Interrupted, StopSignal, WeightAverage, _check_agreed
 from train.run import train
 
 
@@ -174,15 +175,43 @@ def test_the_learning_rate_falls_linearly_to_zero(tiny_config, world, shared):
 
 def test_the_average_follows_weights_and_statistics_but_copies_counters():
     trained = torch.nn.BatchNorm2d(2)
-    average = WeightAverage(torch.nn.BatchNorm2d(2), decay=0.9)
+    average = WeightAverage(torch.nn.BatchNorm2d(2), trained, decay=0.9)
     with torch.no_grad():
         trained.weight.fill_(3.0)
         trained.running_mean.fill_(1.0)
         trained.num_batches_tracked.fill_(7)
-    average.update(trained, updates=10_000)
+    average.update(updates=10_000)
     assert torch.allclose(average.module.weight, torch.tensor(1.2))
     assert torch.allclose(average.module.running_mean, torch.tensor(0.1))
     assert average.module.num_batches_tracked == 7
+
+
+def test_a_signal_during_the_last_save_is_not_forgotten(tiny_config, world, tmp_path, monkeypatch):
+    from train import loop
+    from train.run import has_ended, train
+
+    save = loop.save_state
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_state", lambda *all: (save(*all), signal.raise_signal(signal.SIGTERM)))
+        with pytest.raises(Interrupted) as stop:
+            train(tiny_config, tmp_path, world)
+    assert stop.value.exit_status == 143 and not has_ended(tmp_path, tiny_config)
+    train(tiny_config, tmp_path, world)  # writes what was trained
+    assert has_ended(tmp_path, tiny_config) and (tmp_path / "student.safetensors").is_file()
+
+
+def test_processes_that_find_different_states_are_stopped(monkeypatch, tmp_path):
+    other = 5  # steps that the other process finds done
+
+    def all_reduce(tensor, op):
+        assert op == torch.distributed.ReduceOp.MAX
+        tensor.copy_(torch.maximum(tensor, torch.tensor([other, -other])))
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", all_reduce)
+    two = World(0, 2, torch.device("cpu"))
+    _check_agreed(two, 5, tmp_path)
+    with pytest.raises(UserError, match=r"one process finds 5 steps done in .* and another 0; let all"):
+        _check_agreed(two, 0, tmp_path)
 
 
 def test_signal_handlers_are_put_back():

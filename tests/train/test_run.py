@@ -131,11 +131,19 @@ def test_a_minute_of_training_draws_digits(world, tmp_path):
 
 @pytest.mark.slow
 def test_compiled_networks_learn_the_same(tiny_config, world, tmp_path):
-    """torch.compile only rounds differently."""
+    """torch.compile only rounds differently, for one run after another of other shapes in one process too."""
     from train.checkpoint import load_state
 
-    for name, mode in (("eager", "off"), ("compiled", "on")):
-        train(replace(tiny_config, runtime__compile=mode), tmp_path / name, world)
-    eager, compiled = (load_state(tmp_path / n / "state.pt")["generator"] for n in ("eager", "compiled"))
-    assert eager.keys() == compiled.keys()
-    assert all(torch.allclose(eager[n].float(), compiled[n].float(), atol=2e-2) for n in eager)
+    for batch_size in (4, 8):
+        config = replace(tiny_config, optimizer__batch_size=batch_size, optimizer__images=4 * batch_size)
+        moved = {}
+        for mode in ("off", "on"):
+            folder = tmp_path / f"{mode}-{batch_size}"
+            train(replace(config, runtime__compile=mode), folder, world)
+            moved[mode] = load_state(folder / "state.pt")
+        start = assemble(config, open_sources(config, tmp_path / "unused", world), world).state(0)
+        for name in ("generator", "discriminator"):
+            for key, before in start[name].items():
+                if before.dim() > 1:  # biases in front of a norm have no gradient but rounding
+                    eager, compiled = ((moved[mode][name][key] - before).flatten() for mode in ("off", "on"))
+                    assert (compiled - eager).norm() <= 0.1 * eager.norm() + 1e-6, (name, key)

@@ -23,6 +23,13 @@ android {
         }
     }
 
+    buildTypes {
+        release {
+            // So that a release build can be installed and measured; put your own key here before you ship one.
+            signingConfig = signingConfigs.getByName("debug")
+        }
+    }
+
     androidResources {
         // LiteRT maps its models inside the APK.
         noCompress += listOf("pte", "tflite", "rgb")
@@ -119,7 +126,7 @@ abstract class CopyModel : DefaultTask() {
 
 val copyModel = tasks.register<CopyModel>("copyModel") {
     val named = providers.gradleProperty("tinygan.artifacts").orNull
-    val usual = listOf("digits", "animals64").map { "../../runs/$it/artifacts" }
+    val usual = listOf("digits", "animals64", "embedded").map { "../../runs/$it/artifacts" }
     folders = (named?.let(::listOf) ?: usual).map { rootProject.file(it) }
 }
 

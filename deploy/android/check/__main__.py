@@ -67,6 +67,7 @@ def main(arguments: list[str]) -> None:
         (f"API level {pins.MIN_SDK}", check.api_level),
         ("tests of core", check.core_tests),
         ("tests on Android", lambda: check.android_tests(config.jobs)),
+        ("tests by Gradle", check.gradle_tests),
         ("pictures", lambda: check.pictures(update=config.update_pictures)),
         ("dex", check.dex),
         ("APK", check.apk),

@@ -179,6 +179,8 @@ def _check_module(name: str, script: str, catalog: dict[str, dict[str, str]], pa
         for abi in pins.ABIS:
             if f'"{abi}"' not in script:
                 raise UserError(f"{path} does not name the ABI {abi}")
+        if not re.search(r"\brelease\s*\{[^}]*\bsigningConfig\s*=", script):
+            raise UserError(f"{path} does not sign release builds; no phone would install one to be measured")
     for key, value in values.items():
         found = re.search(rf"\b{key}\s*=\s*(\S+)", script)
         stated = _resolve(found[1], catalog) if found else None

@@ -51,7 +51,7 @@ def units(project: Path, libraries: Libraries, resources: Path) -> list[Unit]:
         module("litert", ("core",), *litert, *android),
         module("app", adapters, resources, *android),
         Unit("snippets", project / "snippets", adapters, (*executorch, *litert, *android)),
-        Unit("core-fixtures", project / "core/src/testFixtures/kotlin", ("core",), ()),
+        Unit("core-fixtures", project / "core/src/testFixtures/kotlin", ("core",), libraries["unit-tests"]),
         tests("core", ("core", "core-fixtures"), *libraries["unit-tests"]),
         tests("executorch", ("core", "core-fixtures", "executorch"), *screens, *executorch, *android),
         tests("litert", ("core", "core-fixtures", "litert"), *screens, *litert, *android),

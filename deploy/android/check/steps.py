@@ -1,6 +1,7 @@
 """The steps of the check, in the order of the data between them."""
 
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -84,6 +85,28 @@ class Check:
 
     def core_tests(self) -> str:
         """Run the tests that need no Android."""
+        return self._run_core({"check.recordings": self._recorded})
+
+    def android_tests(self, jobs: int = 2) -> str:
+        """Run the adapters and the screens on Robolectric, the oldest and the newest Android.
+
+        Args:
+            jobs: virtual machines at once, 1 GB each.
+        """
+        pictures = self.work / "pictures"
+        begin(pictures)
+        own = {"check.recordings": self._recorded, "check.pictures": pictures}
+
+        # A virtual machine for each version: they do not share classes, and a computer has several cores.
+        with ThreadPoolExecutor(jobs) as pool:
+            return "; ".join(pool.map(lambda sdk: self._run_android(sdk, own), (pins.MIN_SDK, pins.TARGET_SDK)))
+
+    def gradle_tests(self) -> str:
+        """Run the tests as Gradle does, without recordings: those that need them must skip themselves."""
+        skips = {"check.skips": "true"}
+        return f"core: {self._run_core(skips)}; {self._run_android(pins.MIN_SDK, skips)}"
+
+    def _run_core(self, properties: Mapping[str, str | Path]) -> str:
         class_path = [
             self._tools,
             *self._classes("core-test", "core-fixtures", "core"),
@@ -92,18 +115,11 @@ class Check:
         return run_tests(
             test_classes(PROJECT / "core/src/test/kotlin"),
             [*class_path, *self.libraries["kotlin"], *self.libraries["unit-tests"]],
-            {"check.recordings": self._recorded},
+            properties,
         )
 
-    def android_tests(self, jobs: int = 2) -> str:
-        """Run the adapters and the screens on Robolectric, the oldest and the newest Android.
-
-        Args:
-            jobs: virtual machines at once, 1 GB each.
-        """
+    def _run_android(self, sdk: int, own: Mapping[str, str | Path]) -> str:
         configuration, properties, flags = robolectric(self._linked, self.libraries, self.work)
-        pictures = self.work / "pictures"
-        begin(pictures)
         tests = ("core-fixtures", *(f"{module}-test" for module in MODULES if module != "core"))
         purposes = ("kotlin", "screen-tests", "executorch", "litert", "framework")
         class_path = [
@@ -113,17 +129,10 @@ class Check:
             *(path for purpose in purposes for path in self.libraries[purpose]),
         ]
         names = [n for m in MODULES if m != "core" for n in test_classes(PROJECT / m / "src/test/kotlin")]
-        own = {"check.recordings": self._recorded, "check.pictures": pictures}
-
-        def run(sdk: int) -> str:
-            # Before API 26 Robolectric draws nothing; one way for all tests of a version loads its classes once.
-            graphics = "NATIVE" if sdk == pins.TARGET_SDK else "LEGACY"
-            only = {"robolectric.enabledSdks": str(sdk), "robolectric.graphicsMode": graphics}
-            return f"API {sdk}: {run_tests(names, class_path, {**properties, **own, **only}, flags)}"
-
-        # A virtual machine for each version: they do not share classes, and a computer has several cores.
-        with ThreadPoolExecutor(jobs) as pool:
-            return "; ".join(pool.map(run, (pins.MIN_SDK, pins.TARGET_SDK)))
+        # Before API 26 Robolectric draws nothing; one way for all tests of a version loads its classes once.
+        graphics = "NATIVE" if sdk == pins.TARGET_SDK else "LEGACY"
+        only = {"robolectric.enabledSdks": str(sdk), "robolectric.graphicsMode": graphics}
+        return f"API {sdk}: {run_tests(names, class_path, {**properties, **own, **only}, flags)}"
 
     def pictures(self, *, update: bool) -> str:
         """See that the tests took every picture; copy them into the project if asked to.

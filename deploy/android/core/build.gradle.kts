@@ -23,5 +23,6 @@ kotlin {
 }
 
 dependencies {
+    testFixturesImplementation(libs.junit)
     testImplementation(libs.junit)
 }

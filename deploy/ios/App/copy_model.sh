@@ -24,13 +24,13 @@ images=$(grep -o '"[^"/]*\.rgb"' "$manifest" | tr -d '"' | sort -u || true)
 [ -n "$images" ] || fail "$manifest has no golden image; export the model again with python deploy/ios/export.py"
 
 # Copied beside its place and renamed, so that a failure leaves no half model.
+trap 'rm -rf "$to.new"' EXIT
 rm -rf "$to.new"
 mkdir -p "$to.new"
-cp "$manifest" "$to.new/"
-printf '%s\n' "$packages" "$images" | while IFS= read -r file; do
+printf '%s\n' manifest.json "$packages" "$images" | while IFS= read -r file; do
     [ -e "$from/$file" ] || fail "$file of $manifest is missing; export it again with python deploy/ios/export.py"
-    cp -R "$from/$file" "$to.new/"
-done || { rm -rf "$to.new"; exit 1; }
+    cp -R "$from/$file" "$to.new/" || fail "$from/$file cannot be copied into the app; make room on the disk"
+done
 rm -rf "$to"
 mv "$to.new" "$to"
 echo "copied the model of $from"

@@ -1,6 +1,7 @@
 """The Python side of the Android check; the check itself is `python -m deploy.android.check`."""
 
 import platform
+import re
 import shutil
 import struct
 import zipfile
@@ -181,12 +182,22 @@ class TestGradleFiles:
     def test_the_build_agrees_with_the_pins(self, project: Path) -> None:
         assert check_gradle(project).startswith("4 modules")
 
+    def test_the_readme_exports_beside_the_users_runs_to_where_the_build_looks(self) -> None:
+        script = (PROJECT / "app/build.gradle.kts").read_text("utf-8")
+        (names,) = re.findall(r'val usual = listOf\((.*)\)\.map { "../../runs/\$it/artifacts" }', script)
+        looked = [f"runs/{name}/artifacts" for name in re.findall(r'"(\w+)"', names)]
+        readme = (PROJECT / "README.md").read_text("utf-8")
+        assert re.findall(r"export\.py .*--out (\S+)", readme) == [looked[-1]], "the user's own models come first"
+        # An export removes what another model left in its folder.
+        assert looked[-1] not in ("runs/digits/artifacts", "runs/animals64/artifacts")
+
     @pytest.mark.parametrize(
         ("file", "old", "new", "message"),
         [
             ("gradle/libs.versions.toml", pins.KOTLIN, "2.1.0", "the check uses 2.2.0"),
             ("settings.gradle.kts", ":litert", ":tflite", "the check builds"),
             ("app/build.gradle.kts", "minSdk =", "minimumSdk =", "minSdk = None"),
+            ("app/build.gradle.kts", "signingConfig =", "signing =", "does not sign release builds"),
             ("core/build.gradle.kts", "libs.", "libs.x.", "which .* does not have"),
             ("litert/build.gradle.kts", '":core"', '":executorch"', "depends on"),
         ],

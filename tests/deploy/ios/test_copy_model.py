@@ -100,6 +100,28 @@ def test_a_failure_leaves_the_model_that_was_there(artifacts, copy, copied):
     assert (copied / "student_int8.mlpackage").is_dir()
 
 
+@pytest.mark.parametrize("broken", ["manifest.json", "student_fp16.mlpackage", "golden_int8.rgb"])
+def test_a_copy_that_fails_ends_the_build_and_leaves_the_model_that_was_there(
+    broken, artifacts, copy, copied, tmp_path
+):
+    assert copy(artifacts).returncode == 0
+    before = sorted(path.relative_to(copied) for path in copied.rglob("*"))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    # As on a full disk.
+    (programs / "cp").write_text(
+        f'#!/bin/sh\ncase "$*" in *{broken}*) echo "cp: No space left" >&2; exit 1;; esac\n'
+        f'exec {shutil.which("cp")} "$@"\n'
+    )
+    (programs / "cp").chmod(0o755)
+    done = copy(artifacts, PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert f"{broken} cannot be copied into the app" in done.stderr
+    assert "copied the model" not in done.stdout
+    assert sorted(path.relative_to(copied) for path in copied.rglob("*")) == before
+    assert [path.name for path in copied.parent.iterdir()] == ["Model"]
+
+
 def test_a_manifest_without_packages_is_refused(artifacts, copy):
     (artifacts / "manifest.json").write_text('{"artifacts": []}\n')
     assert "has no Core ML package" in copy(artifacts).stderr

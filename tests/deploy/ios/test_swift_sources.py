@@ -242,6 +242,13 @@ def test_each_compute_unit_has_a_performance_test():
     assert measured == cases
 
 
+def test_the_screen_stays_on_for_as_long_as_the_app_measures():
+    body = swift("App/Sources/BenchmarkRunner.swift").split("task = Task {\n")[1]
+    first, second = [line.strip() for line in body.splitlines() if not line.strip().startswith("//")][:2]
+    assert first == "UIApplication.shared.isIdleTimerDisabled = true"
+    assert second == f"defer {{ {first.replace('true', 'false')} }}", "however it ends"
+
+
 def test_the_report_has_the_names_that_the_benchmarks_read():
     report = swift("Sources/TinyGANCore/BenchmarkReport.swift")
     assert f'currentFormat = "{phone_app.FORMAT}"' in report

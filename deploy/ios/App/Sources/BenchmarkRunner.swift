@@ -2,6 +2,7 @@ import Foundation
 import Observation
 import TinyGANCore
 import TinyGANCoreML
+import UIKit
 
 /// Measures packages on compute units, one after another.
 @MainActor
@@ -25,6 +26,9 @@ final class BenchmarkRunner {
         exported = nil
         sentence = nil
         task = Task {
+            // It takes minutes without a touch, and iOS refuses GPU work of an app behind a locked screen.
+            UIApplication.shared.isIdleTimerDisabled = true
+            defer { UIApplication.shared.isIdleTimerDisabled = false }
             var report = BenchmarkReport(
                 device: DeviceInfo.device, app: DeviceInfo.app, modelHashes: manifest.model.sha256)
             self.report = report

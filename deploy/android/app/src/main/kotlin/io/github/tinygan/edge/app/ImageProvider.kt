@@ -12,6 +12,8 @@ import io.github.tinygan.edge.core.Image
 import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
+import java.util.UUID
+import java.util.concurrent.TimeUnit
 
 /** Gives the app to which an image is shared that one image, to read. */
 class ImageProvider : ContentProvider() {
@@ -46,28 +48,33 @@ class ImageProvider : ContentProvider() {
 
     private fun refuse(): Nothing = throw UnsupportedOperationException("shared images are read only")
 
-    // Only names of files that lie in the folder: a path cannot climb out of it.
+    // Only names that are listed: a path cannot climb out of the folder.
     private fun fileOf(uri: Uri): File {
-        val name = uri.pathSegments.singleOrNull()
-        val files = context?.let { folder(it).listFiles() }.orEmpty()
-        return files.firstOrNull { it.name == name } ?: throw FileNotFoundException("$uri is not shared")
+        val file = uri.pathSegments.fold(context?.let(::folder)) { folder, name ->
+            folder?.listFiles()?.firstOrNull { it.name == name }
+        }
+        return file?.takeIf { it.isFile } ?: throw FileNotFoundException("$uri is not shared")
     }
 
     companion object {
         private val COLUMNS = arrayOf(OpenableColumns.DISPLAY_NAME, OpenableColumns.SIZE)
 
         /**
-         * Writes an image to where this provider finds it; images that were shared before are removed.
+         * Writes an image to where this provider finds it.
+         *
+         * Each share has an address of its own, which stays for a day: many apps read an image only when they send it.
          *
          * @return its address.
          * @throws IOException if it cannot be written.
          */
         fun publish(context: Context, image: Image, name: String): Uri {
-            val folder = folder(context)
-            if (!folder.isDirectory && !folder.mkdirs()) throw IOException("no folder ${folder.name}")
-            folder.listFiles()?.forEach { it.delete() }
-            File(folder, name).outputStream().use(image::writePng)
-            return Uri.Builder().scheme("content").authority("${context.packageName}.images").appendPath(name).build()
+            val oldest = System.currentTimeMillis() - TimeUnit.DAYS.toMillis(1)
+            folder(context).listFiles()?.filter { it.lastModified() < oldest }?.forEach { it.deleteRecursively() }
+            val own = File(folder(context), UUID.randomUUID().toString())
+            if (!own.mkdirs()) throw IOException("no folder ${own.name}")
+            File(own, name).outputStream().use(image::writePng)
+            val address = Uri.Builder().scheme("content").authority("${context.packageName}.images")
+            return address.appendPath(own.name).appendPath(name).build()
         }
 
         private fun folder(context: Context) = File(context.cacheDir, "shared")

@@ -4,6 +4,7 @@ import android.content.Context
 import io.github.tinygan.edge.core.Artifact
 import io.github.tinygan.edge.core.ImageGenerator
 import io.github.tinygan.edge.core.Manifest
+import io.github.tinygan.edge.core.PreparedModel
 import io.github.tinygan.edge.executorch.ExecutorchGenerator
 import io.github.tinygan.edge.litert.LiteRtGenerator
 
@@ -16,11 +17,11 @@ interface ModelRuntime {
     fun runs(artifact: Artifact): Boolean
 
     /**
-     * Loads a model; called on the worker.
+     * Finds a model's file and makes it ready to be loaded; this and the load are called on the worker.
      *
-     * @throws io.github.tinygan.edge.core.EdgeException if it is missing, wrong, or refused.
+     * @throws io.github.tinygan.edge.core.EdgeException if it is missing or wrong.
      */
-    fun open(manifest: Manifest, artifact: Artifact, threads: Int): ImageGenerator
+    fun prepare(manifest: Manifest, artifact: Artifact, threads: Int): PreparedModel<ImageGenerator>
 }
 
 /** ExecuTorch with XNNPACK. */
@@ -30,8 +31,8 @@ class ExecutorchRuntime(private val context: Context) : ModelRuntime {
     override fun runs(artifact: Artifact): Boolean =
         artifact.runtime == Artifact.EXECUTORCH && artifact.backend == ExecutorchGenerator.BACKEND
 
-    override fun open(manifest: Manifest, artifact: Artifact, threads: Int): ImageGenerator =
-        ExecutorchGenerator.open(context, manifest, artifact, threads)
+    override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int): PreparedModel<ImageGenerator> =
+        ExecutorchGenerator.prepare(context, manifest, artifact, threads)
 }
 
 /** LiteRT with XNNPACK. */
@@ -41,6 +42,6 @@ class LiteRtRuntime(private val context: Context) : ModelRuntime {
     override fun runs(artifact: Artifact): Boolean =
         artifact.runtime == Artifact.TFLITE && artifact.backend == LiteRtGenerator.BACKEND
 
-    override fun open(manifest: Manifest, artifact: Artifact, threads: Int): ImageGenerator =
-        LiteRtGenerator.open(context, manifest, artifact, threads)
+    override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int): PreparedModel<ImageGenerator> =
+        LiteRtGenerator.prepare(context, manifest, artifact, threads)
 }

@@ -5,6 +5,7 @@ import io.github.tinygan.edge.core.GoldenCheck
 import io.github.tinygan.edge.core.ImageGenerator
 import io.github.tinygan.edge.core.Manifest
 import io.github.tinygan.edge.core.MissingFileException
+import io.github.tinygan.edge.core.PreparedModel
 import java.io.IOException
 
 /** The models in the app. Everything here reads files: call it on the worker. */
@@ -32,12 +33,13 @@ class ModelStore(
     }
 
     /**
-     * Loads a model.
+     * Finds a model's file, copies it out of the app where its runtime needs that, and compares its hash.
      *
-     * @throws io.github.tinygan.edge.core.EdgeException if it is missing, wrong, or refused.
+     * @return what loads it.
+     * @throws io.github.tinygan.edge.core.EdgeException if it is missing or wrong.
      */
-    fun load(catalog: Catalog, offer: Offer, threads: Int): ImageGenerator =
-        offer.runtime.open(catalog.manifest, offer.artifact, threads)
+    fun prepare(catalog: Catalog, offer: Offer, threads: Int): PreparedModel<ImageGenerator> =
+        offer.runtime.prepare(catalog.manifest, offer.artifact, threads)
 
     /**
      * Lets a model draw the first golden image, unless it was right on this phone before.

@@ -20,7 +20,7 @@ class Studio(private val store: ModelStore, private val worker: Worker) {
     fun generator(catalog: Catalog, offer: Offer, threads: Int): ImageGenerator {
         opened?.let { if (holds(offer, threads)) return it.generator }
         release() // before the next one is loaded: there may be memory for one only
-        val generator = store.load(catalog, offer, threads)
+        val generator = store.prepare(catalog, offer, threads).load()
         try {
             store.verify(catalog, generator)
         } catch (error: Throwable) {

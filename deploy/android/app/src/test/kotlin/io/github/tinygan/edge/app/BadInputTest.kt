@@ -16,6 +16,7 @@ import io.github.tinygan.edge.core.MissingFileException
 import io.github.tinygan.edge.core.ModelLoadException
 import io.github.tinygan.edge.core.ModelMismatchException
 import io.github.tinygan.edge.core.NativeLibraryException
+import io.github.tinygan.edge.core.PreparedModel
 import io.github.tinygan.edge.core.UnknownClassException
 import io.github.tinygan.edge.core.decode
 import io.github.tinygan.edge.executorch.ExecutorchGenerator
@@ -56,7 +57,8 @@ class BadInputTest {
 
             override fun runs(artifact: Artifact) = artifact.runtime == Artifact.EXECUTORCH && artifact.backend == "xnnpack"
 
-            override fun open(manifest: Manifest, artifact: Artifact, threads: Int) = open(manifest, artifact, threads)
+            override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int) =
+                PreparedModel { open(manifest, artifact, threads) }
         })
     }
 
@@ -149,8 +151,8 @@ class BadInputTest {
     @Test
     fun aModelWithOtherTensorsThanTheManifestSays() {
         app.runtimes = listOf(object : ModelRuntime by LiteRtRuntime(app) {
-            override fun open(manifest: Manifest, artifact: Artifact, threads: Int): ImageGenerator =
-                LiteRtGenerator.open(app, manifest, artifact, threads) { _, _ ->
+            override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int): PreparedModel<ImageGenerator> =
+                LiteRtGenerator.prepare(app, manifest, artifact, threads) { _, _ ->
                     object : io.github.tinygan.edge.litert.SignatureRunner {
                         override val inputs = artifact.inputs
                         override val outputs = listOf(artifact.output.copy(shape = listOf(1, 64, 64, 3)))

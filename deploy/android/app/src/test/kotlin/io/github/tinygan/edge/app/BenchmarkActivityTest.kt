@@ -60,6 +60,20 @@ class BenchmarkActivityTest {
     }
 
     @Test
+    fun doesNotCountTheCopyingOfTheFileAsLoading() {
+        val copying = 1000L
+        val staged = StagedRuntime("ExecuTorch", Artifact.EXECUTORCH, "xnnpack")
+        app.runtimes = listOf(object : ModelRuntime by staged {
+            override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int) =
+                staged.prepare(manifest, artifact, threads).also { Thread.sleep(copying) }
+        })
+        // The second of two, so that what the test itself reads once is read.
+        startBenchmark("artifact" to int8, "warmup" to 0, "rounds" to 1).get().waitForEnd()
+        val load = written()["rows"].items.last()["load_ms"].double
+        assertTrue("$load ms", load > 0 && load < copying)
+    }
+
+    @Test
     fun measuresEveryModelByItself() {
         val activity = startBenchmark("warmup" to 0, "rounds" to 2).get()
         activity.waitForEnd()

@@ -7,7 +7,9 @@ import android.graphics.BitmapFactory
 import android.net.Uri
 import android.provider.OpenableColumns
 import java.io.ByteArrayOutputStream
+import java.io.File
 import java.io.FileNotFoundException
+import java.util.concurrent.TimeUnit
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNotNull
 import org.junit.Assert.assertThrows
@@ -42,7 +44,7 @@ class SaveAndShareTest {
         assertEquals("image/png", send.type)
         assertTrue("the other app may read it", send.flags and Intent.FLAG_GRANT_READ_URI_PERMISSION != 0)
         assertEquals(uri, send.clipData?.getItemAt(0)?.uri)
-        assertEquals("content://io.github.tinygan.edge.images/tinygan-class0-seed4.png", uri.toString())
+        assertEquals("io.github.tinygan.edge.images" to "tinygan-class0-seed4.png", uri.authority to uri.lastPathSegment)
         val provider = provider()
         assertEquals("image/png", provider.getType(uri))
         provider.query(uri, null, null, null, null).use { row ->
@@ -63,10 +65,30 @@ class SaveAndShareTest {
     }
 
     @Test
+    fun keepsWhatWasSharedForADay() {
+        val activity = drawnMain().get()
+        val (first, second, third) = List(3) { shared(activity).second }
+        val provider = provider()
+        fun read(uri: Uri) = provider.openFile(uri, "r").use { it.statSize }
+        assertEquals("each its own address", 3, setOf(first, second, third).size)
+        assertTrue("a mail that is sent later can read it", read(first) > 0)
+        val folder = File(app.cacheDir, "shared")
+        val now = System.currentTimeMillis()
+        assertTrue(File(folder, first.pathSegments[0]).setLastModified(now - TimeUnit.HOURS.toMillis(25)))
+        assertTrue(File(folder, second.pathSegments[0]).setLastModified(now - TimeUnit.HOURS.toMillis(23)))
+        shared(activity)
+        assertThrows(FileNotFoundException::class.java) { read(first) }
+        assertTrue(read(second) > 0 && read(third) > 0)
+        assertEquals("nothing of it stays", 3, folder.list()?.size)
+    }
+
+    @Test
     fun sharesNothingElse() {
         val (_, uri) = shared(drawnMain().get())
+        val (own, name) = uri.pathSegments
         val provider = provider()
-        for (path in listOf("other.png", "../shared_prefs/verified_models.xml", "a/b.png", "")) {
+        val elsewhere = listOf("other.png", "../shared_prefs/verified_models.xml", "a/b.png", "")
+        for (path in elsewhere + listOf(own, "$own/other.png", "$own/../$own/$name", "$own/$name/x")) {
             val other = Uri.parse("content://${uri.authority}/$path")
             assertThrows(path, FileNotFoundException::class.java) { provider.openFile(other, "r") }
         }

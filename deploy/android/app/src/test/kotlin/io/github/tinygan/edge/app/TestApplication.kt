@@ -6,6 +6,7 @@ import io.github.tinygan.edge.core.Fixtures
 import io.github.tinygan.edge.core.Image
 import io.github.tinygan.edge.core.ImageGenerator
 import io.github.tinygan.edge.core.Manifest
+import io.github.tinygan.edge.core.PreparedModel
 import io.github.tinygan.edge.core.RecordedImages
 import io.github.tinygan.edge.core.RecordedOutputs
 import java.io.FileNotFoundException
@@ -18,6 +19,11 @@ class TestApplication : EdgeApplication() {
         StagedRuntime("ExecuTorch", Artifact.EXECUTORCH, "xnnpack"),
         StagedRuntime("LiteRT", Artifact.TFLITE, "litert"),
     )
+
+    override fun onCreate() {
+        super.onCreate()
+        Fixtures.recordings() // skips every test where there are none
+    }
 
     override fun createServices(): Services =
         Services(this, stagedAssets(PackagedAssets(assets)), runtimes, Processor(cores = 8, bigCores = 4))
@@ -47,7 +53,10 @@ class StagedRuntime(
 
     override fun runs(artifact: Artifact): Boolean = artifact.runtime == runtime && artifact.backend == backend
 
-    override fun open(manifest: Manifest, artifact: Artifact, threads: Int): ImageGenerator {
+    override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int): PreparedModel<ImageGenerator> =
+        PreparedModel { load(manifest, artifact, threads) }
+
+    private fun load(manifest: Manifest, artifact: Artifact, threads: Int): ImageGenerator {
         opened += artifact.file to threads
         val recorded = RecordedImages(manifest.model, artifact, Recordings.of(artifact))
         return object : ImageGenerator by recorded {

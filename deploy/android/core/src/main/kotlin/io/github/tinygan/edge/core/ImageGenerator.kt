@@ -29,6 +29,18 @@ interface ImageGenerator : Closeable {
     override fun close()
 }
 
+/** A model whose file is on this device and is the one of its manifest: all that is left is to load it. */
+fun interface PreparedModel<out G : ImageGenerator> {
+    /**
+     * Loads the model.
+     *
+     * @throws NativeLibraryException if the runtime has no library for this processor.
+     * @throws ModelLoadException if the runtime refuses the model.
+     * @throws ModelMismatchException if its inputs or outputs are not those of the manifest.
+     */
+    fun load(): G
+}
+
 /**
  * Checks the inputs of [ImageGenerator.generate].
  *

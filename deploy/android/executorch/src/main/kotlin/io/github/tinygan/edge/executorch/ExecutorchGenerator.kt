@@ -3,19 +3,17 @@ package io.github.tinygan.edge.executorch
 import android.content.Context
 import android.os.Build
 import io.github.tinygan.edge.core.Artifact
+import io.github.tinygan.edge.core.BufferedGenerator
 import io.github.tinygan.edge.core.ElementType
 import io.github.tinygan.edge.core.Image
-import io.github.tinygan.edge.core.ImageGenerator
-import io.github.tinygan.edge.core.InferenceException
 import io.github.tinygan.edge.core.Manifest
 import io.github.tinygan.edge.core.Model
 import io.github.tinygan.edge.core.ModelLoadException
 import io.github.tinygan.edge.core.ModelMismatchException
 import io.github.tinygan.edge.core.NativeLibraryException
-import io.github.tinygan.edge.core.checkInputs
+import io.github.tinygan.edge.core.PreparedModel
+import io.github.tinygan.edge.core.RuntimeAdapter
 import io.github.tinygan.edge.core.decode
-import java.nio.Buffer
-import java.nio.FloatBuffer
 import org.pytorch.executorch.DType
 import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Tensor
@@ -23,39 +21,20 @@ import org.pytorch.executorch.Tensor
 /** The name of the runtime in errors. */
 internal const val RUNTIME = "ExecuTorch"
 
+private val adapter = RuntimeAdapter(RUNTIME, Artifact.EXECUTORCH, ExecutorchGenerator.BACKEND) {
+    Build.SUPPORTED_ABIS.joinToString()
+}
+
 /** Draws images with an ExecuTorch program (`.pte`) and its XNNPACK backend. Open one with [open]. */
-class ExecutorchGenerator private constructor(
-    override val model: Model,
-    override val artifact: Artifact,
-    private val program: Program,
-) : ImageGenerator {
-    private val buffers: List<FloatBuffer> = artifact.inputs.map { Tensor.allocateFloatBuffer(it.size) }
-    private val inputs: Array<EValue> = Array(buffers.size) { index ->
-        EValue.from(Tensor.fromBlob(buffers[index], artifact.inputs[index].longShape()))
-    }
-    private var closed = false
-
-    override fun generate(latent: FloatArray, classWeights: FloatArray): Image {
-        check(!closed) { "the generator is closed" }
-        model.checkInputs(latent, classWeights)
-        for ((buffer, values) in buffers.zip(listOf(latent, classWeights))) {
-            rewind(buffer)
-            buffer.put(values)
-            rewind(buffer)
-        }
-        val output = try {
-            program.forward(inputs)
-        } catch (error: RuntimeException) {
-            throw InferenceException(RUNTIME, artifact.file, error.message ?: error.toString(), error)
-        }
-        return decode(output)
+class ExecutorchGenerator private constructor(model: Model, artifact: Artifact, private val program: Program) :
+    BufferedGenerator(model, artifact) {
+    private val values: Array<EValue> = Array(inputs.size) { index ->
+        EValue.from(Tensor.fromBlob(inputs[index], artifact.inputs[index].longShape()))
     }
 
-    override fun close() {
-        if (closed) return
-        closed = true
-        program.close()
-    }
+    override fun draw(): Image = decode(adapter.run(artifact) { program.forward(values) })
+
+    override fun free() = program.close()
 
     private fun decode(output: Array<EValue>): Image {
         val value = output.singleOrNull() ?: refuse("it has ${output.size} outputs, not one")
@@ -77,11 +56,6 @@ class ExecutorchGenerator private constructor(
         }
     }
 
-    // FloatBuffer.rewind() is younger than Android 7; that of Buffer is not.
-    private fun rewind(buffer: Buffer) {
-        buffer.rewind()
-    }
-
     private fun refuse(what: String): Nothing = throw ModelMismatchException(artifact.file, what)
 
     companion object {
@@ -89,17 +63,10 @@ class ExecutorchGenerator private constructor(
         const val BACKEND: String = "xnnpack"
 
         /**
-         * Loads a program from the app's assets.
+         * Loads a program from the app's assets: [prepare], and the program's load.
          *
-         * The program is copied to the app's files once, checked against the manifest's hash, and mapped. Its shapes
-         * are compared with the manifest's at every image: ExecuTorch tells them no earlier.
-         *
-         * @param threads how many to compute with, 1 or more; all programs of a process share them.
-         * @param loader loads the program; tests give their own.
-         * @throws io.github.tinygan.edge.core.MissingFileException if the app does not hold the file.
-         * @throws io.github.tinygan.edge.core.CorruptFileException if it is not the one of the manifest.
          * @throws NativeLibraryException if ExecuTorch has no library for this processor.
-         * @throws ModelLoadException if ExecuTorch refuses the program.
+         * @throws ModelLoadException if ExecuTorch refuses the program, or one with another number of threads is open.
          */
         fun open(
             context: Context,
@@ -107,21 +74,34 @@ class ExecutorchGenerator private constructor(
             artifact: Artifact = manifest.preferred(Artifact.EXECUTORCH, BACKEND),
             threads: Int = 1,
             loader: ProgramLoader = NativePrograms,
-        ): ExecutorchGenerator {
-            require(threads >= 1) { "$threads threads cannot compute" }
-            if (artifact.runtime != Artifact.EXECUTORCH || artifact.backend != BACKEND) {
-                val kind = "${artifact.runtime} with ${artifact.backend}"
-                throw ModelLoadException(RUNTIME, artifact.file, "it is for $kind")
-            }
+        ): ExecutorchGenerator = prepare(context, manifest, artifact, threads, loader).load()
+
+        /**
+         * Makes a program in the app's assets ready to be loaded.
+         *
+         * It is copied to the app's files once, checked against the manifest's hash, and mapped when it is loaded. Its
+         * shapes are compared with the manifest's at every image: ExecuTorch tells them no earlier.
+         *
+         * @param threads how many to compute with, 1 or more. All programs of a process share them, so close a generator
+         *   before one with another number is opened, and see [NativePrograms] if the app loads programs of its own.
+         * @param loader loads the program; tests give their own.
+         * @throws io.github.tinygan.edge.core.MissingFileException if the app does not hold the file.
+         * @throws io.github.tinygan.edge.core.CorruptFileException if it is not the one of the manifest.
+         * @throws ModelLoadException if it is for another runtime or cannot be copied.
+         */
+        fun prepare(
+            context: Context,
+            manifest: Manifest,
+            artifact: Artifact,
+            threads: Int,
+            loader: ProgramLoader = NativePrograms,
+        ): PreparedModel<ExecutorchGenerator> {
+            adapter.check(artifact, threads)
             val file = ModelFiles(context).install(manifest, artifact)
-            val program = try {
-                loader.load(file.path, threads)
-            } catch (error: LinkageError) {
-                throw NativeLibraryException(RUNTIME, Build.SUPPORTED_ABIS.joinToString(), error)
-            } catch (error: RuntimeException) {
-                throw ModelLoadException(RUNTIME, artifact.file, error.message ?: error.toString(), error)
+            return PreparedModel {
+                val program = adapter.load(artifact) { loader.load(file.path, threads) }
+                ExecutorchGenerator(manifest.model, artifact, program)
             }
-            return ExecutorchGenerator(manifest.model, artifact, program)
         }
     }
 }

@@ -23,9 +23,19 @@ fun interface ProgramLoader {
     fun load(path: String, threads: Int): Program
 }
 
-/** Loads programs with ExecuTorch itself, mapping the file. */
+/**
+ * Loads programs with ExecuTorch itself, mapping the file.
+ *
+ * All programs that are open at once must have the same number of threads; another number is refused, because it would
+ * free the thread pool of those that are open. A [Module] that is loaded without this object is not seen here: give it
+ * the same number too, or none of these may be open.
+ */
 object NativePrograms : ProgramLoader {
-    override fun load(path: String, threads: Int): Program {
+    private val shared = SharedThreads()
+
+    override fun load(path: String, threads: Int): Program = shared.load(threads) { loadNative(path, threads) }
+
+    private fun loadNative(path: String, threads: Int): Program {
         val module = Module.load(path, Module.LOAD_MODE_MMAP, threads)
         try {
             checkLoaded(module.loadMethod(METHOD))

@@ -32,6 +32,7 @@ import org.robolectric.RuntimeEnvironment
 
 @RunWith(RobolectricTestRunner::class)
 class ExecutorchGeneratorTest {
+    private val recordings = Fixtures.recordings() // first: without them there is no model either
     private val context: Context = RuntimeEnvironment.getApplication()
     private val manifest = Manifest.read(context.assets::open)
     private val model = manifest.model
@@ -62,7 +63,7 @@ class ExecutorchGeneratorTest {
     @Test
     fun drawsWhatTheProgramGives() {
         for (own in manifest.artifacts.filter { it.runtime == Artifact.EXECUTORCH && it.backend == "xnnpack" }) {
-            val recorded = RecordedOutputs(Fixtures.recordings(), own)
+            val recorded = RecordedOutputs(recordings, own)
             val program = FakeProgram { inputs ->
                 assertEquals(own.inputs.map { it.shape }, inputs.map { it.toTensor().shape().map(Long::toInt) })
                 val values = inputs.map { it.toTensor().dataAsFloatArray }.reduce(FloatArray::plus)
@@ -159,6 +160,21 @@ class ExecutorchGeneratorTest {
         assertThrows(IllegalArgumentException::class.java) {
             ExecutorchGenerator.open(context, manifest, artifact, 0) { _, _ -> FakeProgram { arrayOf() } }
         }
+    }
+
+    @Test
+    fun refusesAnotherNumberOfThreadsWhileAProgramIsOpen() {
+        val shared = SharedThreads()
+        fun open(threads: Int) = ExecutorchGenerator.open(context, manifest, artifact, threads) { _, count ->
+            shared.load(count) { FakeProgram { arrayOf() } }
+        }
+        val first = open(1)
+        val error = refused<ModelLoadException> { open(4) }
+        for (word in listOf(artifact.file, "4 threads", "1 thread;", "close")) {
+            assertTrue(error.message, word in error.message.orEmpty())
+        }
+        first.close()
+        open(4).close()
     }
 
     @Test

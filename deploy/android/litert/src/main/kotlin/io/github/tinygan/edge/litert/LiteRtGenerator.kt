@@ -3,77 +3,56 @@ package io.github.tinygan.edge.litert
 import android.content.Context
 import android.os.Build
 import io.github.tinygan.edge.core.Artifact
+import io.github.tinygan.edge.core.BufferedGenerator
 import io.github.tinygan.edge.core.ElementType
 import io.github.tinygan.edge.core.Image
-import io.github.tinygan.edge.core.ImageGenerator
-import io.github.tinygan.edge.core.InferenceException
 import io.github.tinygan.edge.core.Manifest
 import io.github.tinygan.edge.core.Model
 import io.github.tinygan.edge.core.ModelLoadException
 import io.github.tinygan.edge.core.ModelMismatchException
 import io.github.tinygan.edge.core.NativeLibraryException
+import io.github.tinygan.edge.core.PreparedModel
+import io.github.tinygan.edge.core.RuntimeAdapter
 import io.github.tinygan.edge.core.TensorSpec
-import io.github.tinygan.edge.core.checkInputs
 import io.github.tinygan.edge.core.decode
+import io.github.tinygan.edge.core.directBuffer
 import java.nio.Buffer
 import java.nio.ByteBuffer
-import java.nio.ByteOrder
 import java.nio.FloatBuffer
 
 /** The name of the runtime in errors. */
 internal const val RUNTIME = "LiteRT"
 
+private val adapter = RuntimeAdapter(RUNTIME, Artifact.TFLITE, LiteRtGenerator.BACKEND) {
+    Build.SUPPORTED_ABIS.joinToString()
+}
+
 /** Draws images with a TFLite model (`.tflite`) and LiteRT's XNNPACK kernels. Open one with [open]. */
-class LiteRtGenerator private constructor(
-    override val model: Model,
-    override val artifact: Artifact,
-    private val runner: SignatureRunner,
-) : ImageGenerator {
-    private val inputs: Map<String, FloatBuffer> = artifact.inputs.associate { it.name to floats(it.size) }
+class LiteRtGenerator private constructor(model: Model, artifact: Artifact, private val runner: SignatureRunner) :
+    BufferedGenerator(model, artifact) {
+    private val named: Map<String, Buffer> = artifact.inputs.map { it.name }.zip(inputs).toMap()
     private val output = artifact.output
-    private val bytes: ByteBuffer = direct(output.size * output.type.bytes)
+    private val bytes: ByteBuffer = output.directBuffer()
     private val floats: FloatBuffer = bytes.asFloatBuffer()
-    private var closed = false
 
-    override fun generate(latent: FloatArray, classWeights: FloatArray): Image {
-        check(!closed) { "the generator is closed" }
-        model.checkInputs(latent, classWeights)
-        for ((buffer, values) in inputs.values.zip(listOf(latent, classWeights))) {
-            rewind(buffer)
-            buffer.put(values)
-            rewind(buffer)
+    override fun draw(): Image = when (output.type) {
+        ElementType.FLOAT32 -> {
+            run(floats)
+            model.decode(artifact, FloatArray(output.size).also { floats.get(it) })
         }
-        return when (output.type) {
-            ElementType.FLOAT32 -> {
-                run(floats)
-                model.decode(artifact, FloatArray(output.size).also { floats.get(it) })
-            }
-            ElementType.UINT8 -> {
-                run(bytes)
-                model.decode(artifact, ByteArray(output.size).also { bytes.get(it) })
-            }
+        ElementType.UINT8 -> {
+            run(bytes)
+            model.decode(artifact, ByteArray(output.size).also { bytes.get(it) })
         }
     }
 
-    override fun close() {
-        if (closed) return
-        closed = true
-        runner.close()
-    }
+    override fun free() = runner.close()
 
+    // A plain Buffer, because FloatBuffer.rewind() is younger than Android 7.
     private fun run(image: Buffer) {
-        rewind(image)
-        try {
-            runner.run(inputs, mapOf(output.name to image))
-        } catch (error: RuntimeException) {
-            throw InferenceException(RUNTIME, artifact.file, error.message ?: error.toString(), error)
-        }
-        rewind(image)
-    }
-
-    // FloatBuffer.rewind() is younger than Android 7; that of Buffer is not.
-    private fun rewind(buffer: Buffer) {
-        buffer.rewind()
+        image.rewind()
+        adapter.run(artifact) { runner.run(named, mapOf(output.name to image)) }
+        image.rewind()
     }
 
     companion object {
@@ -81,15 +60,11 @@ class LiteRtGenerator private constructor(
         const val BACKEND: String = "litert"
 
         /**
-         * Loads a model from the app's assets, where it must lie uncompressed: it is mapped, not copied.
+         * Loads a model from the app's assets: [prepare], and the model's load.
          *
-         * @param threads how many to compute with, 1 or more.
-         * @param loader loads the model; tests give their own.
-         * @throws io.github.tinygan.edge.core.MissingFileException if the app does not hold the file.
-         * @throws io.github.tinygan.edge.core.CorruptFileException if it is not the one of the manifest.
-         * @throws ModelMismatchException if its inputs or outputs are not those of the manifest.
          * @throws NativeLibraryException if LiteRT has no library for this processor.
          * @throws ModelLoadException if LiteRT refuses the model.
+         * @throws ModelMismatchException if its inputs or outputs are not those of the manifest.
          */
         fun open(
             context: Context,
@@ -97,26 +72,38 @@ class LiteRtGenerator private constructor(
             artifact: Artifact = manifest.preferred(Artifact.TFLITE, BACKEND),
             threads: Int = 1,
             loader: RunnerLoader = NativeRunners,
-        ): LiteRtGenerator {
-            require(threads >= 1) { "$threads threads cannot compute" }
-            if (artifact.runtime != Artifact.TFLITE || artifact.backend != BACKEND) {
-                val kind = "${artifact.runtime} with ${artifact.backend}"
-                throw ModelLoadException(RUNTIME, artifact.file, "it is for $kind")
+        ): LiteRtGenerator = prepare(context, manifest, artifact, threads, loader).load()
+
+        /**
+         * Makes a model in the app's assets ready to be loaded.
+         *
+         * It must lie there uncompressed: it is mapped, not copied, and checked against the manifest's hash.
+         *
+         * @param threads how many to compute with, 1 or more.
+         * @param loader loads the model; tests give their own.
+         * @throws io.github.tinygan.edge.core.MissingFileException if the app does not hold the file.
+         * @throws io.github.tinygan.edge.core.CorruptFileException if it is not the one of the manifest.
+         * @throws ModelLoadException if it is for another runtime, compressed, or cannot be read.
+         */
+        fun prepare(
+            context: Context,
+            manifest: Manifest,
+            artifact: Artifact,
+            threads: Int,
+            loader: RunnerLoader = NativeRunners,
+        ): PreparedModel<LiteRtGenerator> {
+            adapter.check(artifact, threads)
+            val file = context.assets.map(artifact)
+            return PreparedModel {
+                val runner = adapter.load(artifact) { loader.load(file, threads) }
+                try {
+                    checkTensors(artifact, runner)
+                } catch (error: ModelMismatchException) {
+                    runner.close()
+                    throw error
+                }
+                LiteRtGenerator(manifest.model, artifact, runner)
             }
-            val runner = try {
-                loader.load(context.assets.map(artifact), threads)
-            } catch (error: LinkageError) {
-                throw NativeLibraryException(RUNTIME, Build.SUPPORTED_ABIS.joinToString(), error)
-            } catch (error: RuntimeException) {
-                throw ModelLoadException(RUNTIME, artifact.file, error.message ?: error.toString(), error)
-            }
-            try {
-                checkTensors(artifact, runner)
-            } catch (error: ModelMismatchException) {
-                runner.close()
-                throw error
-            }
-            return LiteRtGenerator(manifest.model, artifact, runner)
         }
 
         private fun checkTensors(artifact: Artifact, runner: SignatureRunner) {
@@ -128,9 +115,5 @@ class LiteRtGenerator private constructor(
             compare("inputs", runner.inputs, artifact.inputs)
             compare("outputs", runner.outputs, listOf(artifact.output))
         }
-
-        private fun floats(count: Int): FloatBuffer = direct(count * ElementType.FLOAT32.bytes).asFloatBuffer()
-
-        private fun direct(bytes: Int): ByteBuffer = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())
     }
 }

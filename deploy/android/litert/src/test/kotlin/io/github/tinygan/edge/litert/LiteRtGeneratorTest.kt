@@ -34,6 +34,7 @@ import org.robolectric.RuntimeEnvironment
 
 @RunWith(RobolectricTestRunner::class)
 class LiteRtGeneratorTest {
+    private val recordings = Fixtures.recordings() // first: without them there is no model either
     private val context: Context = RuntimeEnvironment.getApplication()
     private val manifest = Manifest.read(context.assets::open)
     private val model = manifest.model
@@ -74,7 +75,7 @@ class LiteRtGeneratorTest {
     @Test
     fun drawsWhatTheModelGives() {
         for (own in manifest.artifacts.filter { it.runtime == Artifact.TFLITE }) {
-            val recorded = RecordedOutputs(Fixtures.recordings(), own)
+            val recorded = RecordedOutputs(recordings, own)
             val runner = FakeRunner(own) { inputs, image ->
                 val values = own.inputs.map { inputs.getValue(it.name) }.reduce(FloatArray::plus)
                 (image as FloatBuffer).put(recorded.find(values))
