@@ -19,6 +19,7 @@ from compress.quantizer import Mode, QuantOperation, QuantPoint
 from compress.ranges import RangeMethod
 from train.errors import UserError, did_you_mean
 
+MOST_WEIGHT_BITS, MOST_ACTIVATION_BITS = 8, 16
 _SMALLEST_WIDTH = 1e-8
 _FLOAT_CLASS_PATH = ("class_weights", "class_embedding.*", "class_affine.embedding", "class_affine.linear.*")
 
@@ -46,10 +47,11 @@ class QuantConfig:
     """(pattern of quantizer names, bits or None for float); the first that matches counts."""
 
     def __post_init__(self) -> None:
-        _check_bits("weight_bits", self.weight_bits, 8)
-        _check_bits("activation_bits", self.activation_bits, 16)
+        _check_bits("weight_bits", self.weight_bits, MOST_WEIGHT_BITS)
+        _check_bits("activation_bits", self.activation_bits, MOST_ACTIVATION_BITS)
         for pattern, bits in self.exceptions:
-            _check_bits(f"the exception {pattern}", bits, 8 if pattern.endswith("weight") else 16)
+            most = MOST_WEIGHT_BITS if pattern.endswith("weight") else MOST_ACTIVATION_BITS
+            _check_bits(f"the exception {pattern}", bits, most)
         if not 50 < self.percentile <= 100:
             raise UserError(f"percentile {self.percentile} is not in (50, 100]; 99.99 is usual")
 
@@ -124,7 +126,7 @@ class QuantGenerator(nn.Module):
         for path, module in list(self.form.named_modules()):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 name = f"{path.removesuffix('.operation')}.weight"
-                if (bits := self.quantization.bits_of(name)) is not None:
+                if (bits := self._weight_bits(name)) is not None:
                     self._operations[name] = QuantOperation(module, bits)
                     self.form.set_submodule(path, self._operations[name])
             elif type(module) is Point:
@@ -138,6 +140,16 @@ class QuantGenerator(nn.Module):
         for pattern, _ in self.quantization.exceptions:
             if not fnmatch.filter(names, pattern):
                 raise UserError(f"the exception {pattern!r} matches no layer{did_you_mean(pattern, names)}")
+
+    def _weight_bits(self, name: str) -> int | None:
+        """Return a weight's bits; only with a name is it known whether a pattern meets weights."""
+        bits = self.quantization.bits_of(name)
+        if bits is not None and bits > MOST_WEIGHT_BITS:
+            raise UserError(
+                f"an exception gives {name} {bits} bits, and weights have {MOST_WEIGHT_BITS} at most; "
+                f"name activations alone, such as {name.removesuffix('weight')}output, or give fewer"
+            )
+        return bits
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         """Run the form: (z float32 [N, z_dim], class weights float32 [N, num_classes]) → [N, 3, H, W]."""

@@ -400,6 +400,16 @@ def test_an_exception_for_no_layer_is_refused(deploy):
         QuantGenerator(deploy, dataclasses.replace(QuantConfig(), exceptions=(("to_rgb.weigth", None),)))
 
 
+@pytest.mark.parametrize("pattern", ["to_rgb.*", "to_rgb.w*", "*"])
+def test_no_pattern_gives_a_weight_more_than_eight_bits(deploy, pattern):
+    with pytest.raises(UserError, match=r"gives (to_rgb|input_linear)\.weight 16 bits.* 8 at most; name") as error:
+        QuantGenerator(deploy, QuantConfig(exceptions=((pattern, 16),)))
+    assert "\n" not in str(error.value)
+    student = QuantGenerator(deploy, QuantConfig(exceptions=(("to_rgb.output", 16), ("to_rgb.*", 8))))
+    assert student.points()["to_rgb.output"].bits == 16
+    assert student.operations()["to_rgb.weight"].bits == 8
+
+
 def test_a_dead_channel_is_no_trouble(deploy, latents, calibrated):
     dead = copy.deepcopy(deploy)
     dead.get_parameter("blocks.0.conv1.depthwise.operation.weight").data[0] = 0
