@@ -13,6 +13,7 @@ from train import digits
 from train.images import to_bytes
 from train.judging import JUDGED_IMAGES, JUDGED_SEED  # the same images as in quality.json
 from train.noise import consecutive_seeds, truncated_normal
+from train.precision import without_tf32
 from train.sampling import generate
 from train.sources import Sources
 from train.teacher import open_teacher
@@ -54,6 +55,7 @@ class Judge:
             parts = zip(self.z.split(_BATCH), self.y.split(_BATCH), strict=True)
             self.teacher = to_bytes(torch.cat([model(*part) for part in parts]))
 
+    @without_tf32()
     def draw(self, generator: nn.Module) -> torch.Tensor:
         """Return a generator's images of the judged latents, float32 [N, 3, H, W] on the CPU."""
         return generate(generator, self.z, self.y, batch_size=_BATCH)

@@ -24,6 +24,7 @@ from train.config import TrainConfig, without_folders
 from train.distributed import World
 from train.errors import UserError
 from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit
+from train.precision import without_tf32
 from train.report import Reference, Report, comparison_sheet, draw
 from train.run import batch_source, distribute
 from train.sources import Sources, grid_reference
@@ -110,6 +111,7 @@ class Grids:
         comparison_sheet(self.reference, [self._float_images, draw(self.average, self.reference)], path)
 
 
+@without_tf32()
 def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantGenerator, world: World) -> Result:
     """Fine-tune in `settings.folder`, or go on where it was stopped; leave the int8 file and a picture there.
 
@@ -176,6 +178,7 @@ def calibration_batches(
     return [(batch.z, one_hot(batch.y, run.config.generator.num_classes)) for batch in batches]
 
 
+@without_tf32()
 def post_training(
     form: DeployGenerator, settings: QatConfig, batches: Sequence[tuple[torch.Tensor, ...]]
 ) -> QuantGenerator:
@@ -228,7 +231,7 @@ def training_of(
         distribute(generator, world, sync_buffers=True),
         distribute(discriminator, world),
         *optimizers(generator, discriminator, optimizer),
-        torch.float32,  # in half precision the grids would not be the phone's
+        torch.float32,  # in TF32 or half precision the grids would not be the phone's
         config.augment,
     )
     learned = without_folders(run.config.learned())

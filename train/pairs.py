@@ -28,6 +28,7 @@ from train.pair_format import (
     write_plan,
     write_shard,
 )
+from train.precision import without_tf32
 from train.teacher import Teacher
 
 DEFAULT_SHARD_SIZE = 5000  # 245 MB at 128 × 128; the paper's set makes 239 shards
@@ -267,6 +268,7 @@ def _collect_shards(
 
 
 @torch.no_grad()
+@without_tf32()
 def _teach(teacher: Teacher, z: np.ndarray, y: np.ndarray, device: torch.device) -> np.ndarray:
     """Return the teacher's images of one batch, uint8 [N, H, W, 3]."""
     images = teacher(torch.from_numpy(z).to(device), torch.from_numpy(y).to(device))

@@ -22,6 +22,7 @@ from train.errors import UserError
 from train.generator import Generator, build_generator
 from train.judging import judge_digits
 from train.loop import Training, WeightAverage, fit
+from train.precision import training_precision
 from train.reals import write_label_sheet
 from train.report import Report, comparison_sheet, draw
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
@@ -64,14 +65,15 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
         if sources.reals is not None:
             write_label_sheet(sources.reals, sources.names, folder / "samples" / "real-labels.png")
     try:
-        fit(
-            training,
-            batches,
-            folder,
-            world,
-            observers=[report, outputs],
-            checkpoint_minutes=config.runtime.checkpoint_minutes,
-        )
+        with training_precision(config.runtime.precision):
+            fit(
+                training,
+                batches,
+                folder,
+                world,
+                observers=[report, outputs],
+                checkpoint_minutes=config.runtime.checkpoint_minutes,
+            )
     finally:
         report.close()
     if world.is_main:

@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from train.errors import UserError
+from train.precision import without_tf32
 from train.teacher import file_hash
 
 Preprocessing = Literal["legacy_tensorflow", "clean"]
@@ -213,14 +214,13 @@ def missing(error: ModuleNotFoundError) -> UserError:
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
     """Compute in float32 proper, without gradients: no autocast, no TF32 in products or convolutions."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False  # pyright: ignore[reportAttributeAccessIssue]
-    try:
-        with torch.inference_mode(), torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
-            yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before  # pyright: ignore[reportAttributeAccessIssue]
+    with (
+        without_tf32(),
+        torch.inference_mode(),
+        torch.autocast("cuda", enabled=False),
+        torch.autocast("cpu", enabled=False),
+    ):
+        yield
 
 
 def extract(network: FeatureNetwork, images: np.ndarray, batch_size: int, what: str) -> Features:

@@ -99,11 +99,11 @@ def test_torchaos_flow_takes_everything_to_the_cpu(form, inputs, monkeypatch, tm
     """It trains there, wherever the form and the batches lie."""
     seen = []
 
-    class Calibrated(Exception):
+    class CalibratedError(Exception):
         pass
 
     def stop(*args):
-        raise Calibrated
+        raise CalibratedError
 
     flow = SimpleNamespace(
         quantizer=None,
@@ -113,7 +113,7 @@ def test_torchaos_flow_takes_everything_to_the_cpu(form, inputs, monkeypatch, tm
     monkeypatch.setattr(pt2e, "_torchao", lambda: flow)
     monkeypatch.setattr(pt2e, "_export", lambda form, run: form)
     monkeypatch.setattr(pt2e, "training_of", stop)
-    with pytest.raises(Calibrated):
+    with pytest.raises(CalibratedError):
         pt2e.finetune_pt2e(
             form,
             settings=QatConfig(images=64),

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from stand_ins import save_random_student
 
-from compress import compare, finetune, qat
+from compress import compare, evaluate, finetune, qat
 from compress.by_class import ByClass
 from compress.config import QatConfig, parse_bits, parse_exception
 from compress.deploy_form import deploy_form
@@ -127,6 +127,35 @@ def test_a_stopped_fine_tuning_goes_on_to_the_same_bits(opened, tmp_path, world,
     assert all(torch.equal(ours[name], theirs[name]) for name in ours.keys() | theirs.keys())
     ours, theirs = (load_file(folder / "student_int8.safetensors") for folder in (settings.folder, parts.folder))
     assert all(torch.equal(ours[name], theirs[name]) for name in ours.keys() | theirs.keys())
+
+
+def test_a_gpu_would_neither_calibrate_train_nor_draw_in_tf32(opened, tmp_path, world, monkeypatch):
+    """It would round convolutions more coarsely than the grids do."""
+    seen = {}
+
+    def watch(owner, name):
+        function = getattr(owner, name)
+
+        def watching(*args, **options):
+            seen.setdefault(name, set()).add(torch.backends.cudnn.allow_tf32)
+            return function(*args, **options)
+
+        monkeypatch.setattr(owner, name, watching)
+
+    for owner, name in (
+        (finetune, "equalise"),
+        (finetune.QuantGenerator, "calibrate"),
+        (finetune, "reconstruct"),
+        (loop, "one_step"),
+        (evaluate, "generate"),
+    ):
+        watch(owner, name)
+    settings, run, sources, start = opened(out=tmp_path)
+    result = finetune.finetune(settings, run, sources, start, world)
+    evaluate.Judge(run, sources).draw(ByClass(result.student))
+    assert set(seen) == {"equalise", "calibrate", "reconstruct", "one_step", "generate"}
+    assert all(allowed == {False} for allowed in seen.values())
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_ranges_are_learned_and_frozen_on_schedule(opened, tmp_path, world, monkeypatch):
