@@ -60,8 +60,10 @@ def within_class_deviation(images: np.ndarray, y: np.ndarray) -> float:
 
 
 def diversity(images: np.ndarray, y: np.ndarray) -> float:
-    """Return the within-class deviation of `images` over that of the real digits; 1 is as varied as they are."""
-    return within_class_deviation(images, y) / within_class_deviation(*real_digits())
+    """Return the within-class deviation of `images` over the real digits' of the classes in y; 1 is as varied."""
+    reals, labels = real_digits()
+    asked = np.isin(labels, y)
+    return within_class_deviation(images, y) / within_class_deviation(reals[asked], labels[asked])
 
 
 def class_mean_distance(images: np.ndarray, y: np.ndarray) -> float:
@@ -80,7 +82,7 @@ class DigitQuality:
     recognised: float
     """Share recognised as the class asked for."""
     diversity: float
-    """Within-class deviation over that of the real digits."""
+    """Within-class deviation over that of the real digits of the same classes."""
     l1_to_teacher: float | None
     """Mean absolute difference to the teacher's image of the same z and y, in [0, 2]."""
     l1_of_class_mean: float | None

@@ -36,17 +36,18 @@ def judge_digits(
         generator: (z, y) → images.
         teacher_folder: where a BigGAN was stored; it is judged as the teacher that it became, at truncation 1 too.
     """
-    images_of = functools.partial(generate, generator, batch_size=250)
+    judge = functools.partial(_judge, z_dim=config.generator.z_dim, classes=sources.classes)
     if config.generator.architecture == "biggan":
         for truncation in (sources.truncation, 1.0):
             teacher = open_teacher(str(teacher_folder), truncation)
             name = QUALITY_FILE if truncation == sources.truncation else f"quality-truncation-{truncation}.json"
-            _judge(functools.partial(_teach, teacher), None, config.generator.z_dim, truncation, folder / name)
+            judge(functools.partial(_teach, teacher), None, truncation=truncation, path=folder / name)
         return
     source = config.data.teacher
     stored = not source or source.startswith("pairs:")
     teach = None if stored else functools.partial(_teach, open_teacher(source, sources.truncation))
-    _judge(images_of, teach, config.generator.z_dim, sources.truncation, folder / QUALITY_FILE)
+    images_of = functools.partial(generate, generator, batch_size=250)
+    judge(images_of, teach, truncation=sources.truncation, path=folder / QUALITY_FILE)
 
 
 def _teach(teacher: Teacher, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -54,10 +55,16 @@ def _teach(teacher: Teacher, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _judge(
-    images_of: ImageFunction, teach: ImageFunction | None, z_dim: int, truncation: float, path: Path
+    images_of: ImageFunction,
+    teach: ImageFunction | None,
+    *,
+    z_dim: int,
+    classes: list[int],
+    truncation: float,
+    path: Path,
 ) -> None:
     seeds = consecutive_seeds(JUDGED_SEED, JUDGED_IMAGES)
-    y = torch.arange(JUDGED_IMAGES) % digits.CLASSES
+    y = torch.tensor(classes)[torch.arange(JUDGED_IMAGES) % len(classes)]
     z = torch.from_numpy(truncated_normal(seeds, z_dim, truncation))
     teacher_images = None if teach is None else to_bytes(teach(z, y))
     quality = digits.measure(to_bytes(images_of(z, y)), y.numpy(), teacher_images)

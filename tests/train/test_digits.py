@@ -24,6 +24,13 @@ def test_real_digits_have_diversity_one_and_are_recognised():
     assert quality.l1_to_teacher is None
 
 
+@pytest.mark.parametrize("classes", [[2], [1, 5], list(range(10))])
+def test_the_yardstick_is_the_real_digits_of_the_classes_asked_for(classes):
+    images, labels = digits.real_digits()
+    chosen = np.isin(labels, classes)
+    assert digits.diversity(images[chosen], labels[chosen]) == 1
+
+
 def test_a_collapsed_generator_is_recognised_but_not_diverse():
     images, labels = digits.real_digits()
     one_each = np.stack([images[labels == label][0] for label in range(10)])

@@ -5,6 +5,7 @@ import pytest
 import torch
 from stand_ins import replace
 
+from train import digits
 from train.errors import UserError
 from train.generator import Generator
 from train.run import CONFIG_FILE, assemble, check_folder, train
@@ -52,6 +53,20 @@ def test_a_class_subset_trains_on_that_subset(tiny_config, world, tmp_path):
     sources = open_sources(config, tmp_path / "run", world)
     assert sources.classes == [2, 5]
     assert set(sources.pairs.gather(np.arange(len(sources.pairs)))[1].tolist()) == {2, 5}
+
+
+@pytest.mark.parametrize("classes", ["2,5", ""])
+def test_only_classes_that_were_trained_are_judged(tiny_config, world, tmp_path, monkeypatch, classes):
+    asked, measure = [], digits.measure
+
+    def watching(images, y, teacher=None):
+        asked.append(y)
+        return measure(images, y, teacher)
+
+    monkeypatch.setattr(digits, "measure", watching)
+    train(replace(tiny_config, data__classes=classes, optimizer__images=8), tmp_path / "run", world)
+    trained = [2, 5] if classes else list(range(10))
+    assert asked[0].tolist() == (trained * 1000)[:2000]
 
 
 def test_the_class_embedding_may_come_from_a_file(tiny_config, world, tmp_path):
