@@ -16,7 +16,7 @@ from compress.comparison import (
     plot_widths,
     recovered,
 )
-from compress.config import QatConfig, parse_bits
+from compress.config import QatConfig, check_length, parse_bits
 from compress.evaluate import Judge
 from compress.float_run import open_run
 from compress.report import Table
@@ -54,6 +54,8 @@ def main(arguments: list[str]) -> None:
         reverse=True,
     )
     run = open_run(settings.run, fresh_discriminator=settings.fresh_discriminator)
+    if config.pt2e:  # its turn comes late
+        check_length("--pt2e-images", config.pt2e_images, run.config)
     with distributed_world(settings.device) as world:
         if world.size > 1:
             raise UserError("the comparison runs in one process; start it without torchrun")

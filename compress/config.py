@@ -105,7 +105,12 @@ class QatConfig:
         )
 
     def float_settings(self, run: TrainConfig) -> TrainConfig:
-        """Return the settings of the float run with this fine-tuning's length, losses and learning rates."""
+        """Return the settings of the float run with this fine-tuning's length, losses and learning rates.
+
+        Raises:
+            UserError: the fine-tuning is shorter than one of the run's batches.
+        """
+        check_length("--images", self.images, run)
         share = self.learning_rate_share
         optimizer: OptimizerConfig = dataclasses.replace(
             run.optimizer,
@@ -129,6 +134,13 @@ class QatConfig:
         for name in ("run", "out", "device", "checkpoint_minutes"):
             del values[name]
         return values
+
+
+def check_length(flag: str, images: int, run: TrainConfig) -> None:
+    """Raise a UserError unless `images`, given by `flag`, are at least one of the run's batches."""
+    batch_size = run.optimizer.batch_size
+    if images < batch_size:
+        raise UserError(f"{flag} {images} is less than one of the run's batches; give {batch_size} or more")
 
 
 def parse_bits(text: str) -> tuple[int | None, int | None]:

@@ -261,6 +261,15 @@ def test_what_is_no_student_is_refused(run_copy, tmp_path, world):
         qat.main(["--run", str(run_copy)])
 
 
+def test_less_than_a_batch_is_refused_by_the_flag_that_gives_it(digits_run, tmp_path):
+    command = ["--run", str(digits_run), "--out", str(tmp_path / "qat"), "--device", "cpu"]
+    with pytest.raises(UserError, match=r"^--images 5 is less than one of the run's batches; give 8 or more$"):
+        qat.main([*command, "--images", "5"])
+    with pytest.raises(UserError, match=r"^--pt2e-images 7 is less .* give 8 or more$"):
+        compare.main([*command, "--pt2e-images", "7"])
+    assert not (tmp_path / "qat").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "bits"), [("W8A8", (8, 8)), ("w4", (4, None)), ("A6", (None, 6)), ("float", (None, None))]
 )
