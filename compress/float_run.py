@@ -59,7 +59,13 @@ def open_run(folder: Path, *, fresh_discriminator: bool = False) -> FloatRun:
 
 def _read_config(path: Path) -> TrainConfig:
     try:
-        settings: dict[str, Any] = json.loads(path.read_text())["settings"]
+        content: dict[str, Any] = json.loads(path.read_text())
+        if "imported_from" in content:
+            raise UserError(
+                f"{path.parent} is an imported checkpoint, and how to train it on is unknown; quantize it without "
+                f"training: python compress/post_training.py --run {path.parent}"
+            )
+        settings: dict[str, Any] = content["settings"]
         sections = {name: section(**settings.pop(name)) for name, section in _SECTIONS.items()}
         return TrainConfig(**sections, **settings)
     except FileNotFoundError:

@@ -1,0 +1,80 @@
+"""Quantize without training: `python compress/post_training.py --run runs/official [--bits W4A8]`.
+
+It needs a student and nothing else, so that an imported checkpoint will do; training on (compress/qat.py), for
+which data and losses have to be known, loses less. It leaves student_int8.safetensors in <run>/qat.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from compress.by_class import ByClass
+from compress.config import INT8_FILE, QatConfig
+from compress.deploy_form import deploy_form, one_hot
+from compress.evaluate import psnr
+from compress.finetune import post_training
+from compress.int8_file import save_int8
+from train.checkpoint import SnapshotInfo, load_snapshot
+from train.cli import parse, run_script
+from train.errors import UserError
+from train.judging import JUDGED_SEED
+from train.loop import STATE_FILE
+from train.noise import consecutive_seeds, truncated_normal
+from train.run import STUDENT_FILE
+from train.sampling import generate
+
+_BATCH = 32
+_COMPARED = 64  # images
+
+
+@dataclasses.dataclass(frozen=True)
+class PostTrainingConfig:
+    """Which student is quantized, and to which widths."""
+
+    run: Path = Path("runs/digits")
+    """Folder with the student: of train/main.py or train/import_official.py."""
+    out: Path | None = None
+    """Where the result goes; by default <run>/qat, and for other bits than W8A8 <run>/qat/<bits>."""
+    bits: str = "W8A8"
+    """Bits of weights and activations, as in compress/qat.py."""
+    exceptions: tuple[str, ...] = ()
+    """Layers with other bits, as in compress/qat.py."""
+    latents: int = 512
+    """How many the ranges are chosen from."""
+
+    def __post_init__(self) -> None:
+        if self.latents < 1:
+            raise UserError(f"--latents must be at least 1, not {self.latents}")
+
+
+def main(arguments: list[str]) -> None:
+    """Parse, quantize, compare with the float student."""
+    config = parse(PostTrainingConfig, arguments, "Quantize a student by calibration alone.")
+    settings = QatConfig(run=config.run, out=config.out, bits=config.bits, exceptions=config.exceptions)
+    file = settings.folder / INT8_FILE
+    if (settings.folder / STATE_FILE).is_file():
+        raise UserError(
+            f"{settings.folder} holds a fine-tuning of compress/qat.py; give another folder with --out"
+        )
+    student, info = load_snapshot(config.run / STUDENT_FILE)
+    z, y = _latents(info, 0, config.latents)
+    weights = one_hot(y, info.generator.num_classes)
+    batches = list(zip(z.split(_BATCH), weights.split(_BATCH), strict=True))
+    rounded = post_training(deploy_form(student), settings, batches)
+    save_int8(file, rounded, info)
+    z, y = _latents(info, JUDGED_SEED, _COMPARED)
+    level = psnr(generate(ByClass(rounded), z, y), generate(student, z, y))
+    print(f"{config.bits} without training: {level or float('inf'):.1f} dB to the float student's images; {file}")
+
+
+def _latents(info: SnapshotInfo, first_seed: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return z float32 [count, z_dim] and y int64 [count], spread over the classes that the student knows."""
+    classes = sorted(info.classes)
+    z = truncated_normal(consecutive_seeds(first_seed, count), info.generator.z_dim, info.truncation)
+    return torch.from_numpy(z), torch.tensor(classes)[np.arange(count) * len(classes) // count]
+
+
+if __name__ == "__main__":
+    run_script(main)
