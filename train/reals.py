@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.Image import DecompressionBombError
 from tqdm import tqdm
 
-from train.classes import class_names, find_class
+from train.classes import class_names, find_class, short_name
 from train.errors import UserError
-from train.images import save_png, sheet
 
 _CACHE_FORMAT = 1  # raise it when decoding changes, so that old caches are left alone
 _DECODING_BATCH = 256  # images in flight; bounds the memory
@@ -169,7 +168,7 @@ def _read_pack(path: Path, wanted: list[int], num_classes: int) -> list[_Encoded
 
 def _check_every_class(encoded: list[_EncodedImage], wanted: list[int], names: list[str], path: Path) -> None:
     missing = sorted(set(wanted) - {image.label for image in encoded})
-    first = ", ".join([_short_name(index, names[index]) for index in missing[:4]] + ["…"] * (len(missing) > 4))
+    first = ", ".join([short_name(index, names[index]) for index in missing[:4]] + ["…"] * (len(missing) > 4))
     if missing or not wanted:
         raise UserError(
             f"{path} has no images of {len(missing)} of the {len(wanted)} classes ({first}); "
@@ -269,42 +268,3 @@ def _check_disk_space(cache: Path, needed: int) -> None:
             f"the decoded images need {needed / 1e9:.3f} GB at {cache}, where {free / 1e9:.3f} GB are free; "
             "make room or choose another cache folder"
         )
-
-
-def write_label_sheet(
-    reals: RealImages, names: Sequence[str], path: Path, per_class: int = 8, max_classes: int = 20
-) -> None:
-    """Write a PNG with one row of images per class, its name at the left, so that shuffled labels are seen.
-
-    `names` has the name of every class index. At most `max_classes` rows of at most `per_class` images are
-    spread evenly over all that there are; a last line tells of classes left out. Images below 64 px are doubled.
-    """
-    present = sorted(reals.by_class)
-    shown = [present[i] for i in _spread(len(present), max_classes)]
-    chosen = [reals.by_class[index][_spread(len(reals.by_class[index]), per_class)] for index in shown]
-    texts = [_short_name(index, names[index]) for index in shown]
-    if len(shown) < len(present):
-        texts.append(f"{len(shown)} of {len(present)} classes")
-    scale = 2 if reals.images.shape[1] < 64 else 1
-    side = reals.images.shape[1] * scale
-    pitch = side + 4
-    font = ImageFont.load_default(size=15)
-    left = max(int(font.getlength(text)) for text in texts) + 16
-    size = (left + max(map(len, chosen)) * side, len(shown) * pitch + 24 * (len(texts) - len(shown)))
-    picture = Image.new("RGB", size, "white")
-    for row, positions in enumerate(chosen):
-        picture.paste(sheet([reals.images[positions]], scale=scale), (left, row * pitch))
-    for row, text in enumerate(texts):
-        middle = row * pitch + (side // 2 if row < len(shown) else 10)
-        ImageDraw.Draw(picture).text((left - 8, middle), text, fill="black", font=font, anchor="rm")
-    save_png(picture, path)
-
-
-def _spread(count: int, at_most: int) -> list[int]:
-    """Return up to `at_most` of 0 … count - 1, evenly spaced."""
-    return [i * count // min(count, at_most) for i in range(min(count, at_most))]
-
-
-def _short_name(index: int, name: str) -> str:
-    """Return the index and the first synonym; "7" and "class 7" hold their index already."""
-    return name if str(index) in name.split() else f"{index} {name.split(',', 1)[0]}"

@@ -21,9 +21,9 @@ from train.distributed import World
 from train.errors import UserError
 from train.generator import Generator, build_generator
 from train.judging import judge_digits
+from train.label_sheet import write_label_sheet
 from train.loop import Training, WeightAverage, fit
 from train.precision import training_precision
-from train.reals import write_label_sheet
 from train.report import Report, comparison_sheet, draw
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
 from train.step import Players, optimizers, unwrap

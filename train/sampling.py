@@ -13,8 +13,10 @@ from train.generator import Generator
 from train.images import sheet
 
 _FONT_SIZE = 14
-_LABEL_PADDING = 8  # pixels on both sides of a label
+LABEL_PADDING = 8  # pixels on both sides of a label
 _WIDEST_LABEL = 200  # pixels; longer names are cut
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def generate(generator: nn.Module, z: torch.Tensor, y: torch.Tensor, batch_size: int = 64) -> torch.Tensor:
@@ -78,31 +80,50 @@ def labelled_rows(
     """
     body = sheet(rows, scale=scale)
     row_height = body.height // len(rows)
+    middles = [row * row_height + row_height // 2 for row in range(len(rows))]
     font = ImageFont.load_default(_FONT_SIZE)
-    margins = [_margin(left, font), _margin(right, font)]
+    sides = [[_fit(label, font) for label in labels] for labels in (left, right)]
+    margins = [_margin(labels, font) for labels in sides]
+    beside = [list(zip(middles, labels, strict=False)) for labels in sides]
+    return with_labels(body, *beside, margins=margins, font=font)
+
+
+def with_labels(
+    body: Image.Image,
+    left: Sequence[tuple[int, str]],
+    right: Sequence[tuple[int, str]] = (),
+    *,
+    margins: Sequence[int],
+    font: Font,
+) -> Image.Image:
+    """Write texts on white margins beside a picture, towards it.
+
+    Args:
+        body: the picture.
+        left: the height of its middle, in pixels from the top, and the text of each label on the left.
+        right: of those on the right.
+        margins: widths of both, in pixels.
+        font: of the labels.
+    """
     picture = Image.new("RGB", (margins[0] + body.width + margins[1], body.height), "white")
     picture.paste(body, (margins[0], 0))
     draw = ImageDraw.Draw(picture)
     for x, anchor, labels in (
-        (margins[0] - _LABEL_PADDING, "rm", left),
-        (margins[0] + body.width + _LABEL_PADDING, "lm", right),
+        (margins[0] - LABEL_PADDING, "rm", left),
+        (margins[0] + body.width + LABEL_PADDING, "lm", right),
     ):
-        for row, label in enumerate(labels):
-            middle = row * row_height + row_height // 2
-            draw.text((x, middle), _fit(label, font), fill="black", font=font, anchor=anchor)
+        for middle, label in labels:
+            draw.text((x, middle), label, fill="black", font=font, anchor=anchor)
     return picture
 
 
-_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
-
-def _margin(labels: Sequence[str], font: _Font) -> int:
+def _margin(labels: Sequence[str], font: Font) -> int:
     if not labels:
         return 0
-    return int(max(font.getlength(_fit(label, font)) for label in labels)) + 1 + 2 * _LABEL_PADDING
+    return int(max(font.getlength(label) for label in labels)) + 1 + 2 * LABEL_PADDING
 
 
-def _fit(label: str, font: _Font) -> str:
+def _fit(label: str, font: Font) -> str:
     if font.getlength(label) <= _WIDEST_LABEL:
         return label
     while label and font.getlength(label + "...") > _WIDEST_LABEL:
