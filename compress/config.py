@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from compress.fake_quant import QuantConfig
+from compress.quant_config import QuantConfig
 from compress.ranges import RangeMethod
 from train.config import LossConfig, OptimizerConfig, TrainConfig
 from train.errors import UserError
@@ -35,7 +35,7 @@ class QatConfig:
     exceptions: tuple[str, ...] = ()
     """Layers with other bits, such as to_rgb.weight=float or blocks.0.*=6; compress/sensitivity.py names them."""
     class_path: Literal["slices", "shared", "float"] = "slices"
-    """How gains and biases are made; see compress.fake_quant.QuantConfig."""
+    """How gains and biases are made; see compress.quant_config.QuantConfig."""
     range_method: RangeMethod = "image"
     """How calibration chooses activation ranges."""
     equalise: Literal["auto", "on", "off"] = "auto"

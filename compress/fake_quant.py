@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import dataclasses
 import fnmatch
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,62 +11,15 @@ import torch
 from torch import nn
 
 from compress.deploy_form import ClassAffine, DeployGenerator
+from compress.export_points import ExportOperation, ExportPoint
 from compress.importance import weigh
 from compress.one_class import OneClassGenerator
 from compress.points import Layer, Point
+from compress.quant_config import MOST_WEIGHT_BITS, QuantConfig
 from compress.quantizer import Mode, QuantOperation, QuantPoint
-from compress.ranges import RangeMethod
 from train.errors import UserError, did_you_mean
 
-MOST_WEIGHT_BITS, MOST_ACTIVATION_BITS = 8, 16
 _SMALLEST_WIDTH = 1e-8
-_FLOAT_CLASS_PATH = ("class_weights", "class_embedding.*", "class_affine.embedding", "class_affine.linear.*")
-
-
-@dataclasses.dataclass(frozen=True)
-class QuantConfig:
-    """Everything that fixes how a deploy form is quantized."""
-
-    weight_bits: int | None = 8
-    """Bits of the weights, 2 to 8, symmetric, one scale per output channel; None: float."""
-    activation_bits: int | None = 8
-    """Bits of the activations, 2 to 16, affine, one scale per tensor; None: float."""
-    class_path: Literal["slices", "shared", "float"] = "slices"
-    """How gains and biases are made. slices: each gain and bias vector has its own Linear and range. shared:
-    one Linear, one range for all. float: one float Linear, and a range for each vector that meets the image."""
-    range_method: RangeMethod = "image"
-    """How calibration chooses activation ranges."""
-    percentile: float = 99.99
-    """Where the percentile method cuts both tails, in per cent."""
-    weight_range: Literal["max", "mse"] = "mse"
-    """Whether a channel's largest weight sets its scale, or the smallest squared error does."""
-    int8_image: bool = False
-    """Round the image to the 256 levels that tanh has on phones; else it is float."""
-    exceptions: tuple[tuple[str, int | None], ...] = ()
-    """(pattern of quantizer names, bits or None for float); the first that matches counts."""
-
-    def __post_init__(self) -> None:
-        _check_bits("weight_bits", self.weight_bits, MOST_WEIGHT_BITS)
-        _check_bits("activation_bits", self.activation_bits, MOST_ACTIVATION_BITS)
-        for pattern, bits in self.exceptions:
-            most = MOST_WEIGHT_BITS if pattern.endswith("weight") else MOST_ACTIVATION_BITS
-            _check_bits(f"the exception {pattern}", bits, most)
-        if not 50 < self.percentile <= 100:
-            raise UserError(f"percentile {self.percentile} is not in (50, 100]; 99.99 is usual")
-
-    def bits_of(self, name: str) -> int | None:
-        """Return the bits of the quantizer `name`, None for float."""
-        for pattern, bits in self.exceptions:
-            if fnmatch.fnmatchcase(name, pattern):
-                return bits
-        implied: tuple[str, ...] = () if self.int8_image else ("image",)
-        if self.class_path == "float":
-            implied += (*_FLOAT_CLASS_PATH, "class_affine.rows")
-        elif self.class_path == "shared":
-            implied += ("class_affine.slices.*",)
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in implied):
-            return None
-        return self.weight_bits if name.endswith(".weight") else self.activation_bits
 
 
 class SlicedClassAffine(nn.Module):
@@ -314,9 +266,9 @@ class QuantGenerator(nn.Module):
         form = copy.deepcopy(self.form)
         for path, module in list(form.named_modules()):
             if isinstance(module, QuantPoint):
-                form.set_submodule(path, module.exported())
+                form.set_submodule(path, ExportPoint(module))
             elif isinstance(module, QuantOperation):
-                form.set_submodule(path, module.exported(float_weights))
+                form.set_submodule(path, ExportOperation(module, float_weights))
         if nhwc:
             form.to_nhwc()
         return form.eval().requires_grad_(False)
@@ -325,11 +277,6 @@ class QuantGenerator(nn.Module):
 def _note_frozen(student: nn.Module, _: object) -> None:
     assert isinstance(student, QuantGenerator)
     student._frozen = bool(student.frozen)
-
-
-def _check_bits(what: str, bits: int | None, most: int) -> None:
-    if bits is not None and not 2 <= bits <= most:
-        raise UserError(f"{what} = {bits} is not between 2 and {most}; leave it out for float")
 
 
 def _check_range(name: str, low: float, high: float) -> None:

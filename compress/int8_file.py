@@ -10,7 +10,8 @@ from torch import nn
 
 from compress.by_class import ByClass
 from compress.deploy_form import DeployGenerator
-from compress.fake_quant import QuantConfig, QuantGenerator
+from compress.fake_quant import QuantGenerator
+from compress.quant_config import QuantConfig
 from compress.quantizer import level_dtype
 from train.checkpoint import SnapshotInfo, read_info, read_tensors, save_tensors
 from train.errors import UserError

@@ -4,11 +4,9 @@ That is the arithmetic of `torch.ops.quantized_decomposed`, ties included, and n
 the difference between the network that is trained and the graph that is exported is exactly 0.
 """
 
-import copy
 from typing import Any, Literal
 
 import torch
-import torch.ao.quantization.fx._decomposed  # registers torch.ops.quantized_decomposed
 import torch.nn.functional as F
 from torch import nn
 
@@ -17,7 +15,6 @@ from compress.ranges import Observer
 
 Mode = Literal["float", "extremes", "values", "quantize"]
 
-_OPS = torch.ops.quantized_decomposed
 # Below this share of a layer's largest scale nothing is left of a channel; runtimes refuse smaller ratios.
 _SMALLEST_SHARE = 2.0**-12
 _CLIP_CANDIDATES = 33
@@ -176,11 +173,6 @@ class QuantPoint(Point):
         """Return the range as a function of what is learned; None where it stands still."""
         return self.calibrated * self.stretch if self.learning and self.stretch is not None else None
 
-    def exported(self) -> "ExportPoint":
-        """Return the quantize and dequantize operations of this grid."""
-        scale, zero_point = self.grid()
-        return ExportPoint(float(scale), int(zero_point), self.lowest, self.highest, level_dtype(self.bits))
-
 
 class QuantOperation(nn.Module):
     """A convolution or Linear whose weight is rounded to one symmetric grid per output channel."""
@@ -206,7 +198,9 @@ class QuantOperation(nn.Module):
         if self.mode != "quantize" or not self.enabled:
             return self.operation(x)
         weight = self.operation.weight
-        return _apply(self.operation, x, round_weight(weight, _per_channel(self._scale(), weight), self.highest))
+        return apply_with_weight(
+            self.operation, x, round_weight(weight, _per_channel(self._scale(), weight), self.highest)
+        )
 
     def scale(self) -> torch.Tensor:
         """Return the scale of every output channel, float32 [out]."""
@@ -245,54 +239,9 @@ class QuantOperation(nn.Module):
         self.fixed_scale.copy_(scale)
         self.operation.weight.copy_(levels * _per_channel(scale, levels))
 
-    def exported(self, float_weights: bool) -> "ExportOperation":
-        """Return the operation behind its weight's dequantize operation."""
-        return ExportOperation(self, float_weights)
 
-
-class ExportPoint(Point):
-    """An activation's quantize and dequantize operations."""
-
-    def __init__(self, scale: float, zero_point: int, lowest: int, highest: int, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.grid = (scale, zero_point, lowest, highest, dtype)
-
-    def forward(self, x: torch.Tensor, observe: bool = True) -> torch.Tensor:
-        """Return x on the grid."""
-        return self.fork(x, 1, observe)[0]
-
-    def fork(self, x: torch.Tensor, consumers: int, observe: bool = True) -> list[torch.Tensor]:
-        """Quantize once and dequantize for every consumer."""
-        del observe
-        levels = _OPS.quantize_per_tensor(x, *self.grid)
-        return [_OPS.dequantize_per_tensor(levels, *self.grid) for _ in range(consumers)]
-
-
-class ExportOperation(nn.Module):
-    """A convolution or Linear behind the dequantize operation of its weight."""
-
-    def __init__(self, source: QuantOperation, float_weights: bool) -> None:
-        super().__init__()
-        scale = source.scale()
-        self.operation = copy.deepcopy(source.operation)
-        self.float_weights = float_weights
-        self.grid = (0, -source.highest, source.highest, level_dtype(source.bits))
-        self.register_buffer("scale", scale)
-        self.register_buffer("zero_point", torch.zeros_like(scale, dtype=torch.int64))
-        weight = self.operation.weight.detach()
-        del self.operation.weight
-        self.register_buffer("weight", weight if float_weights else source.levels())
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply the operation with its rounded weight."""
-        levels = self.weight
-        if self.float_weights:
-            levels = _OPS.quantize_per_channel(self.weight, self.scale, self.zero_point, *self.grid)
-        weight = _OPS.dequantize_per_channel(levels, self.scale, self.zero_point, *self.grid)
-        return _apply(self.operation, x, weight)
-
-
-def _apply(operation: nn.Conv2d | nn.Linear, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def apply_with_weight(operation: nn.Conv2d | nn.Linear, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Apply a convolution or Linear with `weight` in place of its own."""
     if isinstance(operation, nn.Linear):
         return F.linear(x, weight, operation.bias)
     return F.conv2d(x, weight, operation.bias, operation.stride, operation.padding, 1, operation.groups)

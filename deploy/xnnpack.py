@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from compress.quantizer import ExportPoint
+from compress.export_points import ExportPoint
 from deploy.executorch_program import Lowered, lower, missing
 from deploy.quiet import quiet
 from train.errors import UserError

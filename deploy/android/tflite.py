@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from compress.deploy_form import DeployBlock, DeployGenerator, ImageForm, Modulation
+from compress.export_points import ExportOperation
 from compress.fake_quant import QuantGenerator
 from compress.one_class import OneClassGenerator
 from compress.points import Point
-from compress.quantizer import ExportOperation
 from deploy.android.tflite_file import check_structure, read_tflite
 from deploy.android.tflite_rewrite import with_float_interface, with_half_weights
 from deploy.android.tflite_weights import check_weights

@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 
 from compress.by_class import ByClass
 from compress.deploy_form import deploy_form, one_hot
-from compress.fake_quant import QuantConfig, QuantGenerator
+from compress.fake_quant import QuantGenerator
 from compress.int8_file import INT8_FORMAT, load_int8, save_int8
 from compress.one_class import specialise
+from compress.quant_config import QuantConfig
 from compress.quantizer import QuantOperation, QuantPoint, round_to_grid
 from train.checkpoint import SnapshotInfo
 from train.errors import UserError

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from compress.deploy_form import deploy_form, one_hot
-from compress.fake_quant import QuantConfig, QuantGenerator
+from compress.fake_quant import QuantGenerator
 from compress.importance import weigh
+from compress.quant_config import QuantConfig
 from compress.ranges import Observer
 
 

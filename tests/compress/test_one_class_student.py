@@ -5,8 +5,9 @@ import torch
 
 from compress.deploy_form import deploy_form, one_hot
 from compress.evaluate import psnr
-from compress.fake_quant import QuantConfig, QuantGenerator
+from compress.fake_quant import QuantGenerator
 from compress.one_class_student import specialise_quantized
+from compress.quant_config import QuantConfig
 from compress.reconstruct import reconstruct
 from train.errors import UserError
 

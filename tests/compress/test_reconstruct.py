@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from compress.deploy_form import deploy_form, one_hot
-from compress.fake_quant import QuantConfig, QuantGenerator
+from compress.fake_quant import QuantGenerator
 from compress.int8_file import load_int8, save_int8
+from compress.quant_config import QuantConfig
 from compress.reconstruct import reconstruct, round_together
 from train.checkpoint import SnapshotInfo
 

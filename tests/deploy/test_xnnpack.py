@@ -6,8 +6,9 @@ import torch
 from stand_ins import trained_like_student
 
 from compress.deploy_form import deploy_form, one_hot
-from compress.fake_quant import QuantConfig, QuantGenerator
+from compress.fake_quant import QuantGenerator
 from compress.one_class import specialise
+from compress.quant_config import QuantConfig
 from deploy import xnnpack
 from deploy.executorch_program import load_program, read_contents, run_program
 from deploy.xnnpack import lower_xnnpack

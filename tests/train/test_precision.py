@@ -15,7 +15,7 @@ from train.teacher import open_teacher
 
 
 def tf32_is_allowed() -> tuple[bool, bool]:
-    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    return bool(torch.backends.cuda.matmul.allow_tf32), torch.backends.cudnn.allow_tf32
 
 
 def test_tf32_is_off_inside_and_as_before_after():

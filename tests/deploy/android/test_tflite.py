@@ -11,7 +11,9 @@ from stand_ins import trained_like_student
 from torch import nn
 
 from compress.deploy_form import deploy_form, one_hot
-from compress.fake_quant import QuantConfig, QuantGenerator
+from compress.export_points import ExportOperation, ExportPoint
+from compress.fake_quant import QuantGenerator
+from compress.quant_config import QuantConfig
 from deploy.android import tflite
 from deploy.android.tflite_file import WEIGHTED, TfliteFile, load_tflite, read_tflite, run_tflite, schema
 from deploy.android.tflite_rewrite import pack
@@ -260,11 +262,11 @@ class _EqualBias(nn.Module):
         self.input.set_range(-1.0, 1.0)
         self.output = copy.deepcopy(self.input)
         self.output.set_range(-8.0, 8.0)
-        self.input, self.output = self.input.exported(), self.output.exported()
+        self.input, self.output = ExportPoint(self.input), ExportPoint(self.output)
         operation = copy.deepcopy(student.operations()["input_linear.weight"])
         operation.operation, operation.clip = linear, nn.Parameter(torch.ones(3))
         operation.fixed_scale = torch.zeros(3)
-        self.linear = operation.exported(float_weights=True)
+        self.linear = ExportOperation(operation, float_weights=True)
 
     def forward(self, z):
         return self.output(self.linear(self.input(z)))

@@ -10,8 +10,9 @@ import torch
 from stand_ins import trained_like_student
 
 from compress.deploy_form import DeployGenerator, ImageForm, deploy_form, one_hot
-from compress.fake_quant import QuantConfig, QuantGenerator
+from compress.fake_quant import QuantGenerator
 from compress.one_class import specialise
+from compress.quant_config import QuantConfig
 from deploy.ios.coreml import convert_float, convert_quantized
 from deploy.ios.package_info import PackageInfo
 from train.generator import GeneratorConfig

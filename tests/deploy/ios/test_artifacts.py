@@ -11,8 +11,9 @@ from stand_ins import save_student, trained_like_student
 
 from compress.config import INT8_STUDENTS
 from compress.deploy_form import deploy_form, one_hot
-from compress.fake_quant import QuantConfig, QuantGenerator
+from compress.fake_quant import QuantGenerator
 from compress.int8_file import save_int8
+from compress.quant_config import QuantConfig
 from deploy import golden
 from deploy.ios import artifacts as ios
 from deploy.ios.artifacts import FP16_FLOOR, INT8_FP16_FLOOR, PALETTE_FLOOR, IosExportConfig, ios_artifacts
