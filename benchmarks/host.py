@@ -95,9 +95,10 @@ def find_candidates(model: Model, config: BenchmarkConfig) -> tuple[list[Candida
     if model.one_class:
         notes.append("the float student in torch was not timed beside the form of one class: it draws all classes")
         return candidates, notes
-    snapshot = model.run / STUDENT_FILE
-    if not snapshot.is_file() or file_hash(snapshot) != model.manifest["model"]["sha256"]["float"]:
-        notes.append(f"the float student in torch was not timed: {snapshot} is not the one that was exported")
+    snapshot = model.students.get("float")
+    if snapshot is None:
+        why = model.replaced.get("float", f"there is no {model.run / STUDENT_FILE}")
+        notes.append(f"the float student in torch was not timed: {why}")
         return candidates, notes
     authors = authors_program(snapshot, config.folder / "cache" / AUTHORS_FILE)
     labels = {"runtime": "executorch", "backend": "xnnpack", "precision": "fp32"}

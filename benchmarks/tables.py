@@ -40,10 +40,11 @@ def cost_table(results: dict[str, Any]) -> Table | None:
         "file, MB": lambda row: number(row, "bytes", 1e-6, 2),
         "activations, MB": lambda row: number(row, "peak_activation_bytes", 1e-6, 2),
     }
-    note = results["notes"].get("cost", {}).get("protocol", "")
+    note = results["notes"].get("cost", {})
     published = sorted({row["published"] for row in results["cost"] if "published" in row})
-    notes = [f"Counted: {note}."] if note else []
-    return _table("Cost", columns, results["cost"], notes + [f"Published: {source}." for source in published])
+    notes = [f"Counted: {note['protocol']}."] if "protocol" in note else []
+    notes += [*note.get("left_out", []), *(f"Published: {source}." for source in published)]
+    return _table("Cost", columns, results["cost"], notes)
 
 
 def latency_tables(results: dict[str, Any]) -> list[Table]:

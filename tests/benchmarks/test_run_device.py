@@ -69,7 +69,7 @@ def test_every_section_has_its_rows(measured):
         assert row["ratios"]["fp32"]["median"] > 0
     costs = {row["key"]: row for row in results["cost"]}
     assert costs["deploy"]["multiply_accumulates"] < costs["student"]["multiply_accumulates"]
-    assert costs["int8"]["peak_activation_bytes"] * 4 == costs["deploy"]["peak_activation_bytes"]
+    assert "int8" not in costs  # there is no such student
     assert costs[f"artifact/{FILE}"]["bytes"] > 1000 and "teacher" in costs
     quality = {row["name"]: row for row in results["quality"]}
     assert set(quality) == {"teacher", "float", FILE}
