@@ -142,6 +142,24 @@ def test_patterns_that_match_nothing_are_refused(run):
         open_model(run, run / "artifacts", ("*.onnx",))
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--rounds", "0"], "--rounds 0 is too few; give at least 1"),
+        (["--warmup", "-1"], "--warmup -1 is too few; give at least 0"),
+        (["--iterations", "0"], "--iterations 0 is too few; give at least 1"),
+        (["--images", "-5"], "--images -5 is too few; give at least 1"),
+        (["--target", "ios", "--repeats", "0"], "--repeats 0 is too few; give at least 1"),
+        (["--threads", "4", "0"], "--threads 4 0: give at least 1"),
+        (["--profile", "--target", "android"], "--profile is for this machine's runtimes; drop --target android"),
+        (["--profile", "--threads", "2"], "--profile times operations on one thread; drop --threads 2"),
+    ],
+)
+def test_flags_that_cannot_be_met(flags, message):
+    with pytest.raises(UserError, match=f"^{message}$"):
+        run_device.main(flags)
+
+
 def test_the_hottest_operations(run, tmp_path, capsys):
     run_device.main(["--run", str(run), "--out", str(tmp_path), "--profile"])
     out = capsys.readouterr().out
