@@ -8,9 +8,9 @@ import numpy as np
 from benchmarks.model import Model
 from benchmarks.phones import app, benchmark_model, executor_runner
 from benchmarks.phones.adb import open_phone
-from benchmarks.phones.device import describe, phone_name, read_state, summary
+from benchmarks.phones.device import big_cores, describe, phone_name, read_state, summary
 from benchmarks.phones.programs import Starter, measure_programs
-from benchmarks.phones.session import Session, check_counts, float_reference
+from benchmarks.phones.session import Session, float_reference
 from benchmarks.phones.starts import UnexpectedOutputError
 from benchmarks.phones.tools import Tool, check_abi, obtain
 from benchmarks.results import Results
@@ -40,10 +40,9 @@ def measure_android(
         waiting: how long to wait for the app.
 
     Raises:
-        UserError: no phone, no program to measure with, a wrong one, a count out of range, the phone went away,
-            or nothing at all could be measured; rows that were finished before stay.
+        UserError: no phone, no program to measure with, a wrong one, the phone went away, or nothing at all
+            could be measured; rows that were finished before stay.
     """
-    check_counts(config)
     artifacts = [artifact for artifact in model.artifacts if "android" in artifact["platforms"]]
     if not artifacts:
         raise UserError(f"{model.folder} has nothing for Android; export with: python deploy/android/export.py")
@@ -109,7 +108,7 @@ def _threads(config: BenchmarkConfig, device: dict[str, Any]) -> tuple[int, ...]
         return config.threads
     if "cores" not in device:
         raise UserError(f"{device['model']} does not list its cores; say with how many threads: --threads 1 4")
-    return tuple(sorted({1, device["cores"]}))
+    return tuple(sorted({1, big_cores(device)}))
 
 
 def _measure_executorch(session: Session, tool: Tool, artifacts: list[dict[str, Any]]) -> None:
