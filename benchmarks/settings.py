@@ -34,8 +34,8 @@ class BenchmarkConfig:
     threads: tuple[int, ...] = ()
     """Thread counts; by default 1 and the number of cores of the machine, or of the phone's big ones."""
     rounds: int = 20
-    """Visits to each candidate, in turns; on Android a start has --rounds times --iterations timed runs, and on iOS
-    this does nothing."""
+    """Visits to each candidate, in turns; on Android a start has --rounds times --iterations timed runs, and on
+    iOS this does nothing."""
     warmup: int = 2
     """Untimed runs at each visit, or on Android at each start, on iOS at each turn."""
     iterations: int = 10
@@ -43,8 +43,8 @@ class BenchmarkConfig:
     compiled: bool = True
     """Time the float student under torch.compile too, which takes half a minute to compile."""
     profile: bool = False
-    """Print the hottest operations of each artifact on this machine, on one thread, and write them to profile.json;
-    nothing else is measured."""
+    """Print the hottest operations of each artifact here, on one thread, and write them to profile.json; nothing
+    else is measured."""
 
     images: int = 2000
     """Latents that every model draws."""

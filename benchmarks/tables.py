@@ -125,7 +125,10 @@ def number(row: Row, key: str, factor: float, digits: int) -> str:
 
 
 def _ratio(ratio: dict[str, float] | None) -> str:
-    return "–" if ratio is None else f"{ratio['median']:.2f} ({ratio['low']:.2f}–{ratio['high']:.2f})"
+    if ratio is None:
+        return "–"
+    spread = f" ({ratio['low']:.2f}–{ratio['high']:.2f})" if "low" in ratio else ""
+    return f"{ratio['median']:.2f}{spread}"
 
 
 def _table(

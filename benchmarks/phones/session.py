@@ -67,11 +67,6 @@ class Session:
         self.left_out.append(sentence)
         tqdm.write(sentence)
 
-    def stored(self, artifact: dict[str, Any], tool: str, threads: int) -> dict[str, Any] | None:
-        """Return the row that is there, None where there is none."""
-        key = self._key(artifact, tool, threads)
-        return next((row for row in self.results.content["latency"] if row["key"] == key), None)
-
     def tidy(self) -> None:
         """Drop the phone's rows of files that are not the model's any more, and those that failed now."""
         keep_current(self.results, self.model, self.prefix, self.keys, self.failed)

@@ -11,6 +11,7 @@ from benchmarks.phones.android import measure_android
 from benchmarks.phones.app import REPORT, Waiting
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
+from benchmarks.tables import latency_tables
 from train.errors import UserError
 from train.noise import truncated_normal
 from train.teacher import file_hash
@@ -283,7 +284,8 @@ def test_the_app_measures_too(adb, model, artifacts, small, results):
     rows = rows_of(results)
     assert list(rows) == [f"{PHONE}/student_xnnpack_{name}.pte/app/threads-1" for name in ("fp32", "int8")]
     int8 = rows[f"{PHONE}/student_xnnpack_int8.pte/app/threads-1"]
-    assert int8["ratios"] == {"student_xnnpack_fp32.pte": {"median": 0.25, "low": 0.25, "high": 0.25}}
+    assert int8["ratios"] == {"student_xnnpack_fp32.pte": {"median": 0.25}}
+    assert "| 0.25 |" in latency_tables(results.content)[0].markdown()
     assert int8["latency_ms"] == {"p50": 1.0, "p90": 3.5, "mean": 3.1, "min": 2.8, "max": 4.0, "n": 4}
     assert (int8["load_ms"], int8["first_run_ms"], int8["peak_memory_bytes"]) == (21.5, 4.25, 104857600)
     assert int8["inputs"]["tools"] == {"app": "0.1.0, 2026-11-20 10:00:00"}
@@ -299,6 +301,30 @@ def test_the_app_measures_too(adb, model, artifacts, small, results):
     started = len(adb.called("am start"))
     measure_android(model, small, results, QUICK)
     assert len(adb.called("am start")) == started + 3
+
+
+def test_the_app_measures_the_float_artifact_again_beside_a_new_one(adb, artifacts, model, small, results):
+    """The phone is twice as slow as it was on the day of the first row."""
+    install(adb)
+    fp32, int8 = (f"student_xnnpack_{name}.pte" for name in ("fp32", "int8"))
+
+    def takes(file, p50):
+        text = json.dumps(app_report(model, file, 1, p50) | {"day": p50})
+        adb.answer(f"'--es artifact {file}'", "Status: ok\n", first=write(adb, text))
+
+    takes(fp32, 4.0)
+    measure_android(open_model(artifacts.parent, artifacts, (fp32,)), small, results, QUICK)
+    before = rows_of(results)
+    takes(fp32, 8.0)
+    takes(int8, 2.0)
+    only = open_model(artifacts.parent, artifacts, ("*xnnpack*",))
+    measure_android(only, small, Results(results.path, model.description), QUICK)
+    rows = rows_of(results)
+    assert rows[f"{PHONE}/{int8}/app/threads-1"]["ratios"] == {fp32: {"median": 0.25}}
+    assert rows[f"{PHONE}/{fp32}/app/threads-1"] == before[f"{PHONE}/{fp32}/app/threads-1"]
+    started = len(adb.called("am start"))
+    measure_android(only, small, Results(results.path, model.description), QUICK)
+    assert len(adb.called("am start")) == started
 
 
 def install(adb):

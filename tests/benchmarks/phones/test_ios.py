@@ -152,7 +152,9 @@ def test_rows_of_packages_that_were_not_asked_for_stay_until_the_files_change(ar
     library.failing = {("student_int8.mlpackage", "ALL")}
     measure_ios(only, dataclasses.replace(config, again=True), results, library.apple())
     assert set(rows_of(results)) == {
-        key for key in whole if "int8" in key and not key.endswith("/ALL")  # what failed now is dropped
+        key
+        for key in whole
+        if "int8" in key and not key.endswith("/ALL")  # what failed now is dropped
     }
 
 
