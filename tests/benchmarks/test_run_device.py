@@ -182,6 +182,29 @@ def test_candidates_that_cannot_be_loaded_are_named(tmp_path):
         worker.close()
 
 
+def test_a_candidate_that_cannot_be_loaded_is_tried_once(run, tmp_path, capsys, monkeypatch):
+    broken = tmp_path / "broken.pte"
+    broken.write_bytes(b"no program")
+    monkeypatch.setattr(host, "authors_program", lambda snapshot, path: broken)
+    arguments = ["--run", str(run), "--out", str(tmp_path / "out"), "--no-compiled", "--rounds", "1"]
+    arguments += ["--iterations", "1", "--threads", "1", "--parts", "latency"]
+
+    def measured() -> tuple[dict, list[str]]:
+        capsys.readouterr()
+        run_device.main(arguments)
+        results = read_results(tmp_path / "out" / "results.json")
+        return results["latency"], results["notes"]["latency on this machine"]["left_out"]
+
+    rows, left_out = measured()
+    assert len(rows) == 3 and "is no ExecuTorch program" in left_out[0]
+    again, still_left_out = measured()
+    assert again == rows and still_left_out[0].startswith(left_out[0]) and "--again" in still_left_out[0]
+    broken.write_bytes((run / "artifacts" / FILE).read_bytes())
+    rows, left_out = measured()
+    assert len(rows) == 4 and not [sentence for sentence in left_out if "is no ExecuTorch program" in sentence]
+    assert measured()[0] == rows
+
+
 @pytest.mark.slow
 def test_the_authors_order_is_lowered_once(run, tmp_path, capsys):
     snapshot, path = run / "student.safetensors", tmp_path / "authors.pte"
