@@ -195,18 +195,24 @@ def input_specs(source: ExportSource) -> tuple[TensorSpec, ...]:
 def open_manifest(folder: Path, source: ExportSource, golden: Golden) -> Manifest:
     """Store the golden images and return the folder's manifest to go on with.
 
-    Artifacts of other weights are deleted with their entries.
+    Artifacts of other weights are deleted with their entries, and a line says which.
     """
     with locked(folder):
         golden.save(folder / GOLDEN_FILE)
         first_images = golden.save_first_images(folder)
         manifest = Manifest(folder, describe(source, golden, folder / GOLDEN_FILE, first_images))
+        removed = []
         for artifact in _stored_artifacts(folder):
             if artifact["student_sha256"] != source.files.get(artifact["student"]):
                 remove(folder / artifact["file"])
+                removed.append(artifact["file"])
             elif (folder / artifact["file"]).exists():
                 manifest.artifacts.append(artifact)
         manifest.write()
+    if removed:
+        print(
+            f"removed from {folder}, made of other weights than {source.run} has: {', '.join(removed)}", flush=True
+        )
     return manifest
 
 

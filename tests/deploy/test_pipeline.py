@@ -102,7 +102,7 @@ def test_two_exports_can_share_a_folder(source, folder, plain_artifact):
     assert verify(folder) == []
 
 
-def test_artifacts_of_other_weights_are_deleted(source, folder, plain_artifact):
+def test_artifacts_of_other_weights_are_deleted_aloud(source, folder, plain_artifact, capsys):
     export([plain_artifact("old.txt"), plain_artifact("a.txt")], source, folder)
     export([plain_artifact("a.txt")], source, folder)
     assert left(folder) == {"old.txt", "a.txt"}
@@ -110,8 +110,11 @@ def test_artifacts_of_other_weights_are_deleted(source, folder, plain_artifact):
     for entry in manifest["artifacts"]:
         entry["student_sha256"] = "0" * 64
     (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert "removed" not in capsys.readouterr().out
     export([plain_artifact("a.txt")], source, folder)
     assert left(folder) == {"a.txt"}
+    said = f"removed from {folder}, made of other weights than {source.run} has: a.txt, old.txt"
+    assert said in capsys.readouterr().out.splitlines()
 
 
 def test_the_measure_is_that_of_the_images(source):
