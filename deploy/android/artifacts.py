@@ -14,6 +14,8 @@ from deploy.source import ExportSource, Reference
 from deploy.xnnpack_artifacts import FP32_FLOOR, INT8_FLOOR, image_values, program, written, xnnpack_artifacts
 
 FP16_FLOOR = 60.0
+STUDENTS: tuple[Reference, ...] = ("float", "int8")
+"""That artifacts are made of."""
 
 
 def android_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:

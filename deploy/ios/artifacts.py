@@ -30,6 +30,8 @@ FP16_PICTURE_FLOOR = 55.0
 INT8_FP16_FLOOR = 30.0
 PALETTE_FLOOR = 25.0
 EXACT = float("inf")
+STUDENTS: tuple[Reference, ...] = ("float", "int8", "int4")
+"""That artifacts are made of."""
 
 
 @dataclasses.dataclass(frozen=True)
