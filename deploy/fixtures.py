@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from deploy.fixture_manifests import good_manifest, manifest_errors, one_class_manifest
-from deploy.manifest import PIXEL_RULE, content_hash
+from deploy.manifest import content_hash
+from deploy.manifest_fields import PIXEL_RULE
 from train.checkpoint import write_atomically
 from train.images import to_bytes
 from train.noise import SAMPLER, consecutive_seeds, truncated_normal

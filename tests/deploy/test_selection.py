@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from deploy.android.artifacts import STUDENTS as android_students
+from deploy.android.artifacts import STUDENTS as ANDROID_STUDENTS
 from deploy.selection import ExportConfig, choose, run_export
 from deploy.source import open_source
 from train.errors import UserError
@@ -61,11 +61,11 @@ def test_a_student_that_nothing_would_be_made_of_is_not_asked_for(artifacts, exp
     """The Android files are of the float and the int8 student."""
     source = open_source(export_run)
     assert "int4" not in source.quantized
-    choose(artifacts, ExportConfig(export_run), source, android_students)
+    choose(artifacts, ExportConfig(export_run), source, ANDROID_STUDENTS)
     assert capsys.readouterr().out == ""
     said = r"^--precision int4: this export has no int4 files; there are fp32, int8$"
     with pytest.raises(UserError, match=said):
-        choose(artifacts, ExportConfig(export_run, precision=("int4",)), source, android_students)
+        choose(artifacts, ExportConfig(export_run, precision=("int4",)), source, ANDROID_STUDENTS)
 
 
 def test_the_script_writes_the_artifacts_and_a_failure_is_status_1(export_run, plain_artifact, tmp_path, capsys):
