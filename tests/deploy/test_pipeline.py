@@ -129,6 +129,20 @@ def test_the_measure_is_that_of_the_images(source):
     assert parity.max_difference == pytest.approx(0.01, rel=1e-3)
 
 
+def test_an_artifact_that_the_apps_would_refuse_is_refused(source):
+    """They look at the first image alone, which a mean over all of them hides."""
+    golden = make_golden(source)
+    images = golden.images["float"].copy()
+    images[0] *= 0.5
+    difference = float(((images[0] - golden.images["float"][0]) ** 2).mean())
+    images[0] = golden.images["float"][0] + (images[0] - golden.images["float"][0]) * (0.1 / difference**0.5)
+    drawn = iter(images)
+    with pytest.raises(ParityError, match=r"its first golden image is 2[5-7]\.\d dB .* below 30 dB"):
+        measure(lambda *inputs: next(drawn)[None], golden, "float", "a test", 30)
+    drawn = iter(images)
+    assert measure(lambda *inputs: next(drawn)[None], golden, "float", "a test", 0).psnr > 30
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
