@@ -20,7 +20,7 @@ test: $(VENV)/.installed-dev
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow
 
-# Compile, test and pack the Android app, without Android Studio: Java 17 and Maven have to be there.
+# Compile, test and pack the Android app, without Android Studio, on Linux x86_64: a JDK 17 or newer, Maven and npm have to be there.
 android-check: $(VENV)/.installed-phone
 	$(BIN)/python -m deploy.android.check
 

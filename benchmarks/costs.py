@@ -44,19 +44,25 @@ def measure_costs(model: Model, config: BenchmarkConfig, results: Results) -> No
     for key, row in rows.items():
         results.put("cost", key, {}, row)
         print(_line(row), flush=True)
+    left_out = [f"the float student was not counted: {why}"] if (why := model.replaced.get("float")) else []
+    for sentence in left_out:
+        print(sentence, flush=True)
     if not config.only:
         results.keep_only("cost", "", list(rows))
-    results.say("cost", protocol=PROTOCOL)
+    results.say("cost", protocol=PROTOCOL, left_out=left_out)
 
 
 def _forms(model: Model, config: BenchmarkConfig) -> dict[str, dict[str, Any]]:
-    student, info = load_snapshot(model.run / STUDENT_FILE)
-    size = {"bytes": file_size(model.run / STUDENT_FILE)}
-    z, y = torch.zeros(1, info.generator.z_dim), torch.tensor([min(info.classes)])
-    rows = {}
+    z, y = torch.zeros(1, model.manifest["model"]["z_dim"]), torch.tensor([min(model.classes)])
+    rows: dict[str, dict[str, Any]] = {}
     if spec := teacher_spec(model, config.teacher):
         teacher = open_teacher(spec, model.truncation)
         rows["teacher"] = {"name": f"teacher ({teacher.name})", **_count_teacher(teacher, z, y)}
+    if "float" in model.replaced:
+        return rows
+    # A run without a student file is refused in one line.
+    student, info = load_snapshot(model.run / STUDENT_FILE)
+    size = {"bytes": file_size(model.run / STUDENT_FILE)}
     authors = measure_cost(use_authors_order(copy.deepcopy(student)), z, y)
     rows["student"] = {"name": "float student, authors' order", **authors.row(FLOAT_BYTES), **size}
     form = deploy_form(student)
@@ -65,7 +71,8 @@ def _forms(model: Model, config: BenchmarkConfig) -> dict[str, dict[str, Any]]:
         form = specialise(form, model.manifest["model"]["class"])
         deployed = measure_cost(form, z)
     rows["deploy"] = {"name": "float student, deploy form", **deployed.row(FLOAT_BYTES)}
-    rows["int8"] = {"name": "int8 student", **deployed.row(1)}
+    if "int8" in model.students or "int8" in model.manifest["model"]["sha256"]:
+        rows["int8"] = {"name": "int8 student", **deployed.row(1)}
     return rows
 
 

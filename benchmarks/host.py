@@ -58,8 +58,9 @@ def measure_host(model: Model, config: BenchmarkConfig, results: Results) -> Non
         _group(candidates, threads, config) for threads in config.threads or sorted({1, os.cpu_count() or 1})
     ]
     for group in groups:
-        if not config.again and all(results.kept("latency", key, group.inputs[key]) for key in group.candidates):
+        if not config.again and (failures := _failures_of_measured(group, results)) is not None:
             print(f"latency with {_threads(group.threads)}: measured already", flush=True)
+            notes += failures
         else:
             notes += _measure_together(model, config, results, group)
     if not (config.only or config.threads):
@@ -73,6 +74,18 @@ def measure_host(model: Model, config: BenchmarkConfig, results: Results) -> Non
         "included; memory: growth of the process from before the load to its peak",
         left_out=notes,
     )
+
+
+def _failures_of_measured(group: Group, results: Results) -> list[str] | None:
+    """Return a sentence for each candidate that is known not to load; None if something has to be measured."""
+    failures = []
+    for key, inputs in group.inputs.items():
+        if results.kept("latency", key, inputs):
+            continue
+        if (why := results.failure("latency", key, inputs)) is None:
+            return None
+        failures.append(why)
+    return failures
 
 
 def _group(candidates: list[Candidate], threads: int, config: BenchmarkConfig) -> Group:
@@ -95,9 +108,10 @@ def find_candidates(model: Model, config: BenchmarkConfig) -> tuple[list[Candida
     if model.one_class:
         notes.append("the float student in torch was not timed beside the form of one class: it draws all classes")
         return candidates, notes
-    snapshot = model.run / STUDENT_FILE
-    if not snapshot.is_file() or file_hash(snapshot) != model.manifest["model"]["sha256"]["float"]:
-        notes.append(f"the float student in torch was not timed: {snapshot} is not the one that was exported")
+    snapshot = model.students.get("float")
+    if snapshot is None:
+        why = model.replaced.get("float", f"there is no {model.run / STUDENT_FILE}")
+        notes.append(f"the float student in torch was not timed: {why}")
         return candidates, notes
     authors = authors_program(snapshot, config.folder / "cache" / AUTHORS_FILE)
     labels = {"runtime": "executorch", "backend": "xnnpack", "precision": "fp32"}
@@ -129,7 +143,7 @@ def authors_program(snapshot: Path, path: Path) -> Path:
 
 
 def _measure_together(model: Model, config: BenchmarkConfig, results: Results, group: Group) -> list[str]:
-    """Time a group and store its rows; return a sentence for each candidate that could not be loaded."""
+    """Time a group, store its rows and its failures; return a sentence for each candidate that did not load."""
     z, y = model.latents(config.seed, 1)
     example, notes = model.inputs(z[0], int(y[0])), []
     workers: dict[str, Worker] = {}
@@ -143,6 +157,7 @@ def _measure_together(model: Model, config: BenchmarkConfig, results: Results, g
                 loads[key] = workers[key].load()
             except UserError as error:
                 notes.append(f"{key} was not timed: {error}")
+                results.put_failure("latency", key, group.inputs[key], f"{notes[-1]} (--again tries it again)")
                 workers.pop(key).close()
         visits = config.rounds * len(workers)
         with tqdm(total=visits, desc=f"timing, {_threads(group.threads)}", leave=False) as bar:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from compress.config import INT8_STUDENTS
 from deploy.manifest import content_hash, read_manifest
 from deploy.runners import runner_of
 from train.errors import UserError, did_you_mean
 from train.noise import consecutive_seeds, truncated_normal
-from train.run import CONFIG_FILE
+from train.run import CONFIG_FILE, STUDENT_FILE
+from train.teacher import file_hash
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +27,10 @@ class Model:
     manifest: dict[str, Any]
     artifacts: tuple[dict[str, Any], ...]
     """The manifest's entries that were asked for; their files are those that the manifest states."""
+    students: dict[str, Path]
+    """Student → its file, of those that lie in the run and that nothing else was exported in place of."""
+    replaced: dict[str, str]
+    """Student → a sentence on its file, which is not the one that was exported."""
 
     @property
     def description(self) -> dict[str, Any]:
@@ -131,4 +137,20 @@ def open_model(run: Path, folder: Path, only: tuple[str, ...] = ()) -> Model:
         if (found := content_hash(path)) != artifact["sha256"]:
             stated = f"{artifact['sha256'][:16]}… of the manifest"
             raise UserError(f"{path} has the SHA-256 {found[:16]}…, not {stated}; export again")
-    return Model(run, folder, manifest, tuple(chosen))
+    return Model(run, folder, manifest, tuple(chosen), *_find_students(run, manifest))
+
+
+def _find_students(run: Path, manifest: dict[str, Any]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the run's students, and a sentence for each that was trained anew since the export."""
+    students, replaced = {}, {}
+    for student, relative in {"float": STUDENT_FILE, **INT8_STUDENTS}.items():
+        path = run / relative
+        if not path.is_file():
+            continue
+        found = file_hash(path)
+        # Of a student that the manifest does not know nothing was made, so that nothing can contradict it.
+        if manifest["model"]["sha256"].get(student, found) == found:
+            students[student] = path
+        else:
+            replaced[student] = f"{path} is not the {student} student that was exported; export again"
+    return students, replaced

@@ -45,6 +45,7 @@ class Results:
     def put(self, section: Section, key: str, inputs: dict[str, Any], figures: dict[str, Any]) -> None:
         """Add a row, in place of one of the same key."""
         row = _plain({"key": key, "inputs": inputs, **figures})
+        self.content.get("failures", {}).pop(f"{section}/{key}", None)
         rows: list[dict[str, Any]] = self.content[section]
         for index, other in enumerate(rows):
             if other["key"] == key:
@@ -53,6 +54,18 @@ class Results:
         else:
             rows.append(row)
         self.write()
+
+    def put_failure(self, section: Section, key: str, inputs: dict[str, Any], why: str) -> None:
+        """Record that the row of these inputs cannot be had, so that nobody tries again; a row of the key goes."""
+        rows: list[dict[str, Any]] = self.content[section]
+        self.content[section] = [row for row in rows if row["key"] != key]
+        self.content.setdefault("failures", {})[f"{section}/{key}"] = _plain({"inputs": inputs, "why": why})
+        self.write()
+
+    def failure(self, section: Section, key: str, inputs: dict[str, Any]) -> str | None:
+        """Return why the row of these inputs cannot be had; None where nothing is known of it."""
+        found = self.content.get("failures", {}).get(f"{section}/{key}")
+        return found["why"] if found and found["inputs"] == _plain(inputs) else None
 
     def keep_only(self, section: Section, prefix: str, keys: list[str]) -> None:
         """Drop the rows whose key begins with `prefix` and is none of `keys`; order the others like those."""

@@ -22,7 +22,6 @@ from train.checkpoint import load_student, write_atomically
 from train.errors import UserError
 from train.images import save_png, sheet, to_bytes
 from train.noise import SAMPLER
-from train.run import STUDENT_FILE
 from train.sampling import generate
 from train.teacher import Teacher, file_hash, open_teacher
 
@@ -67,6 +66,9 @@ def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> 
     Models, figures and what was left out go into the section "quality"; a picture beside the results.
     """
     drawers, left_out = find_drawers(model, config)
+    if not drawers:
+        print(f"quality: nothing here can draw: {'; '.join(left_out)}", flush=True)
+        return
     asked, settings = _asked(model, config), _settings(model, config)
     inputs = {drawer.name: drawer.inputs | {"asked": _plain(config)} for drawer in drawers}
     keys = {name: f"quality/{name}" for name in inputs}
@@ -109,14 +111,15 @@ def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], l
         drawers.append(Drawer(TEACHER, teacher.fingerprint, lambda: by_teacher(teacher)))
     else:
         notes.append("There is no teacher to draw with, so distances to it are absent: give one with --teacher.")
-    students = {FLOAT: STUDENT_FILE, CONTROL: CONTROL_FILE, **INT8_STUDENTS}
-    for name, relative in students.items():
-        path = model.run / relative
-        if path.is_file():
+    for name in (FLOAT, CONTROL, *INT8_STUDENTS):
+        path = model.run / CONTROL_FILE if name == CONTROL else model.students.get(name)
+        if path is not None and path.is_file():
             drawers.append(Drawer(name, file_hash(path), by_student(path)))
         elif name == CONTROL:
             made = f"make it with python compress/compare.py --run {model.run}"
             notes.append(f"There is no float control, trained for as long as the int8 student, at {path}: {made}")
+        elif name in model.replaced:
+            notes.append(f"the {name} student was not scored: {model.replaced[name]}")
     for artifact in model.artifacts:
         if reason := model.runs_here(artifact):
             notes.append(reason)
@@ -242,13 +245,11 @@ def _scored_int8(images: dict[str, np.ndarray]) -> str:
 def _draw_picture(model: Model, images: dict[str, np.ndarray], y: np.ndarray, path: Path) -> None:
     """Draw teacher, float and int8 student under one another, a column per class."""
     shown = [name for name in (TEACHER, FLOAT, _scored_int8(images)) if name in images]
-    columns = min(_PICTURE_COLUMNS, len(model.classes), len(y))
-    lines = [
-        images[name][row * columns : (row + 1) * columns]
-        for row in range(min(_PICTURE_ROWS, len(y) // columns))
-        for name in shown
-    ]
-    labels = [model.classes[int(label)] for label in y[:columns]]
+    indices = [np.flatnonzero(y == label)[:_PICTURE_ROWS] for label in np.unique(y)[:_PICTURE_COLUMNS]]
+    # The last classes may have an image less.
+    rows = zip(*indices, strict=False)
+    lines = [images[name][list(row)] for row in rows for name in shown]
+    labels = [model.classes[int(y[column[0]])] for column in indices]
     size = images[shown[0]].shape[1]
     save_png(sheet(lines, labels, scale=max(1, 64 // size), group=len(shown)), path)
 

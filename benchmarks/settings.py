@@ -4,7 +4,10 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+from train.errors import UserError
+
 Part = Literal["cost", "latency", "quality"]
+_LEAST = {"rounds": 1, "warmup": 0, "iterations": 1, "images": 1, "repeats": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,17 +32,19 @@ class BenchmarkConfig:
     """Measure nothing: print what is better or worse than in this other results.json."""
 
     threads: tuple[int, ...] = ()
-    """Thread counts; by default 1 and the number of cores of the machine or phone."""
+    """Thread counts; by default 1 and the number of cores of the machine, or of the phone's big ones."""
     rounds: int = 20
-    """Visits to each candidate, in turns."""
+    """Visits to each candidate, in turns; on Android a start has --rounds times --iterations timed runs, and on
+    iOS this does nothing."""
     warmup: int = 2
-    """Untimed runs at each visit."""
+    """Untimed runs at each visit, or on Android at each start, on iOS at each turn."""
     iterations: int = 10
-    """Timed runs at each visit."""
+    """Timed runs at each visit, on iOS at each turn; on Android a factor of --rounds."""
     compiled: bool = True
     """Time the float student under torch.compile too, which takes half a minute to compile."""
     profile: bool = False
-    """Print the hottest operations of each artifact and write them to profile.json; nothing else is measured."""
+    """Print the hottest operations of each artifact here, on one thread, and write them to profile.json; nothing
+    else is measured."""
 
     images: int = 2000
     """Latents that every model draws."""
@@ -74,6 +79,18 @@ class BenchmarkConfig:
     """iOS: Apple team that signs coremltools' runner on the iPhone; see Xcode, Settings, Accounts."""
     repeats: int = 5
     """Android and iOS: how often each measurement is started anew."""
+
+    def __post_init__(self) -> None:
+        for name, smallest in _LEAST.items():
+            if (value := getattr(self, name)) < smallest:
+                raise UserError(f"--{name} {value} is too few; give at least {smallest}")
+        if any(threads < 1 for threads in self.threads):
+            raise UserError(f"--threads {' '.join(map(str, self.threads))}: give at least 1")
+        if self.profile and self.target != "host":
+            raise UserError(f"--profile is for this machine's runtimes; drop --target {self.target}")
+        if self.profile and set(self.threads) - {1}:
+            stated = " ".join(map(str, self.threads))
+            raise UserError(f"--profile times operations on one thread; drop --threads {stated}")
 
     @property
     def artifacts_folder(self) -> Path:

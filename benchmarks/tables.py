@@ -40,10 +40,11 @@ def cost_table(results: dict[str, Any]) -> Table | None:
         "file, MB": lambda row: number(row, "bytes", 1e-6, 2),
         "activations, MB": lambda row: number(row, "peak_activation_bytes", 1e-6, 2),
     }
-    note = results["notes"].get("cost", {}).get("protocol", "")
+    note = results["notes"].get("cost", {})
     published = sorted({row["published"] for row in results["cost"] if "published" in row})
-    notes = [f"Counted: {note}."] if note else []
-    return _table("Cost", columns, results["cost"], notes + [f"Published: {source}." for source in published])
+    notes = [f"Counted: {note['protocol']}."] if "protocol" in note else []
+    notes += [*note.get("left_out", []), *(f"Published: {source}." for source in published)]
+    return _table("Cost", columns, results["cost"], notes)
 
 
 def latency_tables(results: dict[str, Any]) -> list[Table]:
@@ -124,7 +125,10 @@ def number(row: Row, key: str, factor: float, digits: int) -> str:
 
 
 def _ratio(ratio: dict[str, float] | None) -> str:
-    return "–" if ratio is None else f"{ratio['median']:.2f} ({ratio['low']:.2f}–{ratio['high']:.2f})"
+    if ratio is None:
+        return "–"
+    spread = f" ({ratio['low']:.2f}–{ratio['high']:.2f})" if "low" in ratio else ""
+    return f"{ratio['median']:.2f}{spread}"
 
 
 def _table(

@@ -17,7 +17,9 @@ import numpy as np
 import torch
 
 from deploy.fixture_manifests import good_manifest, manifest_errors, one_class_manifest
-from deploy.manifest import PIXEL_RULE, content_hash
+from deploy.floors import GOLDEN_FLOOR
+from deploy.manifest import content_hash
+from deploy.manifest_fields import PIXEL_RULE
 from train.checkpoint import write_atomically
 from train.images import to_bytes
 from train.noise import SAMPLER, consecutive_seeds, truncated_normal
@@ -27,9 +29,6 @@ FOLDERS = (
     _HERE / "android" / "core" / "src" / "test" / "resources",
     _HERE / "ios" / "Tests" / "TinyGANCoreTests" / "Fixtures",
 )
-
-GOLDEN_FLOOR = 30.0
-"""dB between an app's first golden image and the student's, below which the app refuses the model."""
 
 _LAST_SEED = 2**64 - 1
 _SEEDS = (0, 1, 42, 20_201_130, 2**53 + 1, 2**63 - 1, 2**63, _LAST_SEED)

@@ -4,9 +4,13 @@ Covers what schemas of model files use: tables, strings, vectors, enums, and uni
 """
 
 import dataclasses
+import importlib.resources
 import re
 import struct
 from typing import Any
+
+from deploy.quiet import quiet
+from train.errors import UserError
 
 _SCALARS = {
     **{"bool": "?", "byte": "b", "int8": "b", "ubyte": "B", "uint8": "B"},
@@ -126,7 +130,42 @@ class Schema:
             return 0
         if field.type in self._enums:
             return self._enums[field.type][1][field.default]
-        return {"true": True, "false": False}.get(field.default) or float(field.default)
+        words = {"true": True, "false": False}
+        return words[field.default] if field.default in words else float(field.default)
+
+
+def packaged_schema(package: str) -> Schema:
+    """Return the schema that a package of ExecuTorch ships as schema.fbs.
+
+    Raises:
+        ImportError: the package is not installed.
+    """
+    with quiet():
+        return Schema(importlib.resources.files(package).joinpath("schema.fbs").read_text())
+
+
+def read_header(payload: bytes, backend: str, magic: bytes, layout: str) -> tuple[int, ...]:
+    """Return what follows the magic and the length in the header of a delegate's payload.
+
+    Args:
+        payload: what the delegate gave to its backend.
+        backend: its name, for the message.
+        magic: that the header begins with, after four bytes.
+        layout: of what follows, as `struct` has it, without the byte order.
+
+    Raises:
+        UserError: the payload is too short, or has another magic.
+    """
+    # In the first four bytes an offset and in the next four the magic, then two bytes of the header's own length.
+    try:
+        found, _, *rest = struct.unpack_from(f"<4sH{layout}", payload, 4)
+    except struct.error:
+        found, rest = payload[4:8], []
+    if found != magic or not rest:
+        raise UserError(
+            f"the {backend} delegate begins with {found!r}, not {magic!r}; was it made by executorch 1.5?"
+        )
+    return tuple(rest)
 
 
 def _split(body: str, separator: str) -> list[str]:

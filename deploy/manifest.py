@@ -15,6 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from deploy.golden import GOLDEN_FILE, Golden
+from deploy.manifest_fields import PIXEL_RULE, check_fields
 from deploy.parity import Parity
 from deploy.source import ExportSource, Reference
 from train.checkpoint import write_json
@@ -25,26 +26,6 @@ from train.teacher import file_hash
 MANIFEST_FILE = "manifest.json"
 LOCK_FILE = ".manifest.lock"
 FORMAT = "tinygan-edge-manifest-1"
-PIXEL_RULE = "byte = trunc(clamp(127.5 v + 128, 0, 255)), NaN -> 0"
-
-_HEAD_FIELDS = {"format", "model", "sampler", "pixels", "golden", "artifacts"}
-_ARTIFACT_FIELDS = {
-    "file": str,
-    "platforms": list,
-    "runtime": str,
-    "backend": str,
-    "precision": str,
-    "bytes": int,
-    "sha256": str,
-    "student": str,
-    "student_sha256": str,
-    "inputs": list,
-    "outputs": list,
-    "outside_delegate": dict,
-    "parity": dict,
-    "options": dict,
-    "tools": dict,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,18 +176,24 @@ def input_specs(source: ExportSource) -> tuple[TensorSpec, ...]:
 def open_manifest(folder: Path, source: ExportSource, golden: Golden) -> Manifest:
     """Store the golden images and return the folder's manifest to go on with.
 
-    Artifacts of other weights are deleted with their entries.
+    Artifacts of other weights are deleted with their entries, and a line says which.
     """
     with locked(folder):
         golden.save(folder / GOLDEN_FILE)
         first_images = golden.save_first_images(folder)
         manifest = Manifest(folder, describe(source, golden, folder / GOLDEN_FILE, first_images))
+        removed = []
         for artifact in _stored_artifacts(folder):
             if artifact["student_sha256"] != source.files.get(artifact["student"]):
                 remove(folder / artifact["file"])
+                removed.append(artifact["file"])
             elif (folder / artifact["file"]).exists():
                 manifest.artifacts.append(artifact)
         manifest.write()
+    if removed:
+        print(
+            f"removed from {folder}, made of other weights than {source.run} has: {', '.join(removed)}", flush=True
+        )
     return manifest
 
 
@@ -225,7 +212,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Read and check `manifest.json`.
 
     Raises:
-        UserError: it is missing, damaged or of another version, or a field is missing or of the wrong type.
+        UserError: it is missing, damaged or of another version, or a field is missing or wrong.
     """
     path = folder / MANIFEST_FILE
     if not path.is_file():
@@ -237,13 +224,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
         found = stored.get("format") if isinstance(stored, dict) else type(stored).__name__
         raise UserError(f"{path} is of format {found!r}, not {FORMAT!r}; export again")
-    if missing := sorted(_HEAD_FIELDS - stored.keys()):
-        raise UserError(f"{path} has no {missing[0]}; export again")
-    for artifact in stored["artifacts"]:
-        name = artifact.get("file", "an artifact without file")
-        for field, kind in _ARTIFACT_FIELDS.items():
-            if not isinstance(artifact.get(field), kind):
-                raise UserError(f"{path}: {field} of {name} is missing or no {kind.__name__}; export again")
+    check_fields(stored, path)
     return stored
 
 

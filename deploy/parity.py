@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from deploy.floors import GOLDEN_FLOOR
 from deploy.golden import Golden
 from deploy.source import Reference
 from train.errors import UserError
@@ -46,11 +47,12 @@ def measure(
         golden: inputs and the students' images.
         reference: the student to compare with.
         runner: its name.
-        floor: smallest PSNR, dB; infinity: the images must be identical.
+        floor: smallest PSNR, dB; infinity: the images must be identical; 0: only measure.
         as_bytes: the images were bytes, so compare them with the student's bytes.
 
     Raises:
-        ParityError: the images have another shape, are not finite, or are below the floor.
+        ParityError: the images have another shape, are not finite, or are below the floor, or the first one is
+            below the floor of the apps.
     """
     expected = golden.images[reference]
     if as_bytes:
@@ -76,7 +78,20 @@ def measure(
             f"its golden images are {psnr:.1f} dB from the {reference} student's, below the floor of {floor:g} dB "
             f"({runner})"
         )
+    if floor:
+        _check_first(images, golden.first_image(reference), reference, runner)
     return parity
+
+
+def _check_first(images: np.ndarray, stored: bytes, reference: Reference, runner: str) -> None:
+    """Hold the first image, as bytes, to the floor at which the apps refuse a model."""
+    drawn = to_bytes(torch.from_numpy(np.ascontiguousarray(images[:1]))).reshape(-1).astype(np.float64)
+    error = float(((drawn - np.frombuffer(stored, np.uint8)) ** 2).mean())
+    if error and (psnr := 10 * np.log10(255**2 / error)) < GOLDEN_FLOOR:
+        raise ParityError(
+            f"its first golden image is {psnr:.1f} dB from the {reference} student's; the apps refuse it below "
+            f"{GOLDEN_FLOOR:g} dB ({runner})"
+        )
 
 
 def file_size(path: Path) -> int:

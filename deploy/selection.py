@@ -11,7 +11,7 @@ import tyro
 
 from compress.config import INT8_STUDENTS
 from deploy.pipeline import Artifact, export
-from deploy.source import ExportSource, open_source
+from deploy.source import ExportSource, Reference, open_source
 from train.cli import parse
 from train.errors import UserError, did_you_mean
 
@@ -47,7 +47,11 @@ Planner = Callable[[ExportSource, ExportConfig], Sequence[Artifact]]
 
 
 def run_export(
-    arguments: Sequence[str], description: str, plan: Planner, config_type: type[ExportConfig] = ExportConfig
+    arguments: Sequence[str],
+    description: str,
+    plan: Planner,
+    students: Sequence[Reference],
+    config_type: type[ExportConfig] = ExportConfig,
 ) -> None:
     """Parse, choose, export; exit with status 1 if an artifact failed.
 
@@ -55,11 +59,12 @@ def run_export(
         arguments: the command line without the program's name.
         description: of the script.
         plan: returns the artifacts that a source allows.
+        students: that it makes artifacts of, where the source has them.
         config_type: the flags.
     """
     config = parse(config_type, arguments, description)
     source = open_source(config.run, config.class_index)
-    artifacts = choose(plan(source, config), config, source)
+    artifacts = choose(plan(source, config), config, source, students)
     failures = export(artifacts, source, config.folder, again=config.again)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
@@ -68,17 +73,28 @@ def run_export(
     print(f"manifest and golden images: {config.folder}")
 
 
-def choose(artifacts: Sequence[Artifact], config: ExportConfig, source: ExportSource) -> list[Artifact]:
+def choose(
+    artifacts: Sequence[Artifact], config: ExportConfig, source: ExportSource, students: Sequence[Reference]
+) -> list[Artifact]:
     """Return the artifacts that `config` asks for; say which are left out for want of a quantized student.
+
+    Args:
+        artifacts: that the source allows.
+        config: what is asked for.
+        source: what they are made from.
+        students: that this export makes artifacts of, where the source has them.
 
     Raises:
         UserError: nothing matches, or what is asked for needs a quantized student that is not there.
     """
-    missing = [name for name in INT8_STUDENTS if name not in source.quantized]
+    missing = [name for name in INT8_STUDENTS if name in students and name not in source.quantized]
     precisions = sorted({artifact.precision for artifact in artifacts})
     for precision in config.precision:
         if precision in missing:
             raise UserError(f"--precision {precision}: {_remedy(precision, config.run)}")
+        if precision in INT8_STUDENTS and precision not in students:
+            there = ", ".join(precisions)
+            raise UserError(f"--precision {precision}: this export has no {precision} files; there are {there}")
         if precision not in precisions:
             known = f"{did_you_mean(precision, precisions)}; there are {', '.join(precisions)}"
             raise UserError(f"--precision {precision} is unknown{known}")

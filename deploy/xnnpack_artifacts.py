@@ -4,16 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.executorch_program import Lowered
+from deploy.floors import FP32_FLOOR, INT8_FLOOR
 from deploy.manifest import TensorSpec
 from deploy.pipeline import Artifact, Built
 from deploy.source import ExportSource, Reference
 from deploy.xnnpack import lower_xnnpack
 from deploy.xnnpack_file import check_weights
-
-# XNNPACK's resize rounds ties up where the student's rounds them to even; right files are at 38 dB and more. That
-# they hold the student's numbers is proven apart from it, bit for bit.
-INT8_FLOOR = 33.0
-FP32_FLOOR = 100.0
 
 
 def image_values(source: ExportSource) -> TensorSpec:

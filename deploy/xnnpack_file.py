@@ -1,8 +1,6 @@
 """What an XNNPACK .pte file computes with: the layers' integers, scales, biases and the activations' grids."""
 
 import dataclasses
-import importlib.resources
-import struct
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,12 @@ from torch import nn
 
 from compress.fake_quant import QuantGenerator
 from compress.quantizer import QuantOperation
-from deploy.executorch_program import missing, read_contents
-from deploy.flatbuffer import Schema
-from deploy.quiet import quiet
+from deploy.executorch_program import read_contents
+from deploy.flatbuffer import packaged_schema, read_header
 from train.errors import UserError
 
 BACKEND = "XnnpackBackend"
-_SCHEMA = ("executorch.backends.xnnpack.serialization", "schema.fbs")
+_SCHEMA = "executorch.backends.xnnpack.serialization"
 _LAYERS = ("XNNConv2d", "XNNDepthwiseConv2d", "XNNFullyConnected")
 _INT8, _INT8_PER_CHANNEL = 3, 6  # XNNDatatype
 _NO_VALUE = 2**32 - 1
@@ -61,7 +58,9 @@ def read_graph(source: Path | bytes) -> XnnpackGraph:
         UserError: it is no ExecuTorch program, or not with one XNNPACK delegate.
     """
     contents = read_contents(source)
-    graph = _schema().read(_flatbuffer(contents.only_payload(BACKEND)))
+    payload = contents.only_payload(BACKEND)
+    start, size = read_header(payload, "XNNPACK", b"XH00", "II")
+    graph = packaged_schema(_SCHEMA).read(payload[start : start + size])
     values = {}
     for value in graph["xvalues"]:
         union = value["xvalue_union"]
@@ -159,19 +158,3 @@ def _same_bias(layer: FileLayer, bias: torch.Tensor | None) -> bool:
         return layer.bias is None and bias is None
     expected = bias.detach().double().numpy()
     return bool((np.abs(layer.bias - expected) <= 0.5001 * layer.bias_step + 1e-6 * np.abs(expected)).all())
-
-
-def _flatbuffer(payload: bytes) -> bytes:
-    magic, _, offset, size = struct.unpack_from("<4sHII", payload, 4)
-    if magic != b"XH00":
-        raise UserError(f"the XNNPACK delegate begins with {magic!r}, not b'XH00'; was it made by executorch 1.5?")
-    return payload[offset : offset + size]
-
-
-def _schema() -> Schema:
-    try:
-        with quiet():
-            text = importlib.resources.files(_SCHEMA[0]).joinpath(_SCHEMA[1]).read_text()
-    except ImportError:
-        raise missing() from None
-    return Schema(text)

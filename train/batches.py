@@ -3,7 +3,7 @@
 import dataclasses
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -196,5 +196,6 @@ class BatchSource:
 
 def _pinned(batch: Batch) -> Batch:
     """Return the batch in memory that a GPU can copy from while it computes."""
-    values = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
-    return Batch(**{k: v.pin_memory() if isinstance(v, torch.Tensor) else v for k, v in values.items()})
+    tensors = {name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
+    pinned: dict[str, Any] = {name: tensor.pin_memory() for name, tensor in tensors.items()}
+    return dataclasses.replace(batch, **pinned)

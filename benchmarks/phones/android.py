@@ -8,9 +8,9 @@ import numpy as np
 from benchmarks.model import Model
 from benchmarks.phones import app, benchmark_model, executor_runner
 from benchmarks.phones.adb import open_phone
-from benchmarks.phones.device import describe, phone_name, read_state, summary
+from benchmarks.phones.device import big_cores, describe, phone_name, read_state, summary
 from benchmarks.phones.programs import Starter, measure_programs
-from benchmarks.phones.session import Session, check_counts, float_reference
+from benchmarks.phones.session import Session, float_reference
 from benchmarks.phones.starts import UnexpectedOutputError
 from benchmarks.phones.tools import Tool, check_abi, obtain
 from benchmarks.results import Results
@@ -40,10 +40,9 @@ def measure_android(
         waiting: how long to wait for the app.
 
     Raises:
-        UserError: no phone, no program to measure with, a wrong one, a count out of range, the phone went away,
-            or nothing at all could be measured; rows that were finished before stay.
+        UserError: no phone, no program to measure with, a wrong one, the phone went away, or nothing at all
+            could be measured; rows that were finished before stay.
     """
-    check_counts(config)
     artifacts = [artifact for artifact in model.artifacts if "android" in artifact["platforms"]]
     if not artifacts:
         raise UserError(f"{model.folder} has nothing for Android; export with: python deploy/android/export.py")
@@ -81,7 +80,7 @@ def measure_android(
         "once and times what its user waits for: latent, model, pixels; load and first run: median of the starts; "
         "percentiles over all timed runs, absent where a program prints no single runs; ratios to the float "
         "artifact of the same runtime: of medians of a start (of means where those are not printed), median, "
-        "lowest and highest over the starts",
+        "lowest and highest over the starts, the app's of its one start",
         left_out=[*session.left_out, *notes],
     )
     if not session.keys:
@@ -109,7 +108,7 @@ def _threads(config: BenchmarkConfig, device: dict[str, Any]) -> tuple[int, ...]
         return config.threads
     if "cores" not in device:
         raise UserError(f"{device['model']} does not list its cores; say with how many threads: --threads 1 4")
-    return tuple(sorted({1, device["cores"]}))
+    return tuple(sorted({1, big_cores(device)}))
 
 
 def _measure_executorch(session: Session, tool: Tool, artifacts: list[dict[str, Any]]) -> None:
@@ -161,38 +160,59 @@ def _measure_tflite(session: Session, tool: Tool, artifacts: list[dict[str, Any]
 
 
 def _measure_app(session: Session, installed: str, artifacts: list[dict[str, Any]], waiting: app.Waiting) -> None:
-    """Let the sample app measure; the float artifacts first, for the ratios of the others."""
-    ordered = sorted(artifacts, key=lambda artifact: artifact["precision"] != "fp32")
     for threads in session.threads:
-        medians: dict[str, float] = {}
-        for artifact in ordered:
-            if not session.expect(artifact, APP, installed, threads):
-                if stored := session.stored(artifact, APP, threads):
-                    medians[artifact["file"]] = stored["latency_ms"]["p50"]
-                continue
-            before = read_state(session.adb)
+        _measure_in_app(session, installed, artifacts, waiting, threads)
+
+
+def _measure_in_app(
+    session: Session, installed: str, artifacts: list[dict[str, Any]], waiting: app.Waiting, threads: int
+) -> None:
+    """Let the sample app measure with a number of threads; float artifacts first, for the ratios of the others.
+
+    A float artifact whose row is there already is measured again beside new ones, because a ratio to another day's
+    times says what the phone did, not what the artifact does; its row stays.
+    """
+    ordered = sorted(artifacts, key=lambda artifact: artifact["precision"] != "fp32")
+    wanted = [artifact for artifact in ordered if session.expect(artifact, APP, installed, threads)]
+    rows: dict[str, dict[str, Any] | None] = {}
+
+    def measured(artifact: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the figures of one start, None where the app fails."""
+        file = artifact["file"]
+        if file not in rows:
             try:
-                report = app.measure_app(
-                    session.adb,
-                    artifact,
-                    threads=threads,
-                    warmup=session.config.warmup,
-                    runs=session.runs,
-                    waiting=waiting,
-                )
-                row = app.app_row(report, artifact, threads)
+                rows[file] = _one_start(session, artifact, waiting, threads)
             except UnexpectedOutputError as error:
-                session.leave_out(artifact, APP, threads, error)
-                continue
-            row["phone"] = {"before": before, "after": read_state(session.adb)}
-            median = medians[artifact["file"]] = row["latency_ms"]["p50"]
-            reference = float_reference(artifact, artifacts)
-            base = None if reference is None or reference is artifact else medians.get(reference["file"])
-            row["ratios"] = {}
-            if base and reference:
-                value = round(median / base, 3)
-                row["ratios"][reference["file"]] = {"median": value, "low": value, "high": value}
-            session.put(artifact, APP, installed, threads, row)
+                rows[file] = None
+                if artifact in wanted:
+                    session.leave_out(artifact, APP, threads, error)
+        return rows[file]
+
+    for artifact in wanted:
+        if (row := measured(artifact)) is None:
+            continue
+        reference = float_reference(artifact, artifacts)
+        base = None if reference is None or reference is artifact else measured(reference)
+        ratios = {}
+        if base is not None and reference is not None and base["latency_ms"]["p50"]:
+            # Of one start there is no lowest and highest.
+            median = row["latency_ms"]["p50"] / base["latency_ms"]["p50"]
+            ratios[reference["file"]] = {"median": round(median, 3)}
+        session.put(artifact, APP, installed, threads, row | {"ratios": ratios})
+
+
+def _one_start(session: Session, artifact: dict[str, Any], waiting: app.Waiting, threads: int) -> dict[str, Any]:
+    before = read_state(session.adb)
+    report = app.measure_app(
+        session.adb,
+        artifact,
+        threads=threads,
+        warmup=session.config.warmup,
+        runs=session.runs,
+        waiting=waiting,
+    )
+    row = app.app_row(report, artifact, threads)
+    return row | {"phone": {"before": before, "after": read_state(session.adb)}}
 
 
 def _input_files(model: Model, config: BenchmarkConfig) -> list[Path]:

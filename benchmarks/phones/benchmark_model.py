@@ -4,7 +4,7 @@ import re
 import shlex
 
 from benchmarks.phones.adb import FOLDER, Adb
-from benchmarks.phones.starts import Start, UnexpectedOutputError
+from benchmarks.phones.starts import Start, UnexpectedOutputError, parsed
 
 NAME = "benchmark_model"
 
@@ -51,14 +51,7 @@ def start(adb: Adb, program: str, model: str, *, threads: int, warmup: int, runs
     }
     arguments = " ".join(shlex.quote(f"--{name}={value}") for name, value in flags.items())
     answer = adb.shell(f"cd {FOLDER} && {shlex.quote(program)} {arguments} 2>&1", timeout)
-    text = f"{answer.output}\n{answer.error}"
-    if answer.code:
-        raise UnexpectedOutputError(f"{NAME} failed: {_reason(text) or answer.last_line}")
-    try:
-        return parse(text)
-    except UnexpectedOutputError:
-        adb.require()
-        raise
+    return parsed(adb, answer, NAME, _reason, parse)
 
 
 def parse(text: str) -> Start:

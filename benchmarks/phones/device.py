@@ -53,6 +53,16 @@ def phone_name(device: dict[str, Any]) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", full).strip("-")
 
 
+def big_cores(device: dict[str, Any]) -> int:
+    """Return how many cores the app calls big: those above the lowest of all highest frequencies.
+
+    All count where those are equal, or where a core does not tell its own.
+    """
+    counts = {int(mhz): count for mhz, count in device.get("max_mhz", {}).items()}
+    above = sum(counts.values()) - counts[min(counts)] if counts else 0
+    return above if above and sum(counts.values()) == device["cores"] else device["cores"]
+
+
 def summary(device: dict[str, Any]) -> dict[str, Any]:
     """Return what a heading says about the phone beside its name."""
     found = {

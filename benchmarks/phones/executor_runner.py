@@ -7,7 +7,7 @@ import re
 import shlex
 
 from benchmarks.phones.adb import FOLDER, Adb
-from benchmarks.phones.starts import Start, UnexpectedOutputError
+from benchmarks.phones.starts import Start, UnexpectedOutputError, parsed
 
 NAME = "executor_runner"
 
@@ -53,14 +53,7 @@ def start(
         "logcat -d --pid=$pid -v raw -s ExecuTorch 2>/dev/null; exit $code; }"
     )
     answer = adb.shell(command, timeout)
-    text = f"{answer.output}\n{answer.error}"
-    if answer.code:
-        raise UnexpectedOutputError(f"{NAME} failed: {_reason(text) or answer.last_line}")
-    try:
-        return parse(text, warmup=warmup, runs=runs)
-    except UnexpectedOutputError:
-        adb.require()
-        raise
+    return parsed(adb, answer, NAME, _reason, lambda text: parse(text, warmup=warmup, runs=runs))
 
 
 def parse(text: str, *, warmup: int, runs: int) -> Start:

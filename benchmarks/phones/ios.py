@@ -19,7 +19,7 @@ from benchmarks.phones.apple import (
     open_coremltools,
     require_iphone,
 )
-from benchmarks.phones.session import check_counts
+from benchmarks.phones.session import keep_current
 from benchmarks.phones.starts import Start, figures
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
@@ -60,7 +60,6 @@ def measure_ios(model: Model, config: BenchmarkConfig, results: Results, apple: 
     """
     if apple is None and sys.platform != "darwin":
         raise UserError(ELSEWHERE)
-    check_counts(config)
     packages = [artifact for artifact in model.artifacts if artifact["runtime"] == "coreml"]
     if not packages:
         raise UserError(f"{model.folder} has no Core ML packages; export with: python deploy/ios/export.py")
@@ -73,6 +72,7 @@ class _Measuring:
     def __init__(self, model: Model, config: BenchmarkConfig, results: Results, apple: Apple) -> None:
         self.model, self.config, self.results, self.apple = model, config, results, apple
         self.keys: list[str] = []
+        self.failed: list[str] = []
         self.left_out: list[str] = []
 
     async def run(self, packages: list[dict[str, Any]]) -> None:
@@ -94,7 +94,7 @@ class _Measuring:
                 self.results.put("latency", keys[file], inputs[file], row)
                 times = row["latency_ms"]
                 print(f"{file:<28} {unit:<12} p50 {times['p50']:8.3f} ms  p90 {times['p90']:8.3f} ms", flush=True)
-        self.results.keep_only("latency", f"{place.key}/", self.keys)
+        keep_current(self.results, self.model, f"{place.key}/", self.keys, self.failed)
         self.results.say(
             f"latency on {place.key}",
             rows=f"{place.key}/",
@@ -136,6 +136,7 @@ class _Measuring:
             except Exception as error:  # the library raises many kinds; the others go on without this package
                 require_iphone(self.apple, place)
                 self.keys.remove(keys[file])
+                self.failed.append(keys[file])
                 self.left_out.append(f"{file} was not timed with {unit}: {one_line(error)}")
                 print(self.left_out[-1], flush=True)
                 continue

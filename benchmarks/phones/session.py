@@ -10,7 +10,6 @@ from benchmarks.phones.adb import Adb
 from benchmarks.phones.device import phone_name
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
-from train.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,25 +67,9 @@ class Session:
         self.left_out.append(sentence)
         tqdm.write(sentence)
 
-    def stored(self, artifact: dict[str, Any], tool: str, threads: int) -> dict[str, Any] | None:
-        """Return the row that is there, None where there is none."""
-        key = self._key(artifact, tool, threads)
-        return next((row for row in self.results.content["latency"] if row["key"] == key), None)
-
     def tidy(self) -> None:
-        """Drop the phone's rows of files that are not the model's any more, and those that failed now.
-
-        Rows of another program or number of threads than were measured this time stay.
-        """
-        current = {artifact["file"]: artifact["sha256"] for artifact in self.model.manifest["artifacts"]}
-        others = [
-            row["key"]
-            for row in self.results.content["latency"]
-            if row["key"].startswith(self.prefix)
-            and row["key"] not in {*self.keys, *self.failed}
-            and current.get(row["name"]) == row["inputs"]["sha256"]
-        ]
-        self.results.keep_only("latency", self.prefix, [*self.keys, *others])
+        """Drop the phone's rows of files that are not the model's any more, and those that failed now."""
+        keep_current(self.results, self.model, self.prefix, self.keys, self.failed)
 
     def _key(self, artifact: dict[str, Any], tool: str, threads: int) -> str:
         return f"{self.prefix}{artifact['file']}/{tool}/threads-{threads}"
@@ -104,18 +87,27 @@ class Session:
         }
 
 
-def check_counts(config: BenchmarkConfig) -> None:
-    """Check the numbers that say how often to measure.
+def keep_current(results: Results, model: Model, prefix: str, keys: list[str], failed: list[str]) -> None:
+    """Drop a device's rows of files that are not the model's any more, and those that failed now.
 
-    Raises:
-        UserError: one is too small.
+    Rows of other artifacts, programs or numbers of threads than were measured this time stay.
+
+    Args:
+        results: the rows.
+        model: whose manifest says which files there are.
+        prefix: with which the device's rows begin.
+        keys: of the rows that were asked for, in their order.
+        failed: of those that could not be had.
     """
-    least = {"repeats": 1, "rounds": 1, "iterations": 1, "warmup": 0}
-    for name, smallest in least.items():
-        if (value := getattr(config, name)) < smallest:
-            raise UserError(f"--{name} {value} is too few; give at least {smallest}")
-    if any(threads < 1 for threads in config.threads):
-        raise UserError(f"--threads {' '.join(map(str, config.threads))}: give at least 1")
+    current = {artifact["file"]: artifact["sha256"] for artifact in model.manifest["artifacts"]}
+    others = [
+        row["key"]
+        for row in results.content["latency"]
+        if row["key"].startswith(prefix)
+        and row["key"] not in {*keys, *failed}
+        and current.get(row["name"]) == row["inputs"]["sha256"]
+    ]
+    results.keep_only("latency", prefix, [*keys, *others])
 
 
 def float_reference(artifact: dict[str, Any], artifacts: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -2,11 +2,13 @@
 
 import dataclasses
 import statistics as plain
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from benchmarks.latency import statistics
+from benchmarks.phones.adb import Adb, Answer
 from train.errors import UserError
 
 
@@ -54,6 +56,32 @@ class Start:
             "first_run_ms": self.first_run_ms,
         }
         return {name: round(value, 4) for name, value in figures.items() if value is not None}
+
+
+def parsed(
+    adb: Adb, answer: Answer, name: str, reason: Callable[[str], str], parse: Callable[[str], Start]
+) -> Start:
+    """Return the start that a measuring program answered with.
+
+    Args:
+        adb: the phone.
+        answer: of the program.
+        name: of it.
+        reason: the line of a text that says best what went wrong, '' where none does.
+        parse: makes a start of a text.
+
+    Raises:
+        UnexpectedOutputError: it failed, or printed no times.
+        PhoneGoneError: the phone went away, which cuts output off.
+    """
+    text = f"{answer.output}\n{answer.error}"
+    if answer.code:
+        raise UnexpectedOutputError(f"{name} failed: {reason(text) or answer.last_line}")
+    try:
+        return parse(text)
+    except UnexpectedOutputError:
+        adb.require()
+        raise
 
 
 def figures(starts: list[Start], references: dict[str, list[Start]]) -> dict[str, Any]:

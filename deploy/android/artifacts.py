@@ -7,13 +7,15 @@ from pathlib import Path
 from deploy.android.tflite import convert_float, convert_half, convert_int8
 from deploy.android.vulkan import check_weights as check_vulkan_weights
 from deploy.android.vulkan import lower_vulkan
+from deploy.floors import FP16_FLOOR, FP32_FLOOR, INT8_FLOOR
 from deploy.manifest import TensorSpec
 from deploy.pipeline import Artifact, Built
 from deploy.selection import ExportConfig
 from deploy.source import ExportSource, Reference
-from deploy.xnnpack_artifacts import FP32_FLOOR, INT8_FLOOR, image_values, program, written, xnnpack_artifacts
+from deploy.xnnpack_artifacts import image_values, program, written, xnnpack_artifacts
 
-FP16_FLOOR = 60.0
+STUDENTS: tuple[Reference, ...] = ("float", "int8")
+"""That artifacts are made of."""
 
 
 def android_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:

@@ -5,22 +5,19 @@ can be: everything is in one Vulkan delegate, and the file's weights are the stu
 """
 
 import dataclasses
-import importlib.resources
-import struct
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from deploy.executorch_program import Lowered, lower, missing, read_contents
-from deploy.flatbuffer import Schema
+from deploy.flatbuffer import packaged_schema, read_header
 from deploy.quiet import quiet
 from train.errors import UserError
 
 BACKEND = "VulkanBackend"
-_SCHEMA = ("executorch.backends.vulkan.serialization", "schema.fbs")
+_SCHEMA = "executorch.backends.vulkan.serialization"
 _FLOAT16, _FLOAT32 = 4, 5  # VkDataType
 _IN_NAMED_DATA = 2**64 - 1
 
@@ -66,10 +63,8 @@ def read_graph(source: Path | bytes) -> VulkanGraph:
     """
     contents = read_contents(source)
     payload = contents.only_payload(BACKEND)
-    magic, _, start, size, bytes_start = struct.unpack_from("<4sHIII", payload, 4)
-    if magic != b"VH00":
-        raise UserError(f"the Vulkan delegate begins with {magic!r}, not b'VH00'; was it made by executorch 1.5?")
-    graph = _schema().read(payload[start : start + size])
+    start, size, bytes_start = read_header(payload, "Vulkan", b"VH00", "III")
+    graph = packaged_schema(_SCHEMA).read(payload[start : start + size])
     tensors = [v["value"] for v in graph["values"] if v["value"] and v["value"]["type"] == "VkTensor"]
     interface = {*(graph["input_ids"] or ()), *(graph["output_ids"] or ())}
     return VulkanGraph(
@@ -108,12 +103,3 @@ def check_weights(source: Path | bytes, form: nn.Module) -> None:
 
 def _type_name(code: int) -> str:
     return {_FLOAT16: "float16", _FLOAT32: "float32"}.get(code, f"VkDataType {code}")
-
-
-def _schema() -> Any:
-    try:
-        with quiet():
-            text = importlib.resources.files(_SCHEMA[0]).joinpath(_SCHEMA[1]).read_text()
-    except ImportError:
-        raise missing() from None
-    return Schema(text)

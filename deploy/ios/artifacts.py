@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compress.fake_quant import QuantGenerator
+from deploy.floors import EXACT, FP16_FLOOR, FP16_PICTURE_FLOOR, INT8_FP16_FLOOR, PALETTE_FLOOR
 from deploy.golden import Golden, make_golden
 from deploy.ios.coreml import convert_float, convert_quantized
 from deploy.ios.coreml_delegate import export_delegate, extract_package
@@ -21,15 +22,8 @@ from deploy.selection import ExportConfig
 from deploy.source import ExportSource, Reference
 from deploy.xnnpack_artifacts import program, xnnpack_artifacts
 
-FP16_FLOOR = 60.0
-# A picture is bytes: a value near the border of two levels falls on either side, and 6 % of them at the other
-# level are 60 dB already. The same arithmetic is held to FP16_FLOOR as values, in the .pte file.
-FP16_PICTURE_FLOOR = 55.0
-# Between two grids an fp16 package computes in fp16, which moves values near the middle of two levels to the
-# other one; what is exact is its fp32 twin, and its weights and grids.
-INT8_FP16_FLOOR = 30.0
-PALETTE_FLOOR = 25.0
-EXACT = float("inf")
+STUDENTS: tuple[Reference, ...] = ("float", "int8", "int4")
+"""That artifacts are made of."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,16 +5,15 @@ and int8), each run and compared with its student before it gets its name; manif
 them.
 """
 
-from deploy.ios.artifacts import IosExportConfig, ios_artifacts
+from deploy.ios.artifacts import STUDENTS, IosExportConfig, ios_artifacts
 from deploy.selection import run_export
 from train.cli import run_script
 
 
 def main(arguments: list[str]) -> None:
     """Export."""
-    run_export(
-        arguments, "Write Core ML packages and ExecuTorch files of a student.", ios_artifacts, IosExportConfig
-    )
+    description = "Write Core ML packages and ExecuTorch files of a student."
+    run_export(arguments, description, ios_artifacts, STUDENTS, IosExportConfig)
 
 
 if __name__ == "__main__":

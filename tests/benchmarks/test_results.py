@@ -25,6 +25,18 @@ def test_a_stopped_benchmark_goes_on(path):
     assert not again.kept("quality", "host/a/threads-1", {"sha256": "1", "sizes": (1, 2)})
 
 
+def test_a_failure_is_known_until_its_inputs_change_or_it_succeeds(path):
+    results = Results(path, MODEL)
+    results.put("latency", "host/a", {"sha256": "0"}, {})
+    results.put_failure("latency", "host/a", {"sha256": "1", "sizes": (1, 2)}, "it is broken")
+    assert read_results(path)["latency"] == []
+    again = Results(path, MODEL)
+    assert again.failure("latency", "host/a", {"sha256": "1", "sizes": (1, 2)}) == "it is broken"
+    assert again.failure("latency", "host/a", {"sha256": "2", "sizes": (1, 2)}) is None
+    again.put("latency", "host/a", {"sha256": "1", "sizes": (1, 2)}, {})
+    assert again.failure("latency", "host/a", {"sha256": "1", "sizes": (1, 2)}) is None
+
+
 def test_rows_of_another_student_are_dropped(path):
     Results(path, MODEL).put("cost", "student", {}, {"parameters": 1})
     assert Results(path, {**MODEL, "sha256": {"float": "b"}}).content["cost"] == []

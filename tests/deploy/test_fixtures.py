@@ -7,6 +7,7 @@ import pytest
 
 from deploy import fixtures
 from deploy.manifest import read_manifest
+from train.errors import UserError
 from train.noise import truncated_normal
 
 
@@ -65,6 +66,29 @@ def test_the_good_manifests_are_good(texts, tmp_path):
     assert {a["runtime"] for a in good["artifacts"]} == {"executorch", "tflite", "coreml"}
     assert {a["student"] for a in good["artifacts"]} == {"float", "int8", "int4"}
     assert {len(a["outputs"][0]["shape"]) for a in good["artifacts"]} == {3, 4}
+
+
+OF_THE_APPS = (
+    "a hash ",
+    "a student ",
+    "inputs ",
+    "an input ",
+    "one class, ",
+    "outputs ",
+    "an output ",
+    "no artifacts left",
+)
+"""What Python leaves to the apps: it looks at the files themselves, and a manifest begins without artifacts."""
+
+
+def test_python_refuses_broken_manifests_too(texts, tmp_path):
+    for case in json.loads(texts["manifest_errors.json"]):
+        if case["name"].startswith(OF_THE_APPS):
+            continue
+        (tmp_path / "manifest.json").write_text(case["text"])
+        with pytest.raises(UserError, match=r"export again$") as refused:
+            read_manifest(tmp_path)
+        assert case["field"] in str(refused.value), case["name"]
 
 
 def test_each_broken_manifest_is_broken_in_its_own_way(texts):

@@ -1,7 +1,8 @@
 import flatbuffers
 import pytest
 
-from deploy.flatbuffer import Schema
+from deploy.flatbuffer import Schema, read_header
+from train.errors import UserError
 
 SCHEMA = Schema("""
 // A pet shop.
@@ -67,6 +68,27 @@ def test_every_kind_of_field_is_read(data):
     assert mimi["kind"] == 5 and mimi["weight"] == 1.5 and mimi["old"] is None
     (bello,) = mimi["friends"]
     assert (bello["name"], bello["kind"], bello["limb"], bello["ages"]) == ("Bello", 4, None, None)
+
+
+@pytest.mark.parametrize(("word", "value"), [("true", True), ("false", False), ("1", 1), ("-0.5", -0.5)])
+def test_defaults_are_of_their_type(word, value):
+    kind = "bool" if isinstance(value, bool) else "double"
+    builder = flatbuffers.Builder()
+    builder.StartObject(1)
+    builder.Finish(builder.EndObject())
+    schema = Schema(f"table Lamp {{ on:{kind} = {word}; }} root_type Lamp;")
+    found = schema.read(bytes(builder.Output()))["on"]
+    assert found == value and isinstance(found, bool) == isinstance(value, bool)
+
+
+def test_the_header_of_a_payload():
+    payload = b"\x08\0\0\0" + b"XH00" + (30).to_bytes(2, "little") + (40).to_bytes(4, "little") + b"\x07\0\0\0"
+    assert read_header(payload, "XNNPACK", b"XH00", "II") == (40, 7)
+    for damaged in (payload.replace(b"XH", b"YH"), payload[:9], b""):
+        with pytest.raises(
+            UserError, match=r"the XNNPACK delegate begins with b'.*', not b'XH00'; was it made by"
+        ):
+            read_header(damaged, "XNNPACK", b"XH00", "II")
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:40], lambda data: b"\xff" * len(data), lambda data: b""])

@@ -102,7 +102,7 @@ def test_two_exports_can_share_a_folder(source, folder, plain_artifact):
     assert verify(folder) == []
 
 
-def test_artifacts_of_other_weights_are_deleted(source, folder, plain_artifact):
+def test_artifacts_of_other_weights_are_deleted_aloud(source, folder, plain_artifact, capsys):
     export([plain_artifact("old.txt"), plain_artifact("a.txt")], source, folder)
     export([plain_artifact("a.txt")], source, folder)
     assert left(folder) == {"old.txt", "a.txt"}
@@ -110,8 +110,11 @@ def test_artifacts_of_other_weights_are_deleted(source, folder, plain_artifact):
     for entry in manifest["artifacts"]:
         entry["student_sha256"] = "0" * 64
     (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert "removed" not in capsys.readouterr().out
     export([plain_artifact("a.txt")], source, folder)
     assert left(folder) == {"a.txt"}
+    said = f"removed from {folder}, made of other weights than {source.run} has: a.txt, old.txt"
+    assert said in capsys.readouterr().out.splitlines()
 
 
 def test_the_measure_is_that_of_the_images(source):
@@ -124,6 +127,21 @@ def test_the_measure_is_that_of_the_images(source):
     parity = measure(shifted, golden, "float", "a test", 40)
     assert parity.psnr == pytest.approx(20 * math.log10(2 / 0.01), abs=0.01)
     assert parity.max_difference == pytest.approx(0.01, rel=1e-3)
+
+
+def test_an_artifact_that_the_apps_would_refuse_is_refused(source):
+    """They look at the first image alone, which a mean over all of them hides."""
+    golden = make_golden(source)
+    images = golden.images["float"].copy()
+    images[0] *= 0.5
+    difference = float(((images[0] - golden.images["float"][0]) ** 2).mean())
+    images[0] = golden.images["float"][0] + (images[0] - golden.images["float"][0]) * (0.1 / difference**0.5)
+    drawn = iter(images)
+    with pytest.raises(ParityError, match=r"its first golden image is 2[5-7]\.\d dB .* below 30 dB"):
+        measure(lambda *inputs: next(drawn)[None], golden, "float", "a test", 30)
+    drawn = iter(images)
+    parity = measure(lambda *inputs: next(drawn)[None], golden, "float", "a test", 0)
+    assert parity.psnr is not None and parity.psnr > 30
 
 
 @pytest.mark.parametrize(
@@ -181,7 +199,16 @@ def test_verify_runs_the_artifacts(source, folder, plain_artifact, monkeypatch, 
     ("change", "message"),
     [
         (lambda m: m.update(format="older"), "is of format 'older'"),
-        (lambda m: m.pop("sampler"), "has no sampler"),
+        (lambda m: m.pop("sampler"), "there is no sampler"),
+        (lambda m: m.update(golden={}), "file of golden is missing"),
+        (lambda m: m.update(model={}), "architecture of the model is missing"),
+        (lambda m: m["model"].pop("class"), "class of the model is missing"),
+        (lambda m: m["model"]["sha256"].pop("float"), "float of the model's sha256 is missing"),
+        (lambda m: m.update(artifacts=["a.txt"]), r"artifacts has 'a\.txt', no object"),
+        (
+            lambda m: m["golden"].update(file="../golden.npz"),
+            r"files of golden has '\.\./golden\.npz', no name of",
+        ),
         (lambda m: m["artifacts"][0].pop("sha256"), r"sha256 of a\.txt is missing"),
         (lambda m: m["artifacts"][0].update(bytes="many"), r"bytes of a\.txt is missing or no int"),
     ],

@@ -4,9 +4,12 @@ import shutil
 
 import pytest
 
+from deploy.android.artifacts import STUDENTS as ANDROID_STUDENTS
 from deploy.selection import ExportConfig, choose, run_export
 from deploy.source import open_source
 from train.errors import UserError
+
+ALL = ("float", "int8", "int4")
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def artifacts(plain_artifact):
 )
 def test_choice(artifacts, export_run, flags, chosen):
     source = open_source(export_run)
-    assert [a.file for a in choose(artifacts, ExportConfig(export_run, **flags), source)] == chosen
+    assert [a.file for a in choose(artifacts, ExportConfig(export_run, **flags), source, ALL)] == chosen
 
 
 @pytest.mark.parametrize(
@@ -43,23 +46,35 @@ def test_choice(artifacts, export_run, flags, chosen):
 )
 def test_choices_that_cannot_be_met(artifacts, export_run, flags, message):
     with pytest.raises(UserError, match=message):
-        choose(artifacts, ExportConfig(export_run, **flags), open_source(export_run))
+        choose(artifacts, ExportConfig(export_run, **flags), open_source(export_run), ALL)
 
 
 def test_a_missing_int8_student_is_said_aloud(artifacts, export_run, tmp_path, capsys):
     run = shutil.copytree(export_run, tmp_path / "run")
     shutil.rmtree(run / "qat")
-    choose(artifacts, ExportConfig(run), open_source(run))
-    assert "without int8 artifacts: no " in capsys.readouterr().out
+    choose(artifacts, ExportConfig(run), open_source(run), ALL)
+    out = capsys.readouterr().out
+    assert "without int8 artifacts: no " in out and "without int4 artifacts: no " in out
+
+
+def test_a_student_that_nothing_would_be_made_of_is_not_asked_for(artifacts, export_run, capsys):
+    """The Android files are of the float and the int8 student."""
+    source = open_source(export_run)
+    assert "int4" not in source.quantized
+    choose(artifacts, ExportConfig(export_run), source, ANDROID_STUDENTS)
+    assert capsys.readouterr().out == ""
+    said = r"^--precision int4: this export has no int4 files; there are fp32, int8$"
+    with pytest.raises(UserError, match=said):
+        choose(artifacts, ExportConfig(export_run, precision=("int4",)), source, ANDROID_STUDENTS)
 
 
 def test_the_script_writes_the_artifacts_and_a_failure_is_status_1(export_run, plain_artifact, tmp_path, capsys):
     flags = ["--run", str(export_run), "--out", str(tmp_path / "out")]
-    run_export(flags, "a test", lambda source, config: [plain_artifact()])
+    run_export(flags, "a test", lambda source, config: [plain_artifact()], ALL)
     assert (tmp_path / "out" / "a.txt").is_file()
     with pytest.raises(SystemExit) as stop:
         run_export(
-            flags, "a test", lambda source, config: [plain_artifact(factor=0.5, options={"changed": "yes"})]
+            flags, "a test", lambda source, config: [plain_artifact(factor=0.5, options={"changed": "yes"})], ALL
         )
     assert stop.value.code == 1
     assert "error: a.txt: its golden images" in capsys.readouterr().err

@@ -12,6 +12,8 @@ import numpy as np
 
 from benchmarks.model import Model
 from benchmarks.results import Results
+from deploy.manifest_fields import PIXEL_RULE
+from train.noise import SAMPLER
 from train.teacher import file_hash
 
 OUTPUTS = Path(__file__).parents[1] / "benchmarks/phones/outputs"
@@ -160,7 +162,9 @@ def write_artifacts(run: Path) -> Path:
         "trained_from": "a test",
         "sha256": {"float": "float" * 8},
     }
-    head = {"format": "tinygan-edge-manifest-1", "model": model, "sampler": {"truncation": 0.5}}
-    head |= {"pixels": "", "golden": {}, "artifacts": entries}
+    head = {"format": "tinygan-edge-manifest-1", "model": model, "sampler": {"name": SAMPLER, "truncation": 0.5}}
+    first = {"seed": 1, "class": 0, "files": {"float": "golden_float.rgb"}}
+    golden = {"file": "golden.npz", "sha256": "", "first": first}
+    head |= {"pixels": PIXEL_RULE, "golden": golden, "artifacts": entries}
     (folder / "manifest.json").write_text(json.dumps(head))
     return folder

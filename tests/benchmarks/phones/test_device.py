@@ -4,7 +4,7 @@ import pytest
 from fake_phone import output
 
 from benchmarks.phones.adb import open_phone
-from benchmarks.phones.device import describe, parse_battery, parse_thermal, phone_name, read_state
+from benchmarks.phones.device import big_cores, describe, parse_battery, parse_thermal, phone_name, read_state
 from train.errors import UserError
 
 
@@ -25,6 +25,20 @@ def test_what_a_phone_is(adb):
         "max_mhz": {"2914": 1, "2367": 4, "1704": 4},
     }
     assert phone_name(described) == "Google-Pixel-8"
+
+
+@pytest.mark.parametrize(
+    ("device", "big"),
+    [
+        ({"cores": 9, "max_mhz": {"2914": 1, "2367": 4, "1704": 4}}, 5),
+        ({"cores": 8, "max_mhz": {"1800": 4, "2400": 3, "3000": 1}}, 4),
+        ({"cores": 4, "max_mhz": {"2000": 4}}, 4),
+        ({"cores": 8, "max_mhz": {"2400": 4}}, 8),  # four cores do not tell
+        ({"cores": 6}, 6),
+    ],
+)
+def test_big_cores_are_those_of_the_app(device, big):
+    assert big_cores(device) == big
 
 
 def test_names_do_not_repeat_the_maker():

@@ -139,6 +139,25 @@ def test_an_iphone(model, config, results):
     assert len(library.calls) == count
 
 
+def test_rows_of_packages_that_were_not_asked_for_stay_until_the_files_change(artifacts, model, config, results):
+    library = Library()
+    measure_ios(model, config, results, library.apple())
+    whole = rows_of(results)
+    only = open_model(artifacts.parent, artifacts, ("*int8*",))
+    measure_ios(only, dataclasses.replace(config, again=True), results, library.apple())
+    assert rows_of(results).keys() == whole.keys()
+    for row in results.content["latency"]:
+        if "fp16" in row["key"]:
+            row["inputs"]["sha256"] = "of an earlier export"
+    library.failing = {("student_int8.mlpackage", "ALL")}
+    measure_ios(only, dataclasses.replace(config, again=True), results, library.apple())
+    assert set(rows_of(results)) == {
+        key
+        for key in whole
+        if "int8" in key and not key.endswith("/ALL")  # what failed now is dropped
+    }
+
+
 def test_one_of_several_iphones(model, config, results):
     apple = Library(Device("One", "A-1"), Device("Two", "B-2")).apple()
     with pytest.raises(

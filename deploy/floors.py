@@ -1,0 +1,22 @@
+"""How near an artifact's golden images must be to its student's, in dB of PSNR: the floors of the export."""
+
+GOLDEN_FLOOR = 30.0
+"""The apps' own, on the first golden image as bytes; below it they refuse a model, so that no file may be."""
+
+FP32_FLOOR = 100.0
+FP16_FLOOR = 60.0
+
+# A picture is bytes: a value near the border of two levels falls on either side, and 6 % of them at the other
+# level are 60 dB already. The same arithmetic is held to FP16_FLOOR as values, in the .pte file.
+FP16_PICTURE_FLOOR = 55.0
+
+# XNNPACK's resize rounds ties up where the student's rounds them to even; right files are at 38 dB and more. That
+# they hold the student's numbers is proven apart from it, bit for bit.
+INT8_FLOOR = 33.0
+
+# Between two grids an fp16 package computes in fp16, which moves values near the middle of two levels to the
+# other one; what is exact is its fp32 twin, and its weights and grids.
+INT8_FP16_FLOOR = 30.0
+
+PALETTE_FLOOR = 30.0
+EXACT = float("inf")
