@@ -15,6 +15,12 @@ def _one_thread():
         yield
 
 
+@pytest.fixture(autouse=True)
+def _tf32_as_at_the_start(monkeypatch):
+    """PyTorch's default; what ran before in this process may have left it switched off."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+
+
 @pytest.fixture
 def world() -> World:
     return World(0, 1, torch.device("cpu"))
