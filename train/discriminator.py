@@ -9,6 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+# Of each spectral norm, at each call in train mode. The released code takes one, but calls the discriminator
+# five times a step where we call it once; with one, digits from scratch came out worse (87 and 92 % recognised,
+# with two 100 %).
+POWER_ITERATIONS = 2
 NEGATIVE_SLOPE = 0.01  # the released code's; LeakyReLU 0.2 is more common
 
 
@@ -28,10 +32,10 @@ class Discriminator(nn.Module):
         depth = int(math.log2(image_size)) - 2
         widths = [3] + [channels * 2**k for k in range(depth)]
         self.convs = nn.ModuleList(
-            spectral_norm(nn.Conv2d(i, o, 4, stride=2, padding=1)) for i, o in itertools.pairwise(widths)
+            _spectral_norm(nn.Conv2d(i, o, 4, stride=2, padding=1)) for i, o in itertools.pairwise(widths)
         )
-        self.linear = spectral_norm(nn.Linear(widths[-1], 1))
-        self.class_embedding = spectral_norm(nn.Embedding(num_classes, widths[-1]))
+        self.linear = _spectral_norm(nn.Linear(widths[-1], 1))
+        self.class_embedding = _spectral_norm(nn.Embedding(num_classes, widths[-1]))
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Score images.
@@ -56,6 +60,10 @@ class Discriminator(nn.Module):
             unconditional = F.linear(pooled, linear_weight, _bias(self.linear)).squeeze(1)
             projection = (F.embedding(y, class_weight) * pooled).sum(dim=1)
         return unconditional + projection, features
+
+
+def _spectral_norm(layer: nn.Module) -> nn.Module:
+    return spectral_norm(layer, n_power_iterations=POWER_ITERATIONS)
 
 
 def _weight(layer: nn.Module) -> torch.Tensor:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.utils.parametrizations import _SpectralNorm
 
-from train.discriminator import Discriminator
+from train.discriminator import POWER_ITERATIONS, Discriminator
 
 
 def test_the_paper_discriminator_has_its_size():
@@ -44,7 +44,7 @@ def test_a_call_in_eval_mode_leaves_the_spectral_vectors_alone():
     assert not all(torch.equal(before[n], b) for n, b in vectors().items())
 
 
-def test_a_call_turns_every_spectral_vector_once(monkeypatch):
+def test_a_call_turns_every_spectral_vector_as_often_as_it_says(monkeypatch):
     turned = []
     turn = _SpectralNorm._power_method
     monkeypatch.setattr(
@@ -53,7 +53,7 @@ def test_a_call_turns_every_spectral_vector_once(monkeypatch):
     discriminator = Discriminator(4, 32, 10)
     turned.clear()
     discriminator(torch.randn(2, 3, 32, 32), torch.tensor([3, 7]))
-    assert turned == [1] * 5  # three convolutions, the linear layer and the embedding
+    assert turned == [POWER_ITERATIONS] * 5  # three convolutions, the linear layer and the embedding
 
 
 def test_the_class_is_projected():
