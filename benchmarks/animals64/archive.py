@@ -184,7 +184,8 @@ def _restore(source: Path, target: Path) -> None:
     if _progress(target) > _progress(source):
         print(f"{target} got further than the archive; it stays as it is", flush=True)
         return
-    if (source / FINISHED_FILE).is_file():  # what it does not bring must not pass for its own
+    if (source / FINISHED_FILE).is_file() and not (target / FINISHED_FILE).is_file():
+        # What the finished run does not bring must not be taken for its own.
         for name in (STUDENT_FILE, DISCRIMINATOR_FILE, INT8_FILE, STATE_FILE):
             (target / name).unlink(missing_ok=True)
         shutil.rmtree(target / TEACHER_FOLDER, ignore_errors=True)

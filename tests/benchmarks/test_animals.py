@@ -245,6 +245,14 @@ def test_a_finished_run_without_its_weights_replaces_older_ones(finished, packs,
     assert not (older / "student.safetensors").exists() and not (older / "state.pt").exists()
 
 
+def test_a_lean_pack_leaves_the_weights_of_runs_that_are_finished_here_too(finished, packs, tmp_path):
+    here = settings(packs, tmp_path / "here")
+    shutil.copytree(finished.folder, here.folder)
+    archive.pack(settings(packs, finished.root, lean=True), tmp_path / "lean")
+    archive.unpack(here, tmp_path / "lean")
+    assert all(path.is_file() for path in table.weights(here).values())
+
+
 def test_the_table_goes_along(finished, packs, tmp_path):
     archive.pack(finished, tmp_path / "parts")
     there = settings(packs, tmp_path / "there", features=finished.features)
