@@ -12,7 +12,7 @@ from compress.config import INT8_STUDENTS
 from deploy.manifest import content_hash, read_manifest
 from deploy.runners import runner_of
 from train.errors import UserError, did_you_mean
-from train.noise import consecutive_seeds, truncated_normal
+from train.noise import latents_in_turn
 from train.run import CONFIG_FILE, STUDENT_FILE
 from train.teacher import file_hash
 
@@ -67,8 +67,7 @@ class Model:
 
     def latents(self, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return z float32 [N, z_dim] of consecutive seeds, and y int64 [N], the classes in turn."""
-        z = truncated_normal(consecutive_seeds(seed, count), self.manifest["model"]["z_dim"], self.truncation)
-        return z, np.array(sorted(self.classes))[np.arange(count) % len(self.classes)]
+        return latents_in_turn(sorted(self.classes), seed, count, self.manifest["model"]["z_dim"], self.truncation)
 
     def inputs(self, z: np.ndarray, y: int) -> tuple[np.ndarray, ...]:
         """Return the inputs of one image, each float32 [1, length], for z float32 [z_dim]."""

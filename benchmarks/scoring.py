@@ -30,6 +30,7 @@ CONTROL_FILE = Path("qat/control") / INT8_STUDENTS["int8"].name
 PICTURE_FILE = "comparison.png"
 _PICTURE_ROWS, _PICTURE_COLUMNS = 3, 10
 _BATCH = 100
+_CPU = torch.device("cpu")
 
 Draw = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """z float32 [N, z_dim] and y int64 [N] → uint8 [N, H, W, 3]."""
@@ -127,9 +128,6 @@ def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], l
             package = "ai-edge-litert" if artifact["runtime"] == "tflite" else artifact["runtime"]
             drawers.append(Drawer(artifact["file"], artifact["sha256"], _by_artifact(model, artifact), package))
     return drawers, notes
-
-
-_CPU = torch.device("cpu")
 
 
 def by_teacher(teacher: Teacher, device: torch.device = _CPU) -> Draw:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch._dynamo.exc import BackendCompilerFailed
 
@@ -19,10 +18,8 @@ from train.generator import ConditionalBatchNorm2d, Generator, ResidualBlock, up
 class _AuthorsBlock(ResidualBlock):
     """A block whose shortcut's convolution comes after its upsample."""
 
-    def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        h = self.conv1(upsample(F.relu(self.norm1(x, embedding))))
-        h = self.conv2(F.relu(self.norm2(h, embedding)))
-        return h + self.shortcut(upsample(x))
+    def side(self, x: torch.Tensor) -> torch.Tensor:
+        return self.shortcut(upsample(x))
 
 
 def use_authors_order(generator: Generator) -> Generator:
@@ -32,7 +29,7 @@ def use_authors_order(generator: Generator) -> Generator:
     """
     for module in generator.modules():
         if isinstance(module, ResidualBlock):
-            module.__class__ = _AuthorsBlock  # the same parameters under another forward
+            module.__class__ = _AuthorsBlock  # the same parameters in another order
     return generator
 
 

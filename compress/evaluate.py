@@ -12,7 +12,7 @@ from compress.float_run import FloatRun
 from train import digits
 from train.images import to_bytes
 from train.judging import JUDGED_IMAGES, JUDGED_SEED  # the same images as in quality.json
-from train.noise import consecutive_seeds, truncated_normal
+from train.noise import latents_in_turn
 from train.precision import without_tf32
 from train.sampling import generate
 from train.sources import Sources
@@ -45,10 +45,9 @@ class Judge:
             self.teacher = images.numpy()
             self.record: dict[str, Any] = {"images": count, "latents": "the first stored pairs, trained on"}
             return
-        labels = np.array(sources.classes)[np.arange(JUDGED_IMAGES) % len(sources.classes)]
-        seeds = consecutive_seeds(JUDGED_SEED, JUDGED_IMAGES)
-        self.z = torch.from_numpy(truncated_normal(seeds, config.generator.z_dim, config.data.truncation))
-        self.y = torch.from_numpy(labels)
+        z_dim, truncation = config.generator.z_dim, config.data.truncation
+        latents = latents_in_turn(sources.classes, JUDGED_SEED, JUDGED_IMAGES, z_dim, truncation)
+        self.z, self.y = map(torch.from_numpy, latents)
         self.record = {"images": JUDGED_IMAGES, "first_seed": JUDGED_SEED, "truncation": config.data.truncation}
         if teacher:
             model = open_teacher(teacher, config.data.truncation)

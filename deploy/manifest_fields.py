@@ -15,8 +15,9 @@ _MODEL = {
     "z_dim": int,
     "num_classes": int,
     "classes": dict,
+    "trained_from": str,
+    "sha256": dict,
 }
-_MODEL |= {"trained_from": str, "sha256": dict}
 _SECTIONS = {"model": dict, "sampler": dict, "pixels": str, "golden": dict, "artifacts": list}
 _ARTIFACT = {
     "file": str,

@@ -63,8 +63,7 @@ def measure(
     if not np.isfinite(images).all():
         raise ParityError(f"{int((~np.isfinite(images)).sum())} values of its golden images are not finite")
     difference = images.astype(np.float64) - expected
-    error = float((difference**2).mean())
-    psnr = float(10 * np.log10(4 / error)) if error else None
+    psnr = _psnr(difference, 2)
     parity = Parity(
         reference,
         runner,
@@ -86,12 +85,18 @@ def measure(
 def _check_first(images: np.ndarray, stored: bytes, reference: Reference, runner: str) -> None:
     """Hold the first image, as bytes, to the floor at which the apps refuse a model."""
     drawn = to_bytes(torch.from_numpy(np.ascontiguousarray(images[:1]))).reshape(-1).astype(np.float64)
-    error = float(((drawn - np.frombuffer(stored, np.uint8)) ** 2).mean())
-    if error and (psnr := 10 * np.log10(255**2 / error)) < GOLDEN_FLOOR:
+    psnr = _psnr(drawn - np.frombuffer(stored, np.uint8), 255)
+    if psnr is not None and psnr < GOLDEN_FLOOR:
         raise ParityError(
             f"its first golden image is {psnr:.1f} dB from the {reference} student's; the apps refuse it below "
             f"{GOLDEN_FLOOR:g} dB ({runner})"
         )
+
+
+def _psnr(difference: np.ndarray, span: float) -> float | None:
+    """Return the dB of a difference, float64, between values `span` apart at most; None where it is 0."""
+    error = float((difference**2).mean())
+    return float(10 * np.log10(span**2 / error)) if error else None
 
 
 def file_size(path: Path) -> int:

@@ -115,7 +115,11 @@ class ResidualBlock(nn.Module):
         """x [N, in, H, W] → [N, out, 2H, 2W]."""
         h = self.conv1(upsample(F.relu(self.norm1(x, embedding))))
         h = self.conv2(F.relu(self.norm2(h, embedding)))
-        return h + upsample(self.shortcut(x))
+        return h + self.side(x)
+
+    def side(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the shortcut's part of the output: x [N, in, H, W] → [N, out, 2H, 2W]."""
+        return upsample(self.shortcut(x))
 
 
 class Generator(nn.Module):

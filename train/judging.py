@@ -12,7 +12,7 @@ from train import digits
 from train.checkpoint import write_json
 from train.config import TrainConfig
 from train.images import to_bytes
-from train.noise import consecutive_seeds, truncated_normal
+from train.noise import latents_in_turn
 from train.sampling import generate
 from train.sources import Sources
 from train.teacher import Teacher, open_teacher
@@ -63,9 +63,7 @@ def _judge(
     truncation: float,
     path: Path,
 ) -> None:
-    seeds = consecutive_seeds(JUDGED_SEED, JUDGED_IMAGES)
-    y = torch.tensor(classes)[torch.arange(JUDGED_IMAGES) % len(classes)]
-    z = torch.from_numpy(truncated_normal(seeds, z_dim, truncation))
+    z, y = map(torch.from_numpy, latents_in_turn(classes, JUDGED_SEED, JUDGED_IMAGES, z_dim, truncation))
     teacher_images = None if teach is None else to_bytes(teach(z, y))
     quality = digits.measure(to_bytes(images_of(z, y)), y.numpy(), teacher_images)
     record = {"images": JUDGED_IMAGES, "truncation": truncation, "first_seed": JUDGED_SEED}

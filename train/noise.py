@@ -5,6 +5,8 @@ A seed is expanded by SplitMix64; each 64-bit word becomes one value of the stan
 make two platforms differ. The values have the distribution of BigGAN's `truncated_noise_sample`.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 SAMPLER = "splitmix64-truncnorm-v1"
@@ -64,6 +66,14 @@ def consecutive_seeds(first: int, count: int) -> np.ndarray:
     """Return the seeds first, first + 1, …, wrapping at 2^64, as uint64 [count]."""
     with np.errstate(over="ignore"):
         return np.uint64(first % 2**64) + np.arange(count, dtype=np.uint64)
+
+
+def latents_in_turn(
+    classes: Sequence[int], first_seed: int, count: int, z_dim: int, truncation: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return z float32 [count, z_dim] of consecutive seeds, and y int64 [count], the classes in turn."""
+    z = truncated_normal(consecutive_seeds(first_seed, count), z_dim, truncation)
+    return z, np.array(classes, dtype=np.int64)[np.arange(count) % len(classes)]
 
 
 def _horner(coefficients: tuple[float, ...], t: np.ndarray) -> np.ndarray:

@@ -67,20 +67,7 @@ def collect_pairs(
         UserError: bad arguments, a folder with something else in it, too little disk space, or a teacher
             whose images are of the wrong size or not finite.
     """
-    settings = PairSettings(
-        format=FORMAT,
-        teacher=teacher.name,
-        fingerprint=teacher.fingerprint,
-        truncation=float(teacher.truncation),
-        sampler=SAMPLER,
-        image_size=teacher.image_size,
-        z_dim=teacher.z_dim,
-        num_classes=teacher.num_classes,
-        classes=[int(label) for label in classes],
-        per_class=per_class,
-        seed=seed,
-        shard_size=shard_size,
-    )
+    settings = pair_settings(teacher, classes, per_class=per_class, seed=seed, shard_size=shard_size)
     _check_settings(settings, batch_size)
     _check_same_settings(folder, settings)
     world.barrier()  # nobody changes the folder before everybody has read it
@@ -103,6 +90,31 @@ def collect_pairs(
     if world.is_main:
         write_index(folder, settings)
         _say(world, f"{folder} is complete: {settings.count:,} pairs of {len(classes)} classes")
+
+
+def pair_settings(
+    teacher: Teacher,
+    classes: Sequence[int],
+    *,
+    per_class: int,
+    seed: int,
+    shard_size: int = DEFAULT_SHARD_SIZE,
+) -> PairSettings:
+    """Return the settings of the collection that `collect_pairs` makes of the same arguments, unchecked."""
+    return PairSettings(
+        format=FORMAT,
+        teacher=teacher.name,
+        fingerprint=teacher.fingerprint,
+        truncation=float(teacher.truncation),
+        sampler=SAMPLER,
+        image_size=teacher.image_size,
+        z_dim=teacher.z_dim,
+        num_classes=teacher.num_classes,
+        classes=[int(label) for label in classes],
+        per_class=per_class,
+        seed=seed,
+        shard_size=shard_size,
+    )
 
 
 class PairDataset:

@@ -77,7 +77,7 @@ def pack(config: AnimalsConfig, folder: Path) -> None:
             lzma.open(packed, "wb", check=lzma.CHECK_CRC64, filters=_FILTERS) as compressed,
             tarfile.open(fileobj=compressed, mode="w|") as archive,
         ):
-            names = {path: Path(name) for name, path in _table_files(config).items()}
+            names = {path: Path(name) for name, path in _outputs(config).items()}
             for path in files:
                 _add(archive, path, names.get(path) or path.relative_to(config.folder))
         total = packed.tell()
@@ -107,13 +107,14 @@ def files_to_pack(config: AnimalsConfig) -> list[Path]:
             files.append(folder / STATE_FILE)
         elif needed.get(name) or not config.lean:
             files += results[name]
-    files += [config.folder / PICTURE, *_table_files(config).values()]
+    files += _outputs(config).values()
     return [path for path in files if path.is_file()]
 
 
-def _table_files(config: AnimalsConfig) -> dict[str, Path]:
-    """Return the table's files by their names in an archive; they need not lie beside the runs."""
-    return {"table.json": config.out, "table.md": config.out.with_suffix(".md")}
+def _outputs(config: AnimalsConfig) -> dict[str, Path]:
+    """Return what the runs come to by its names in an archive; the table need not lie beside the runs."""
+    table = {"table.json": config.out, "table.md": config.out.with_suffix(".md")}
+    return table | {PICTURE: config.folder / PICTURE}
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: Path) -> None:
@@ -174,7 +175,7 @@ def unpack(config: AnimalsConfig, folder: Path) -> None:
             for source in (run, run / QAT_FOLDER):
                 if source.is_dir():
                     _restore(source, config.folder / source.relative_to(unpacked))
-        for name, target in {PICTURE: config.folder / PICTURE, **_table_files(config)}.items():
+        for name, target in _outputs(config).items():
             if (unpacked / name).is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(unpacked / name, target)  # which may be on another disk

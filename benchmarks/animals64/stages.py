@@ -16,7 +16,7 @@ from train.classes import parse_classes
 from train.distributed import World
 from train.errors import UserError
 from train.pair_format import read_index
-from train.pairs import collect_pairs
+from train.pairs import collect_pairs, pair_settings
 from train.reals import classes_in
 from train.run import FINISHED_FILE, TEACHER_FOLDER, has_ended, train
 from train.sources import open_sources
@@ -102,12 +102,12 @@ def _training(config: AnimalsConfig, name: str, title: str) -> Stage:
 
 
 def _collecting(config: AnimalsConfig) -> Stage:
+    run, weights = config.student(STUDENT), config.folder / TEACHER / TEACHER_FOLDER
+    classes = parse_classes(config.classes, run.generator.num_classes)
+
     def collect(world: World) -> None:
-        run = config.student(STUDENT)
-        teacher = open_teacher(str(config.folder / TEACHER / TEACHER_FOLDER), run.data.truncation)
-        classes = parse_classes(config.classes, teacher.num_classes)
         collect_pairs(
-            teacher.to(world.device),
+            open_teacher(str(weights), run.data.truncation).to(world.device),
             config.pairs,
             classes,
             per_class=config.per_class,
@@ -120,14 +120,11 @@ def _collecting(config: AnimalsConfig) -> Stage:
         """Pairs of other settings, or of another teacher, are not: `collect_pairs` then says so and stops."""
         if not pairs_are_needed(config):
             return True
-        weights = config.folder / TEACHER / TEACHER_FOLDER
         if not ((config.pairs / "index.json").is_file() and weights.is_dir()):
             return False
-        stored, run = read_index(config.pairs)[0], config.student(STUDENT)
         teacher = open_teacher(str(weights), run.data.truncation)
-        found = stored.fingerprint, stored.truncation, stored.classes, stored.per_class, stored.seed
-        classes = parse_classes(config.classes, teacher.num_classes)
-        return found == (teacher.fingerprint, teacher.truncation, classes, config.per_class, run.seed)
+        wanted = pair_settings(teacher, classes, per_class=config.per_class, seed=run.seed)
+        return read_index(config.pairs)[0] == wanted
 
     return Stage("pairs", f"collect {config.per_class:,} pairs of each class", is_complete, collect)
 

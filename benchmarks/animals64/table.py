@@ -18,7 +18,7 @@ from train.classes import class_names, parse_classes
 from train.errors import UserError
 from train.images import save_png
 from train.judging import JUDGED_SEED
-from train.noise import SAMPLER, consecutive_seeds, truncated_normal
+from train.noise import SAMPLER, latents_in_turn
 from train.run import FINISHED_FILE, STUDENT_FILE, TEACHER_FOLDER
 from train.sampling import labelled_rows
 from train.teacher import file_hash, open_teacher
@@ -75,8 +75,8 @@ def make_table(config: AnimalsConfig, device: torch.device) -> None:
     run = config.student(STUDENT)
     known, truncation = run.generator.num_classes, run.data.truncation
     classes, names = parse_classes(config.classes, known), class_names(known)
-    y = np.array(classes)[np.arange(config.judged_per_class * len(classes)) % len(classes)]
-    z = truncated_normal(consecutive_seeds(JUDGED_SEED, len(y)), run.generator.z_dim, truncation)
+    count = config.judged_per_class * len(classes)
+    z, y = latents_in_turn(classes, JUDGED_SEED, count, run.generator.z_dim, truncation)
     images = _draw(config, inputs, z, y, device)
     _draw_picture(images, config.folder / PICTURE)
     reals = open_reals(str(config.validation), run.generator.image_size, classes, known, config.folder / "cache")
@@ -107,7 +107,7 @@ def make_table(config: AnimalsConfig, device: torch.device) -> None:
     write_json(config.out, table)
     text = markdown(table)
     write_atomically(config.out.with_suffix(".md"), lambda path: path.write_text(text))
-    print(f"{text}\ntable: {config.out}; pictures: {config.folder / 'comparison.png'}")
+    print(f"{text}\ntable: {config.out}; pictures: {config.folder / PICTURE}")
 
 
 def _draw(

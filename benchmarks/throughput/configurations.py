@@ -27,7 +27,7 @@ class Configuration:
 
     name: str
     our_batches: bool = False
-    """From `train.batches`, whole batches prepared one step ahead; else by DataLoaders."""
+    """From `train.batches`, whole batches prepared ahead; else by DataLoaders."""
     our_step: bool = False
     """`train.loop.one_step`, averaged weights included; else the calls of TinyGAN's released code."""
     shortcut_first: bool = False
