@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from train.commands import to_install
 from train.errors import UserError
 
 # The first of these that was measured is the quality that is plotted.
@@ -57,7 +58,7 @@ def _scatter(points: Sequence[tuple[float, float, str]], x: str, y: str) -> byte
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("matplotlib is not installed; pip install 'tinygan-edge[benchmarks]'") from None
+        raise UserError(f"matplotlib is not installed; {to_install('benchmarks')}") from None
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     for index, (across, up, label) in enumerate(points):

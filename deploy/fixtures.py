@@ -55,7 +55,9 @@ def write_fixtures(folders: Sequence[Path] = FOLDERS) -> None:
     """Write every fixture into every folder."""
     for name, text in fixtures().items():
         for folder in folders:
-            write_atomically(folder / name, lambda temporary, text=text: temporary.write_text(text, "utf-8"))
+            write_atomically(
+                folder / name, lambda temporary, text=text: temporary.write_text(text, "utf-8", encoding="utf-8")
+            )
 
 
 def noise() -> dict[str, Any]:

@@ -95,6 +95,9 @@ class RuntimeConfig:
     """Sample grids over the whole run."""
     checkpoint_minutes: float = 5.0
     """Minutes between two saves of the training state."""
+    shared: str = ""
+    """Folder of the pairs and decoded photos that runs share, such as one for the whole machine; empty: the
+    folder that the run folder is in."""
 
     def computes_in_bfloat16(self, device_type: str) -> bool:
         """Return what `precision` means on a device of this type."""

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from tqdm import tqdm
 from train.errors import UserError
 from train.files import write_folder_atomically
 from train.locks import locked
+from train.machine import usable_cores
 from train.photo_sets import EncodedPhoto
 from train.photos import decode_photo
 
@@ -77,7 +77,7 @@ def _write_images(file: io.BufferedWriter, encoded: list[EncodedPhoto], image_si
     # Written in order and not through a memory map: a disk that fills up is then an error, not a crash.
     with (
         warnings.catch_warnings(),
-        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+        ThreadPoolExecutor(min(8, usable_cores())) as pool,
         tqdm(total=len(encoded), desc="decoding real images", unit="image") as progress,
     ):
         # ImageNet has photos with damaged EXIF data; their pixels are good.

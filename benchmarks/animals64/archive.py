@@ -29,7 +29,8 @@ from train.config import TrainConfig
 from train.errors import UserError
 from train.files import write_atomically
 from train.loop import STATE_FILE, load_state
-from train.run import CONFIG_FILE, FINISHED_FILE, has_ended
+from train.places import CONFIG_FILE
+from train.run import FINISHED_FILE, has_ended
 from train.snapshot import STUDENT_FILE
 
 _MIB = 2**20

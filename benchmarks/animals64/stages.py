@@ -13,6 +13,7 @@ from compress.finetune import calibration_batches, finetune, post_training
 from compress.float_run import open_run
 from train.checkpoint import TEACHER_FOLDER
 from train.classes import parse_classes
+from train.commands import to_install
 from train.distributed import World
 from train.errors import UserError
 from train.files import write_json
@@ -78,15 +79,16 @@ def check_inputs(config: AnimalsConfig) -> None:
             raise UserError(f"no network at {path}; give another {flag} or leave it out")
     if config.classifier is not None and importlib.util.find_spec("ai_edge_litert") is None:
         raise UserError(
-            f"--classifier {config.classifier} needs ai-edge-litert; pip install 'tinygan-edge[benchmarks]' "
-            "or leave it out"
+            f"--classifier {config.classifier} needs ai-edge-litert; {to_install('benchmarks')} or leave it out"
         )
 
 
 def int8_is_done(config: AnimalsConfig) -> bool:
     """Return whether the quantization-aware training has come to its end."""
     try:
-        return json.loads((config.qat().folder / FINISHED_FILE).read_text()) == {"images": config.images_int8}
+        return json.loads((config.qat().folder / FINISHED_FILE).read_text(encoding="utf-8")) == {
+            "images": config.images_int8
+        }
     except (FileNotFoundError, ValueError):
         return False
 

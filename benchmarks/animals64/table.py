@@ -59,7 +59,7 @@ def _inputs(config: AnimalsConfig) -> dict[str, Any]:
 def table_is_there(config: AnimalsConfig) -> bool:
     """Return whether the table was made from what is there now."""
     try:
-        return json.loads(config.out.read_text())["inputs"] == _inputs(config)
+        return json.loads(config.out.read_text(encoding="utf-8"))["inputs"] == _inputs(config)
     except (FileNotFoundError, ValueError, KeyError, TypeError, UserError):
         return False
 
@@ -109,7 +109,7 @@ def make_table(config: AnimalsConfig, device: torch.device) -> None:
     }
     write_json(config.out, table)
     text = markdown(table)
-    write_atomically(config.out.with_suffix(".md"), lambda path: path.write_text(text))
+    write_atomically(config.out.with_suffix(".md"), lambda path: path.write_text(text, encoding="utf-8"))
     print(f"{text}\ntable: {config.out}; pictures: {config.folder / PICTURE}")
 
 
@@ -149,7 +149,7 @@ def _quality_settings(config: AnimalsConfig) -> "QualitySettings":
 
 def _images(folder: Path) -> int:
     try:
-        return int(json.loads((folder / FINISHED_FILE).read_text())["images"])
+        return int(json.loads((folder / FINISHED_FILE).read_text(encoding="utf-8"))["images"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         raise UserError(f"{folder} is not finished, so the table cannot be made; train it first") from None
 

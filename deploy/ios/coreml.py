@@ -22,6 +22,7 @@ from compress.fake_quant import QuantGenerator
 from compress.one_class import OneClassGenerator
 from deploy.ios.package_info import PackageInfo, describe
 from deploy.quiet import quiet
+from train.commands import to_install
 from train.errors import UserError
 
 Compute = Literal["fp16", "fp32"]
@@ -232,7 +233,7 @@ def coremltools() -> Any:
         try:
             import coremltools as ct
         except ImportError:
-            raise UserError("coremltools is not installed; pip install 'tinygan-edge[ios]'") from None
+            raise UserError(f"coremltools is not installed; {to_install('ios')}") from None
     return ct
 
 

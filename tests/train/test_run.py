@@ -8,7 +8,8 @@ from stand_ins import replace
 from train import digits
 from train.errors import UserError
 from train.generator import Generator
-from train.run import CONFIG_FILE, assemble, check_folder, train
+from train.places import CONFIG_FILE
+from train.run import assemble, check_folder, train
 from train.sources import Sources, open_sources
 
 
