@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from compress.config import INT8_STUDENTS
-from deploy.manifest import MANIFEST_FILE, content_hash, export_command, read_manifest
+from deploy.manifest import MANIFEST_FILE, export_command, read_manifest
+from deploy.package_files import content_hash
 from deploy.runners import runner_of
 from train.errors import UserError, did_you_mean
 from train.files import file_hash

@@ -155,8 +155,10 @@ def by_student(path: Path, device: torch.device = _CPU) -> Callable[[], Draw]:
         student: nn.Module = load_student(path)[0].to(device)
 
         def draw(z: np.ndarray, y: np.ndarray) -> np.ndarray:
+            # By parts: the images of a whole evaluation as float32 may not fit into memory.
+            parts = zip(torch.from_numpy(z).split(_BATCH), torch.from_numpy(y).split(_BATCH), strict=True)
             with full_precision():
-                return to_bytes(generate(student, torch.from_numpy(z), torch.from_numpy(y), _BATCH))
+                return np.concatenate([to_bytes(generate(student, *part, _BATCH)) for part in parts])
 
         return draw
 

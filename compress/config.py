@@ -30,6 +30,8 @@ class Places:
     """As in train/main.py."""
     reals: str | None = None
     """As in train/main.py."""
+    damaged: int | None = None
+    """As in train/main.py."""
 
 
 @dataclasses.dataclass(frozen=True)

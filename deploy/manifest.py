@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import importlib.metadata
 import json
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deploy.golden import GOLDEN_FILE, Golden
 from deploy.manifest_fields import PIXEL_RULE, check_fields
+from deploy.package_files import content_hash
 from deploy.parity import Parity
 from deploy.source import ExportSource, Reference
 from train.commands import typed
@@ -103,9 +103,7 @@ class Manifest:
         with changing(self.folder):
             stored = read_manifest(self.folder)
             if stored["model"]["sha256"] != self.head["model"]["sha256"]:
-                raise UserError(
-                    f"{self.folder} has become another student's; export into another folder with --out"
-                )
+                raise UserError(f"{self.folder} is of another student now; export into another folder with --out")
             self.artifacts = [artifact for artifact in stored["artifacts"] if artifact["file"] != file]
             yield
             self.write()
@@ -232,16 +230,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def export_command(run: Path, folder: Path, script: str = "deploy/android/export.py") -> str:
     """Return the command line that exports a run into `folder`, for messages."""
     return typed(script, "--run", run, *(() if folder == run / "artifacts" else ("--out", folder)))
-
-
-def content_hash(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of all files in a folder."""
-    if path.is_file():
-        return file_hash(path)
-    total = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(f"{file.relative_to(path).as_posix()}\0{file_hash(file)}\n".encode())
-    return total.hexdigest()
 
 
 def own_version() -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from deploy.golden import Golden, make_golden
-from deploy.manifest import Entry, Manifest, TensorSpec, content_hash, input_specs, open_manifest, versions
-from deploy.parity import Parity, file_size, measure
+from deploy.manifest import Entry, Manifest, TensorSpec, input_specs, open_manifest, versions
+from deploy.package_files import content_hash, file_size
+from deploy.parity import Parity, measure
 from deploy.runners import runner_of
 from deploy.source import ExportSource, Reference
 from train.errors import UserError

@@ -24,6 +24,8 @@ class DataConfig:
     """Classes to learn, such as 0-397; empty means all that the teacher or the real images have."""
     reals: str = "digits"
     """Real images: digits, an image pack (.npz), a folder of class folders, or empty for none."""
+    damaged: int = 0
+    """How many photos may be left out because they cannot be read; more are an error that names them."""
     class_embedding: str = ""
     """A .npy file, float [num_classes, class_embedding_dim], that initialises the class embedding."""
 
@@ -115,6 +117,7 @@ _RANGES: list[tuple[str, float, float]] = [
     ("discriminator.channels", 1, math.inf),
     ("data.truncation", 0, 1),
     ("data.per_class", 1, math.inf),
+    ("data.damaged", 0, math.inf),
     *((f"loss.{field.name}", 0, math.inf) for field in dataclasses.fields(LossConfig)),
     ("schedule.every", 1, math.inf),
     ("optimizer.batch_size", 1, math.inf),

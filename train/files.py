@@ -253,6 +253,14 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray | np.generic]) -> No
     write_atomically(path, write)
 
 
+def short_name(name: str, limit: int = 150) -> str:
+    """Return a file's name itself; a long one, for which file systems have no room, cut and with its hash."""
+    encoded = name.encode()
+    if len(encoded) <= limit:
+        return name
+    return f"{encoded[: limit - 9].decode(errors='ignore')}-{hashlib.sha256(encoded).hexdigest()[:8]}"
+
+
 def file_hash(*paths: Path) -> str:
     """Return the SHA-256 over the contents of `paths`, in hexadecimal."""
     digest = hashlib.sha256()

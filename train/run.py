@@ -133,11 +133,17 @@ def _settings(config: TrainConfig) -> dict[str, Any]:
     return json.loads(json.dumps(config.learned(), default=str))
 
 
+_DEFAULTS = {"data.damaged": 0}
+
+
 def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted(old.keys() | new.keys())
         parts = (_differences(old.get(k), new.get(k), f"{name}.{k}" if name else k) for k in keys)
         return list(itertools.chain.from_iterable(parts))
+    # A setting that an older version did not have: it did what the default does.
+    if old is None and name in _DEFAULTS:
+        old = _DEFAULTS[name]
     return [] if old == new else [(name, old, new)]
 
 

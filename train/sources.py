@@ -12,6 +12,7 @@ from train.commands import typed
 from train.config import DataConfig, TrainConfig
 from train.distributed import World
 from train.errors import UserError
+from train.files import short_name
 from train.generator import IMAGE_SIZES
 from train.noise import consecutive_seeds, truncated_normal
 from train.pairs import PairDataset, collect_pairs
@@ -78,7 +79,9 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
         _check_shape(config, data.teacher, teacher.image_size, teacher.z_dim, teacher.num_classes)
         classes = parse_classes(data.classes or f"0-{teacher.num_classes - 1}", teacher.num_classes)
         key = f"{teacher.name}-{teacher.fingerprint[:8]}-t{data.truncation}-{data.per_class}-s{config.seed}"
-        path = shared_folder(config, folder, "pairs") / (f"{key}-{data.classes}" if data.classes else key)
+        path = shared_folder(config, folder, "pairs") / short_name(
+            f"{key}-{data.classes}" if data.classes else key
+        )
         collect_pairs(
             teacher.to(world.device), path, classes, per_class=data.per_class, seed=config.seed, world=world
         )
@@ -136,14 +139,29 @@ def _classes(config: TrainConfig, pairs: PairDataset | None) -> list[int]:
         return list(pairs.classes)
     if config.data.reals == "digits":
         return list(range(digits.CLASSES))
-    return classes_in(_path_of_reals(config.data), config.generator.num_classes)
+    path, count = _path_of_reals(config.data), config.generator.num_classes
+    found = classes_in(path, count)
+    if missing := sorted(set(range(count)) - set(found)):
+        named = ", ".join([*(str(label) for label in missing[:10]), *["…"] * (len(missing) > 10)])
+        print(
+            f"{path} has images of {len(found)} of the {count} classes; the run goes without {named}", flush=True
+        )
+    return found
 
 
 def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: World) -> RealImages:
     generator, cache = config.generator, shared_folder(config, folder, "cache")
     source = "digits" if config.data.reals == "digits" else str(_path_of_reals(config.data))
     return world.main_first(
-        lambda: open_reals(source, generator.image_size, classes, generator.num_classes, cache)
+        lambda: open_reals(
+            source,
+            generator.image_size,
+            classes,
+            generator.num_classes,
+            cache,
+            damaged=config.data.damaged,
+            remedy=", or leave them out with --data.damaged {count}",
+        )
     )
 
 
