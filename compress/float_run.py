@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from train.checkpoint import SnapshotInfo, check_state_dict, load_snapshot, read_tensors
 from train.config import DataConfig, LossConfig, OptimizerConfig, ScheduleConfig, TrainConfig
-from train.discriminator import Discriminator, DiscriminatorConfig
+from train.discriminator import DiscriminatorConfig, build_discriminator
 from train.errors import UserError
 from train.generator import Generator, GeneratorConfig
 from train.run import CONFIG_FILE, DISCRIMINATOR_FILE, STUDENT_FILE
@@ -34,7 +35,7 @@ class FloatRun:
     student: Generator
     """In eval mode on the CPU."""
     info: SnapshotInfo
-    discriminator: Discriminator
+    discriminator: nn.Module
     fingerprint: str
     """SHA-256 of the student and the discriminator."""
 
@@ -74,11 +75,11 @@ def _read_config(path: Path) -> TrainConfig:
         raise UserError(f"{path} was not written by this version of train/main.py ({error!r})") from None
 
 
-def _discriminator(config: TrainConfig, path: Path | None) -> Discriminator:
+def _discriminator(config: TrainConfig, path: Path | None) -> nn.Module:
     """Build the discriminator, from `path` or, without one, freshly initialised by the run's seed."""
     torch.manual_seed(config.seed)
-    channels, generator = config.discriminator.channels, config.generator
-    discriminator = Discriminator(channels, generator.image_size, generator.num_classes)
+    generator = config.generator
+    discriminator = build_discriminator(config.discriminator, generator.image_size, generator.num_classes)
     if path is None:
         return discriminator
     remedy = "a fresh one costs diversity: restore the file, or go on all the same with --fresh-discriminator"

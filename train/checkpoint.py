@@ -129,8 +129,8 @@ def check_state_dict(state: Mapping[str, torch.Tensor], module: nn.Module, path:
         raise UserError(f"{path} does not fit the architecture: it {'; '.join(problems)}")
 
 
-def save_snapshot(path: Path, generator: Generator, info: SnapshotInfo) -> None:
-    """Write a student's weights, norm statistics and description as one safetensors file."""
+def save_snapshot(path: Path, generator: nn.Module, info: SnapshotInfo) -> None:
+    """Write a generator's weights, norm statistics and description as one safetensors file."""
     metadata = {
         "format": SNAPSHOT_FORMAT,
         "info": json.dumps(dataclasses.asdict(info)),

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ from torch.nn.parallel import DistributedDataParallel
 from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
 from train.checkpoint import SnapshotInfo, save_snapshot, save_tensors, write_json
 from train.config import TrainConfig, without_folders
-from train.discriminator import Discriminator
+from train.discriminator import build_discriminator
 from train.distributed import World
 from train.errors import UserError
 from train.generator import Generator, build_generator
+from train.initialise import initialise
 from train.judging import judge_digits
 from train.label_sheet import write_label_sheet
 from train.loop import Training, WeightAverage, fit
 from train.precision import training_precision
+from train.projected import ProjectedDiscriminator
 from train.report import Report, comparison_sheet, draw
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
 from train.step import Players, optimizers, unwrap
@@ -31,6 +34,7 @@ from train.teacher import file_hash
 
 STUDENT_FILE, DISCRIMINATOR_FILE, TEACHER_FOLDER = "student.safetensors", "discriminator.safetensors", "teacher"
 CONFIG_FILE, FINISHED_FILE = "config.json", "finished.json"
+SNAPSHOTS_FOLDER = "snapshots"
 
 
 def train(config: TrainConfig, folder: Path, world: World) -> None:
@@ -145,14 +149,20 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
             raise UserError("--data.class-embedding is for students; leave it out for a BigGAN")
         with torch.no_grad():
             generator.class_embedding.weight.copy_(embedding)
+    if config.initialise:
+        initialise(generator, config.initialise)
     average = build_generator(config.generator)
     average.load_state_dict(generator.state_dict())
-    discriminator = Discriminator(
-        config.discriminator.channels, config.generator.image_size, config.generator.num_classes
+    discriminator = build_discriminator(
+        config.discriminator, config.generator.image_size, config.generator.num_classes
     )
     for module in (generator, average, discriminator):
         # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if isinstance(discriminator, ProjectedDiscriminator):
+        if sources.reals is None:
+            raise UserError("--discriminator.kind projected knows classes by their photos; give --data.reals")
+        discriminator.learn_classes(sources.reals.images, sources.reals.labels)
     settings = config.optimizer
     generator_optimizer, discriminator_optimizer = optimizers(generator, discriminator, settings)
     if config.runtime.compiles(world.device.type):
@@ -168,6 +178,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
         discriminator_optimizer,
         torch.bfloat16 if half else torch.float32,
         config.augment,
+        config.augment_photographs,
         _real_distance(sources, world) if config.loss.mode_seeking else None,
     )
     return Training(
@@ -233,7 +244,7 @@ def batch_source(config: TrainConfig, sources: Sources, world: World) -> BatchSo
         seed=config.seed,
         world=world,
         pairs=sources.pairs,
-        reals=ClassBalancedReals(reals.images, reals.labels) if reals else None,
+        reals=ClassBalancedReals(reals.images, reals.labels, mirror=config.data.mirror) if reals else None,
         scratch=None if sources.pairs else latents,
         augment=config.augment > 0,
     )
@@ -252,8 +263,13 @@ class Outputs:
     def start(self, step: int) -> None:
         """Nothing to do."""
 
-    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
-        """Nothing to do."""
+    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:  # noqa: ARG002 (the observer's interface)
+        """Keep a snapshot when it is time, the last one too."""
+        every = (
+            math.ceil(self.config.steps / self.config.runtime.snapshots) if self.config.runtime.snapshots else 0
+        )
+        if every and (step % every == 0 or step == self.config.steps) and self.world.is_main:
+            self.write_weights(snapshot_file(self.folder, self._images(step)), step)
 
     def after_save(self, step: int) -> None:
         """Write the inference weights; the last ones are for `train` to write, which may be stopped meanwhile."""
@@ -265,13 +281,26 @@ class Outputs:
         average, discriminator = self.training.average.module, unwrap(self.training.players.discriminator)
         save_tensors(self.folder / DISCRIMINATOR_FILE, discriminator.state_dict(), {})
         if isinstance(average, Generator):
-            info = SnapshotInfo(
-                generator=self.config.generator,
-                classes={label: self.sources.names[label] for label in self.sources.classes},
-                truncation=self.sources.truncation,
-                source=self.sources.describe(),
-                images=step * self.config.optimizer.batch_size,
-            )
-            save_snapshot(self.folder / STUDENT_FILE, average, info)
+            self.write_weights(self.folder / STUDENT_FILE, step)
         elif step == self.config.steps:
             average.store(self.folder / TEACHER_FOLDER, self.sources.classes, self.config.seed)  # pyright: ignore
+
+    def write_weights(self, path: Path, step: int) -> None:
+        """Write the averaged generator after `step` steps."""
+        average = self.training.average.module
+        info = SnapshotInfo(
+            generator=self.config.generator,
+            classes={label: self.sources.names[label] for label in self.sources.classes},
+            truncation=self.sources.truncation,
+            source=self.sources.describe(),
+            images=self._images(step),
+        )
+        save_snapshot(path, average, info)
+
+    def _images(self, step: int) -> int:
+        return step * self.config.optimizer.batch_size
+
+
+def snapshot_file(folder: Path, images: int) -> Path:
+    """Return where a run keeps its averaged weights after so many images."""
+    return folder / SNAPSHOTS_FOLDER / f"images-{images:09d}.safetensors"
