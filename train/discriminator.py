@@ -63,19 +63,6 @@ class Discriminator(nn.Module):
         return unconditional + projection, features
 
 
-def build_discriminator(config: DiscriminatorConfig, image_size: int, num_classes: int) -> nn.Module:
-    """Build the critic that `config` names: (x, y) → scores and features, freshly initialised.
-
-    Raises:
-        UserError: the projected kind's packages are missing, or a size does not fit it.
-    """
-    if config.kind == "projected":
-        from train.projected import ProjectedDiscriminator
-
-        return ProjectedDiscriminator(config, num_classes)
-    return Discriminator(config.channels, image_size, num_classes)
-
-
 def spectrally_normed(layer: nn.Module) -> nn.Module:
     """Divide a layer's weight by its largest singular value, which power iterations follow."""
     return spectral_norm(layer, n_power_iterations=POWER_ITERATIONS)

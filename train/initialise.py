@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from train.checkpoint import check_state_dict, load_torch_file, read_tensors
+from train.files import check_state_dict, load_torch_file, read_tensors
 
 
 def initialise(generator: nn.Module, source: str) -> None:

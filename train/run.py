@@ -5,7 +5,6 @@ import hashlib
 import inspect
 import itertools
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
-from train.checkpoint import SnapshotInfo, save_snapshot, save_tensors, write_json
+from train.build import build_discriminator, build_network
+from train.checkpoint import TEACHER_FOLDER, Outputs
 from train.config import TrainConfig, without_folders
-from train.discriminator import build_discriminator
 from train.distributed import World
 from train.errors import UserError
-from train.generator import Generator, build_generator
+from train.files import file_hash, write_json
+from train.generator import Generator
 from train.initialise import initialise
 from train.judging import judge_digits
 from train.label_sheet import write_label_sheet
@@ -28,13 +28,11 @@ from train.loop import Training, WeightAverage, fit
 from train.precision import training_precision
 from train.projected import ProjectedDiscriminator
 from train.report import Report, comparison_sheet, draw
+from train.snapshot import STUDENT_FILE
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
-from train.step import Players, optimizers, unwrap
-from train.teacher import file_hash
+from train.step import Players, optimizers
 
-STUDENT_FILE, DISCRIMINATOR_FILE, TEACHER_FOLDER = "student.safetensors", "discriminator.safetensors", "teacher"
 CONFIG_FILE, FINISHED_FILE = "config.json", "finished.json"
-SNAPSHOTS_FOLDER = "snapshots"
 
 
 def train(config: TrainConfig, folder: Path, world: World) -> None:
@@ -142,7 +140,7 @@ def _ending(config: TrainConfig) -> dict[str, int]:
 def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     """Build the networks, seeded, and their optimizers."""
     torch.manual_seed(config.seed)
-    generator = build_generator(config.generator)
+    generator = build_network(config.generator)
     embedding = initial_class_embedding(config)
     if embedding is not None:
         if not isinstance(generator, Generator):
@@ -151,11 +149,9 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
             generator.class_embedding.weight.copy_(embedding)
     if config.initialise:
         initialise(generator, config.initialise)
-    average = build_generator(config.generator)
+    average = build_network(config.generator)
     average.load_state_dict(generator.state_dict())
-    discriminator = build_discriminator(
-        config.discriminator, config.generator.image_size, config.generator.num_classes
-    )
+    discriminator = build_discriminator(config.discriminator, config.generator)
     for module in (generator, average, discriminator):
         # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -248,59 +244,3 @@ def batch_source(config: TrainConfig, sources: Sources, world: World) -> BatchSo
         scratch=None if sources.pairs else latents,
         augment=config.augment > 0,
     )
-
-
-@dataclasses.dataclass
-class Outputs:
-    """Writes the inference weights whenever the training state is saved; see `train.loop.Observer`."""
-
-    config: TrainConfig
-    folder: Path
-    world: World
-    sources: Sources
-    training: Training
-
-    def start(self, step: int) -> None:
-        """Nothing to do."""
-
-    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:  # noqa: ARG002 (the observer's interface)
-        """Keep a snapshot when it is time, the last one too."""
-        every = (
-            math.ceil(self.config.steps / self.config.runtime.snapshots) if self.config.runtime.snapshots else 0
-        )
-        if every and (step % every == 0 or step == self.config.steps) and self.world.is_main:
-            self.write_weights(snapshot_file(self.folder, self._images(step)), step)
-
-    def after_save(self, step: int) -> None:
-        """Write the inference weights; the last ones are for `train` to write, which may be stopped meanwhile."""
-        if self.world.is_main and step < self.config.steps:
-            self.write(step)
-
-    def write(self, step: int) -> None:
-        """Write the averaged generator, and the discriminator that quantization-aware training goes on with."""
-        average, discriminator = self.training.average.module, unwrap(self.training.players.discriminator)
-        save_tensors(self.folder / DISCRIMINATOR_FILE, discriminator.state_dict(), {})
-        if isinstance(average, Generator):
-            self.write_weights(self.folder / STUDENT_FILE, step)
-        elif step == self.config.steps:
-            average.store(self.folder / TEACHER_FOLDER, self.sources.classes, self.config.seed)  # pyright: ignore
-
-    def write_weights(self, path: Path, step: int) -> None:
-        """Write the averaged generator after `step` steps."""
-        average = self.training.average.module
-        info = SnapshotInfo(
-            generator=self.config.generator,
-            classes={label: self.sources.names[label] for label in self.sources.classes},
-            truncation=self.sources.truncation,
-            source=self.sources.describe(),
-            images=self._images(step),
-        )
-        save_snapshot(path, average, info)
-
-    def _images(self, step: int) -> int:
-        return step * self.config.optimizer.batch_size
-
-
-def snapshot_file(folder: Path, images: int) -> Path:
-    """Return where a run keeps its averaged weights after so many images."""
-    return folder / SNAPSHOTS_FOLDER / f"images-{images:09d}.safetensors"

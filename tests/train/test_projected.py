@@ -8,17 +8,20 @@ import torch
 from stand_ins import replace
 
 from compress.float_run import open_run
-from train.discriminator import DiscriminatorConfig, build_discriminator
+from train.build import build_discriminator
+from train.discriminator import DiscriminatorConfig
 from train.errors import UserError
+from train.generator import GeneratorConfig
 from train.run import train
 
 CONFIG = DiscriminatorConfig("projected", channels=8, feature_size=32)
+STUDENT = GeneratorConfig(channels=4, image_size=32, num_classes=10)
 
 
 @pytest.fixture
 def critic():
     torch.manual_seed(0)
-    critic = build_discriminator(CONFIG, 32, 10)
+    critic = build_discriminator(CONFIG, STUDENT)
     random = np.random.default_rng(0)
     critic.learn_classes(random.integers(0, 255, (20, 32, 32, 3), np.uint8), np.arange(20) % 10)
     return critic
@@ -60,7 +63,7 @@ def test_the_class_decides_the_score(critic):
 def test_classes_are_their_mean_features(critic):
     random = np.random.default_rng(1)
     images, labels = random.integers(0, 255, (6, 32, 32, 3), np.uint8), np.array([2, 2, 2, 5, 5, 5])
-    fresh = build_discriminator(CONFIG, 32, 10)
+    fresh = build_discriminator(CONFIG, STUDENT)
     fresh.learn_classes(images, labels)
     features = fresh.network(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1)
     means = torch.stack([features[:3].mean(0), features[3:].mean(0)])
@@ -75,7 +78,7 @@ def test_its_state_holds_no_pretrained_weights(critic):
 
 def test_channels_that_no_group_norm_takes_are_refused():
     with pytest.raises(UserError, match=r"--discriminator.channels 6 must be a multiple of 4"):
-        build_discriminator(DiscriminatorConfig("projected", channels=6), 32, 10)
+        build_discriminator(DiscriminatorConfig("projected", channels=6), STUDENT)
 
 
 @pytest.fixture
