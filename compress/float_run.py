@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from train.build import build_discriminator
 from train.checkpoint import DISCRIMINATOR_FILE
 from train.commands import typed
 from train.config import DataConfig, LossConfig, OptimizerConfig, RuntimeConfig, ScheduleConfig, TrainConfig
-from train.discriminator import Discriminator, DiscriminatorConfig
+from train.discriminator import DiscriminatorConfig
 from train.errors import UserError
 from train.files import check_state_dict, file_hash, read_tensors
 from train.generator import Generator, GeneratorConfig
@@ -37,7 +38,7 @@ class FloatRun:
     student: Generator
     """In eval mode on the CPU."""
     info: SnapshotInfo
-    discriminator: Discriminator
+    discriminator: nn.Module
     fingerprint: str
     """SHA-256 of the student and the discriminator."""
 
@@ -79,7 +80,7 @@ def _read_config(path: Path) -> TrainConfig:
         raise UserError(f"{path} was not written by this version of train/main.py ({error!r})") from None
 
 
-def _discriminator(config: TrainConfig, path: Path | None) -> Discriminator:
+def _discriminator(config: TrainConfig, path: Path | None) -> nn.Module:
     """Build the discriminator, from `path` or, without one, freshly initialised by the run's seed."""
     torch.manual_seed(config.seed)
     discriminator = build_discriminator(config.discriminator, config.generator)

@@ -15,6 +15,14 @@ def build_network(config: GeneratorConfig) -> nn.Module:
     return build_generator(config)
 
 
-def build_discriminator(config: DiscriminatorConfig, generator: GeneratorConfig) -> Discriminator:
-    """Build the discriminator of a generator's images, freshly initialised."""
+def build_discriminator(config: DiscriminatorConfig, generator: GeneratorConfig) -> nn.Module:
+    """Build the discriminator of a generator's images, freshly initialised: (x, y) → scores and features.
+
+    Raises:
+        UserError: the projected kind's packages are missing, or a size does not fit it.
+    """
+    if config.kind == "projected":
+        from train.projected import ProjectedDiscriminator
+
+        return ProjectedDiscriminator(config, generator.num_classes)
     return Discriminator(config.channels, generator.image_size, generator.num_classes)

@@ -1,6 +1,7 @@
 """What a run saves beside its training state: the averaged generator, and the discriminator to go on with."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from train.sources import Sources
 from train.step import unwrap
 
 DISCRIMINATOR_FILE, TEACHER_FOLDER = "discriminator.safetensors", "teacher"
+SNAPSHOTS_FOLDER = "snapshots"
 
 
 @dataclasses.dataclass
@@ -30,8 +32,12 @@ class Outputs:
     def start(self, step: int) -> None:
         """Nothing to do."""
 
-    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
-        """Nothing to do."""
+    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:  # noqa: ARG002 (the interface)
+        """Keep a snapshot when it is time, the last one too."""
+        kept = self.config.runtime.snapshots
+        due = kept and (step % math.ceil(self.config.steps / kept) == 0 or step == self.config.steps)
+        if due and self.world.is_main:
+            self._save(snapshot_file(self.folder, self._images(step)), step)
 
     def after_save(self, step: int) -> None:
         """Write the inference weights; the last ones are for `train` to write, which may be stopped meanwhile."""
@@ -43,13 +49,24 @@ class Outputs:
         average, discriminator = self.training.average.module, unwrap(self.training.players.discriminator)
         save_tensors(self.folder / DISCRIMINATOR_FILE, discriminator.state_dict(), {})
         if isinstance(average, Generator):
-            info = SnapshotInfo(
-                generator=self.config.generator,
-                classes={label: self.sources.names[label] for label in self.sources.classes},
-                truncation=self.sources.truncation,
-                source=self.sources.describe(),
-                images=step * self.config.optimizer.batch_size,
-            )
-            save_snapshot(self.folder / STUDENT_FILE, average, info)
+            self._save(self.folder / STUDENT_FILE, step)
         elif step == self.config.steps:
             average.store(self.folder / TEACHER_FOLDER, self.sources.classes, self.config.seed)  # pyright: ignore
+
+    def _save(self, path: Path, step: int) -> None:
+        info = SnapshotInfo(
+            generator=self.config.generator,
+            classes={label: self.sources.names[label] for label in self.sources.classes},
+            truncation=self.sources.truncation,
+            source=self.sources.describe(),
+            images=self._images(step),
+        )
+        save_snapshot(path, self.training.average.module, info)
+
+    def _images(self, step: int) -> int:
+        return step * self.config.optimizer.batch_size
+
+
+def snapshot_file(folder: Path, images: int) -> Path:
+    """Return where a run keeps its averaged weights after so many images."""
+    return folder / SNAPSHOTS_FOLDER / f"images-{images:09d}.safetensors"

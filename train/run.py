@@ -23,12 +23,14 @@ from train.distributed import World
 from train.errors import UserError
 from train.files import file_hash, write_json
 from train.generator import Generator
+from train.initialise import initialise
 from train.judging import judge_digits
 from train.label_sheet import write_label_sheet
 from train.locks import locked
 from train.loop import Training, WeightAverage, fit
 from train.places import CONFIG_FILE, record_places
 from train.precision import training_precision
+from train.projected import ProjectedDiscriminator
 from train.report import Report, comparison_sheet, draw
 from train.snapshot import STUDENT_FILE
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
@@ -119,7 +121,9 @@ def check_folder(folder: Path, config: TrainConfig) -> None:
     if not path.is_file():
         return
     try:
-        stored = without_folders(json.loads(path.read_text(encoding="utf-8"))["settings"])
+        stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        # A setting that an older version did not have: it did what the default does.
+        stored = without_folders(_filled(stored, _settings(TrainConfig())))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{folder} was not made by train/main.py; choose another --run or delete it") from None
     ours = without_folders(_settings(config))
@@ -129,11 +133,15 @@ def check_folder(folder: Path, config: TrainConfig) -> None:
         raise UserError(f"{folder} was made with {differences[0]}{more}; choose another --run or delete it")
 
 
+def _filled(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings with the defaults of those that they miss."""
+    whole = defaults | values
+    nested = {name: value for name, value in whole.items() if isinstance(value, dict) and name in defaults}
+    return whole | {name: _filled(value, defaults[name]) for name, value in nested.items()}
+
+
 def _settings(config: TrainConfig) -> dict[str, Any]:
     return json.loads(json.dumps(config.learned(), default=str))
-
-
-_DEFAULTS = {"data.damaged": 0}
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any]]:
@@ -141,9 +149,6 @@ def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any
         keys = sorted(old.keys() | new.keys())
         parts = (_differences(old.get(k), new.get(k), f"{name}.{k}" if name else k) for k in keys)
         return list(itertools.chain.from_iterable(parts))
-    # A setting that an older version did not have: it did what the default does.
-    if old is None and name in _DEFAULTS:
-        old = _DEFAULTS[name]
     return [] if old == new else [(name, old, new)]
 
 
@@ -178,12 +183,18 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
             raise UserError("--data.class-embedding is for students; leave it out for a BigGAN")
         with torch.no_grad():
             generator.class_embedding.weight.copy_(embedding)
+    if config.initialise:
+        initialise(generator, config.initialise)
     average = build_network(config.generator)
     average.load_state_dict(generator.state_dict())
     discriminator = build_discriminator(config.discriminator, config.generator)
     for module in (generator, average, discriminator):
         # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if isinstance(discriminator, ProjectedDiscriminator):
+        if sources.reals is None:
+            raise UserError("--discriminator.kind projected knows classes by their photos; give --data.reals")
+        discriminator.learn_classes(sources.reals.images, sources.reals.labels)
     settings = config.optimizer
     generator_optimizer, discriminator_optimizer = optimizers(generator, discriminator, settings)
     if config.runtime.compiles(world.device.type):
@@ -199,6 +210,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
         discriminator_optimizer,
         torch.bfloat16 if half else torch.float32,
         config.augment,
+        config.augment_photographs,
         _real_distance(sources, world) if config.loss.mode_seeking else None,
     )
     return Training(
@@ -264,7 +276,7 @@ def batch_source(config: TrainConfig, sources: Sources, world: World) -> BatchSo
         seed=config.seed,
         world=world,
         pairs=sources.pairs,
-        reals=ClassBalancedReals(reals.images, reals.labels) if reals else None,
+        reals=ClassBalancedReals(reals.images, reals.labels, mirror=config.data.mirror) if reals else None,
         scratch=None if sources.pairs else latents,
         augment=config.augment > 0,
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from train.commands import typed
 from train.errors import UserError
@@ -34,8 +35,8 @@ class SnapshotInfo:
     """Teacher or real images seen in training."""
 
 
-def save_snapshot(path: Path, generator: Generator, info: SnapshotInfo) -> None:
-    """Write a student's weights, norm statistics and description as one safetensors file."""
+def save_snapshot(path: Path, generator: nn.Module, info: SnapshotInfo) -> None:
+    """Write a generator's weights, norm statistics and description as one safetensors file."""
     metadata = {
         "format": SNAPSHOT_FORMAT,
         "info": json.dumps(dataclasses.asdict(info)),
