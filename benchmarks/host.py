@@ -67,8 +67,8 @@ def measure_host(model: Model, config: BenchmarkConfig, results: Results) -> lis
         else:
             print(f"latency with {_threads(group.threads)}: measured already", flush=True)
         left_out += failures
-    for failure in left_out:
-        print(failure, flush=True)
+    for sentence in [*notes, *left_out]:
+        print(sentence, flush=True)
     if not (config.only or config.threads):
         results.keep_only("latency", "host/", [key for group in groups for key in group.candidates])
     results.say(

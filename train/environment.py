@@ -39,24 +39,26 @@ class Stream:
             stream.reconfigure(errors="replace")
 
     def write(self, text: str) -> int:
-        """Write; once nobody reads any more, into nothing."""
+        """Write; into nothing, once nobody reads any more or the disk is full."""
         try:
             return self._stream.write(text)
-        except BrokenPipeError:
-            self._discard()
+        except OSError as error:
+            self._discard(error)
             return len(text)
 
     def flush(self) -> None:
-        """Flush; once nobody reads any more, into nothing."""
+        """Flush; into nothing, once nobody reads any more or the disk is full."""
         try:
             self._stream.flush()
-        except BrokenPipeError:
-            self._discard()
+        except OSError as error:
+            self._discard(error)
 
-    def _discard(self) -> None:
+    def _discard(self, error: OSError) -> None:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, self._stream.fileno())
         os.close(nothing)
+        if not isinstance(error, BrokenPipeError):
+            print(f"what is printed cannot be written ({error.strerror}); going on without", file=sys.stderr)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

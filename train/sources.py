@@ -189,13 +189,10 @@ def _check_needs(config: TrainConfig) -> None:
     }
     lacking = [name for name, there in needs.items() if getattr(config.loss, name) and not there]
     if lacking:
-        missing = " and ".join(
-            flag for flag, there in (("--data.teacher", teacher), ("--data.reals", reals)) if not there
-        )
-        flags = [f"--loss.{name.replace('_', '-')}" for name in lacking]
-        weights = ", ".join(
-            f"{flag} is {getattr(config.loss, name)}" for flag, name in zip(flags, lacking, strict=True)
-        )
+        places = {"--data.teacher": teacher, "--data.reals": reals}
+        missing = " and ".join(flag for flag, there in places.items() if not there)
+        flags = {name: f"--loss.{name.replace('_', '-')}" for name in lacking}
+        weights = ", ".join(f"{flag} is {getattr(config.loss, name)}" for name, flag in flags.items())
         remedy = " ".join(f"{flag} 0" for flag in flags.values())
         raise UserError(f"{weights}, but there is no {missing}; give it or pass {remedy}")
 

@@ -6,6 +6,7 @@ alone. The output `image` is an RGB picture, or float32 [1, 3, H, W] in [-1, 1] 
 
 import contextlib
 import copy
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,6 +232,12 @@ def coremltools() -> Any:
             import coremltools as ct
         except ImportError:
             raise UserError(f"coremltools is not installed; {to_install('ios')}") from None
+    if importlib.util.find_spec("coremltools.libmilstoragepython") is None:  # it imports all the same
+        here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise UserError(
+            f"coremltools {ct.__version__} has no native part for Python {here} on this machine and cannot write "
+            "packages; use a Python that its wheels are made for, such as 3.12"
+        )
     return ct
 
 
