@@ -131,9 +131,9 @@ def _check_flags_with_latents(config: SampleConfig) -> None:
 
 
 def _default_out(config: SampleConfig, snapshot: Path) -> Path:
-    if config.interpolate:
-        name = f"interpolate_{config.interpolate}"
-    else:  # what was asked for is in the name, so that one grid does not take the place of another
+    name = f"interpolate_{config.interpolate}" if config.interpolate else "grid"
+    if name == "grid" and config.checkpoint is None:
+        # What was asked for is in the name: the grid of a run that other stages leave is the default one.
         asked = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
         plain = {field.name: field.default for field in dataclasses.fields(config)}
         changed = [f"{key}-{asked[key]}" for key in _IN_NAME if asked[key] != plain[key]]
