@@ -85,6 +85,7 @@ function start(about) {
   connectControls(studio, refresh);
   describeModel(about, studio);
   byId('loading').hidden = true;
+  document.querySelector('details').open = matchMedia('(min-width: 60rem)').matches;
   follow();
   addEventListener('hashchange', follow);
   byId('live').textContent = 'The model is ready.';
@@ -136,8 +137,8 @@ function connectControls(studio, refresh) {
 
 function describeModel({model, artifact, decibels, fullyDelegated, build, litert}, {size, classes}) {
   const number = (value) => value.toLocaleString('en');
-  const weights = model.parameters ? `A network of ${number(model.parameters)} weights` : 'A small network';
-  byId('lead').textContent = `${weights} draws every picture here, on this device. Nothing is sent anywhere.`;
+  const weights = model.parameters ? `${number(model.parameters)} weights draw` : 'A small network draws';
+  byId('lead').textContent = `${weights} each picture on this device; nothing is sent anywhere.`;
   const facts = {
     'Pictures': `${size} × ${size} pixels, ${number(classes.length)} ${classes.length > 1 ? 'classes' : 'class'}`,
     'Weights': model.parameters && number(model.parameters),

@@ -3,7 +3,7 @@
 import {merged} from './recipe.js';
 import {byId} from './studio.js';
 
-const STEPS = 5;  // of the small pictures along an edge
+const STEPS = 6;  // of the small pictures along an edge
 const KEY_STEP = 0.04;
 const CORNERS = [[0.5, 0], [0, 1], [1, 1]];  // top, left, right; x and y as shares of the triangle
 
@@ -53,6 +53,7 @@ export class BlendView {
   /** Goes where an address says. */
   restore(recipe, corners) {
     const known = (corners ?? '').split(',').map(Number).filter((index) => this.#studio.names.has(index));
+    if (known.length < 3 && recipe.classes.length < 2) return;  // one class says nothing of a blend
     const weights = new Map(recipe.classes);
     const wanted = known.length === 3 ? known : [...weights.keys()];
     if (wanted.length > 3 || ![...weights.keys()].every((index) => wanted.includes(index))) return;
@@ -74,6 +75,7 @@ export class BlendView {
     const pad = byId('pad');
     pad.setAttribute('aria-valuenow', Math.round(shares[0] * 100));
     pad.setAttribute('aria-valuetext', title);
+    byId('blend-title').textContent = title;
     byId('blend-picture').setAttribute('aria-label', `${title}: enlarge`);
     this.#marker.style.setProperty('--x', this.#point[0]);
     this.#marker.style.setProperty('--y', this.#point[1]);

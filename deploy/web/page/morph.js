@@ -39,6 +39,7 @@ export class MorphView {
   refresh() {
     byId('from-class').value = this.#studio.classIndex;
     byId('to-class').value = this.#toClass;
+    byId('from-seed').value = this.#studio.seed;
     byId('to-seed').value = this.#toSeed;
     this.#film.forEach(({canvas, t}, k) => this.#studio.paint(canvas, this.#at(t), `film ${k}`));
     this.#draw();
@@ -64,6 +65,7 @@ export class MorphView {
     const {title} = this.#studio.describe(recipe);
     byId('position').value = Math.round(this.#t * 100);
     byId('position').setAttribute('aria-valuetext', title);
+    byId('morph-title').textContent = title;
     byId('morph-picture').setAttribute('aria-label', `${title}: enlarge`);
     byId('play').setAttribute('aria-label', this.#playing ? 'Pause' : 'Play');
     byId('play').setAttribute('aria-pressed', this.#playing);
@@ -114,7 +116,7 @@ export class MorphView {
 
   #buildControls() {
     const {classes} = this.#studio;
-    for (const label of document.querySelectorAll('.class-end')) label.hidden = classes.length < 2;
+    byId('from-class').hidden = byId('to-class').hidden = classes.length < 2;
     this.#studio.fill(byId('from-class'), this.#studio.classIndex);
     this.#studio.fill(byId('to-class'), this.#toClass);
     const changed = () => {
@@ -129,14 +131,16 @@ export class MorphView {
       this.#toClass = Number(target.value);
       changed();
     });
-    byId('to-seed').addEventListener('change', ({target}) => {
+    const onSeed = (id, set) => byId(id).addEventListener('change', ({target}) => {
       try {
-        this.#toSeed = readSeed(target.value);
+        set(readSeed(target.value));
       } catch (error) {
         this.#studio.onProblem(error.message);
       }
       changed();
     });
+    onSeed('from-seed', (seed) => this.#studio.seed = seed);
+    onSeed('to-seed', (seed) => this.#toSeed = seed);
     byId('position').addEventListener('input', ({target}) => this.#goTo(target.value / 100));
     byId('play').addEventListener('click', () => this.#play(!this.#playing));
     byId('new-pair').addEventListener('click', () => {

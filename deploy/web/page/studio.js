@@ -65,7 +65,7 @@ export class Studio {
     const share = (weight) => `${Math.round(weight * 100)} % `;
     const list = (parts, name) => parts.map(([k, weight]) => (parts.length > 1 ? share(weight) : '') + name(k)).join(' + ');
     return {
-      title: list(classes, (index) => this.names.get(index)),
+      title: list(classes, (index) => spoken(this.names.get(index))),
       seed: list(seeds, String),
     };
   }
@@ -91,6 +91,11 @@ export function pick(list, count) {
   const left = [...list];
   return Array.from({length: Math.min(count, left.length)},
     () => left.splice(Math.floor(Math.random() * left.length), 1)[0]);
+}
+
+/** Returns a class's label for a sentence: a number alone says too little. */
+function spoken(label) {
+  return /^\d+$/.test(label) ? `class ${label}` : label;
 }
 
 /** Gives each class a short label: its first synonym, with the index where two share it. */

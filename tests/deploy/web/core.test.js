@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
-import {crc32, inflateSync, deflateSync} from 'node:zlib';
 
 import {consecutiveSeeds, truncatedNormal, weightedSum} from '../../../deploy/web/page/latents.js';
 import {ManifestError, readManifest} from '../../../deploy/web/page/manifest.js';
@@ -139,4 +138,3 @@ test('what is no recipe is refused in a sentence', () => {
   assert.equal(readSeed(' 18446744073709551615\n'), 2n ** 64n - 1n);
 });
 
-void crc32; void inflateSync; void deflateSync;
