@@ -1,6 +1,6 @@
 """Show a student in a browser on this machine: `python -m deploy.web.demo`, or `make demo`.
 
-The newest run becomes a page, or the shipped student where nothing is trained; then the page is served until Ctrl-C.
+The newest run becomes a page, or the shipped student where nothing is trained; the page is served until Ctrl-C.
 """
 
 import dataclasses
@@ -74,7 +74,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
 

@@ -1,7 +1,7 @@
 """Write a student as a page for browsers: `python deploy/web/export.py --run runs/digits`.
 
-The `.tflite` file is exported, or taken from the run's artifacts where it is there, and put into a folder together with
-the page and LiteRT.js. Any static server can show the folder.
+The `.tflite` file is exported, or taken from the run's artifacts where it is there, and put into a folder together
+with the page and LiteRT.js. Any static server can show the folder.
 """
 
 import dataclasses

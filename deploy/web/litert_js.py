@@ -1,7 +1,7 @@
 """LiteRT.js, the runtime of `.tflite` files in browsers: fetched by npm once, and run under Node.
 
-`package-lock.json` pins the version and the hashes of what npm fetches. Nothing of it is committed: it lies in a cache
-(`$XDG_CACHE_HOME/tinygan-edge/web`, else below `~/.cache`), made ready for the page.
+`package-lock.json` pins the version and the hashes of what npm fetches. Nothing of it is committed: it lies in a
+cache (`$XDG_CACHE_HOME/tinygan-edge/web`, else below `~/.cache`), made ready for the page.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ VERSION: str = json.loads(_PACKAGE.read_text())["dependencies"]["@litertjs/core"
 BUILDS = ("litert_wasm_internal", "litert_wasm_compat_internal")
 """With relaxed SIMD (Chrome, Edge), and without it (other browsers, Node 20)."""
 FILES = ("litert.js", "wasm-utils.js", *(f"{build}.{kind}" for build in BUILDS for kind in ("js", "bin")))
-"""What the page needs of LiteRT.js; a .bin is the build's WebAssembly, gzipped: no static server has to compress."""
+"""What the page needs of LiteRT.js; a .bin is the build's WebAssembly, gzipped, so that no server has to do it."""
 
 
 class UnavailableError(UserError):

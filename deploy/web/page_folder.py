@@ -37,7 +37,9 @@ def write_page(artifacts: Path, file: str, folder: Path) -> None:
     if entry is None:
         raise UserError(f"no {file} in {artifacts / MANIFEST_FILE}; export it again")
     if entry["checks"].get("litert_js", {}).get("fully_delegated") is False:
-        raise UserError(f"{file} would be slow in a browser: XNNPACK does not compute every operation; choose int8")
+        raise UserError(
+            f"{file} would be slow in a browser: XNNPACK does not compute every operation; choose int8"
+        )
     if folder.exists() and any(folder.iterdir()) and not (folder / LISTING_FILE).is_file():
         raise UserError(f"{folder} holds something else than a page; give another --out")
     litert = litert_js.fetch()

@@ -59,7 +59,11 @@ export class BlendView {
     if (wanted.length > 3 || ![...weights.keys()].every((index) => wanted.includes(index))) return;
     this.#corners = wanted.concat(this.#corners.filter((index) => !wanted.includes(index))).slice(0, 3);
     this.#corners.forEach((index, k) => byId(`corner-${k}`).value = index);
-    const [top, , right] = this.#corners.map((index) => weights.get(index) ?? 0);
+    const [top, , right] = this.#corners.map((index) => {
+      const weight = weights.get(index) ?? 0;
+      weights.delete(index);  // a class may have two corners
+      return weight;
+    });
     this.#point = [top / 2 + right, 1 - top];
   }
 

@@ -2,10 +2,13 @@
 (function () {
   'use strict';
 
+  var failed = false;
+
   function fail(sentence) {
+    if (failed) return;  // the first reason is the reason
+    failed = true;
     function show() {
       var box = document.getElementById('failure');
-      if (!box.hidden) return;  // the first reason is the reason
       box.textContent = sentence;
       box.hidden = false;
       document.getElementById('loading').hidden = true;

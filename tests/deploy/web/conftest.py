@@ -13,7 +13,9 @@ from deploy.web.demo import open_server
 from deploy.web.page_folder import write_page
 from train.teacher import file_hash
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
 
 
 @pytest.fixture(scope="session")

@@ -31,9 +31,8 @@ def node_test(file: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_the_pages_arithmetic_is_that_of_python_and_the_apps(tmp_path):
-    fixtures.write_fixtures([tmp_path])
-    said = node_test("core.test.js", FIXTURES=str(tmp_path))
+def test_the_pages_arithmetic_is_that_of_python_and_the_apps():
+    said = node_test("core.test.js", FIXTURES=str(fixtures.FOLDERS[0]))
     assert "# fail 0" in said and "# skipped 0" in said
     assert int(said.split("# pass ")[1].split()[0]) > 60
 
@@ -58,6 +57,7 @@ def test_every_file_draws_as_its_runtime_here(android_exports, litert, file):
     assert drawn.runner.startswith(f"LiteRT.js {litert_js.VERSION} under Node ")
 
 
+@pytest.mark.slow
 def test_one_class_files_take_z_alone(one_class_exports, litert):
     path = one_class_exports("student_int8.tflite")
     golden = load_golden(path.parent / "golden.npz")
@@ -89,13 +89,15 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(tmp_path, int8_file, liter
     broken = tmp_path / "student.tflite"
     golden = load_golden(int8_file.parent / "golden.npz")
     broken.write_bytes(b"PK\x03\x04 and more")
-    with pytest.raises(UserError, match="LiteRT.js refuses it: it is no TFLite file"):
+    with pytest.raises(UserError, match=r"LiteRT\.js refuses it: it is no TFLite file"):
         litert_js.draw_golden(broken, golden)
     content = int8_file.read_bytes()
     broken.write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match=r"LiteRT.js refuses it: LiteRT\.js cannot compile it"):
+    with pytest.raises(UserError, match=r"LiteRT\.js refuses it: LiteRT\.js cannot compile it"):
         litert_js.draw_golden(broken, golden)
-    with pytest.raises(UserError, match=r"it takes class_weights float32 \[1, 3\] and z float32 \[1, 8\] .* not z"):
+    with pytest.raises(
+        UserError, match=r"it takes class_weights float32 \[1, 3\] and z float32 \[1, 8\] .* not z"
+    ):
         litert_js.draw_golden(int8_file, load_golden_of_one_class(golden))
 
 
@@ -120,7 +122,7 @@ def test_without_a_network_the_fetch_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("npm_config_registry", "http://localhost:9")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
     monkeypatch.setenv("npm_config_fetch_retries", "0")
-    with pytest.raises(litert_js.UnavailableError, match="npm cannot fetch LiteRT.js .*is the network there"):
+    with pytest.raises(litert_js.UnavailableError, match=r"npm cannot fetch LiteRT\.js .*is the network there"):
         litert_js.fetch()
     left = [path.name for path in (tmp_path / "tinygan-edge" / "web").iterdir()]
     assert left == []
