@@ -8,7 +8,8 @@ const wide = matchMedia('(min-width: 60rem)');
 
 export class GridView {
   #studio;
-  #thumbnails = new Map();  // class → {label, canvas, seen}
+  #thumbnails = new Map();  // class → {label, input, canvas, seen}
+  #shownClass = null;
 
   constructor(studio, onClass) {
     this.#studio = studio;
@@ -24,14 +25,22 @@ export class GridView {
     while (list.children.length < count) list.append(this.#tile());
     consecutiveSeeds(this.#studio.seed, count).forEach((seed, k) => this.#drawTile(list.children[k], seed, k));
     for (const [index, {seen}] of this.#thumbnails) if (seen) this.#drawThumbnail(index);
-    const {label, input} = this.#thumbnails.get(this.#studio.classIndex);
-    input.checked = true;
-    label.scrollIntoView({block: 'nearest', inline: 'nearest'});
+    if (this.#shownClass !== this.#studio.classIndex) this.#showClass();
   }
 
   /** What the address keeps of this view beyond the recipe. */
   state() {
     return {recipe: this.#studio.recipe()};
+  }
+
+  #showClass() {
+    this.#shownClass = this.#studio.classIndex;
+    const {label, input} = this.#thumbnails.get(this.#shownClass);
+    input.checked = true;
+    // Not scrollIntoView, which would move the page, too.
+    const strip = byId('classes');
+    strip.scrollLeft = label.offsetLeft - (strip.clientWidth - label.offsetWidth) / 2;
+    strip.scrollTop = label.offsetTop - (strip.clientHeight - label.offsetHeight) / 2;
   }
 
   #tile() {

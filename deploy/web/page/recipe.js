@@ -10,7 +10,8 @@
  */
 
 const MAX_SEED = 2n ** 64n - 1n;
-const SUM_TOLERANCE = 0.01;
+const SUM_TOLERANCE = 0.001;
+const DECIMAL = /^\d*\.?\d+([eE][-+]?\d{1,3})?$/;
 
 /** A recipe that cannot be followed, as a sentence. */
 export class RecipeError extends Error {}
@@ -80,7 +81,7 @@ function readIndex(text) {
 }
 
 function readTruncation(text) {
-  const value = /^\d*\.?\d+$/.test(text.trim()) ? Number(text) : NaN;
+  const value = DECIMAL.test(text.trim()) ? Number(text) : NaN;
   if (!(value > 0 && value <= 1)) {
     throw new RecipeError(`The truncation “${shown(text)}” is no number above 0 and at most 1.`);
   }
@@ -91,8 +92,8 @@ function weighted(text, name, read) {
   const parts = text.split(',').map((part) => part.split(':'));
   if (parts.length === 1 && parts[0].length === 1) return [[read(text), 1]];
   const weights = parts.map(([key, weight, ...more]) => {
-    const value = /^\d*\.?\d+$/.test(weight ?? '') && !more.length ? Number(weight) : NaN;
-    if (!(value >= 0 && value <= 1)) {
+    const value = DECIMAL.test(weight ?? '') && !more.length ? Number(weight) : NaN;
+    if (!(value > 0 && value <= 1)) {
       throw new RecipeError(`The ${name} “${shown(text)}” is no list like 3:0.5,7:0.3,9:0.2.`);
     }
     return [read(key), value];

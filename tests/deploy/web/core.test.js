@@ -109,6 +109,7 @@ test('a recipe comes back from its text', () => {
     assert.deepEqual(parse(written, defaults, [3, 4, 7, 9]), {recipe, model: 'ca78fbfa1488596d'});
   }
   assert.equal(format(recipes[1], 'f'), 'model=f&class=3:0.5,7:0.3,9:0.2&seed=42&truncation=1');
+  assert.equal(parse('truncation=5E-1', plain(0, 1n, 1), [0]).recipe.truncation, 0.5);
   assert.deepEqual(parse('view=grid', defaults, [0]), {recipe: defaults, model: null});
 });
 
@@ -127,7 +128,7 @@ test('weights are hundredths that sum to one', () => {
 test('what is no recipe is refused in a sentence', () => {
   const refused = {
     'class=5': /class 5, which this model does not draw/, 'class=-1': /“-1” is no index/,
-    'class=3:0.5,4:0.2': /sum to 0.70/, 'class=3:0.5,3:0.5': /names one twice/, 'class=3:x': /no list like/,
+    'class=3:0.5,4:0.2': /sum to 0.70/, 'class=3:0.5,3:0.5': /names one twice/, 'class=3:x': /no list like/, 'class=3:0,4:1': /no list like/,
     'class=3:0.5:1,4:0.5': /no list like/, 'seed=-1': /no whole number/, 'seed=18446744073709551616': /no whole number/,
     'seed=1e3': /no whole number/, 'truncation=0': /above 0/, 'truncation=1.01': /at most 1/, 'truncation=x': /“x”/,
   };
