@@ -14,7 +14,7 @@ from deploy.web.export import WebExportConfig, export_page
 from deploy.web.page_folder import LISTING_FILE
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.run import STUDENT_FILE
+from train.snapshot import STUDENT_FILE
 
 _ASSETS = Path(__file__).parents[2] / "train" / "assets"
 _SHIPPED = ("animals_student", "digits_student")

@@ -11,7 +11,7 @@ import pytest
 from deploy.web import litert_js
 from deploy.web.demo import open_server
 from deploy.web.page_folder import write_page
-from train.teacher import file_hash
+from train.files import file_hash
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None

@@ -17,7 +17,7 @@ from deploy.web import demo, export
 from deploy.web.export import WebExportConfig, export_page
 from deploy.web.page_folder import write_page
 from train.errors import UserError
-from train.run import STUDENT_FILE
+from train.snapshot import STUDENT_FILE
 
 
 def listing(page: Path) -> dict:
