@@ -4,11 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONWARNINGS ?=
 
-.PHONY: quickstart test test-slow android-check clean
+.PHONY: quickstart demo test test-slow android-check clean
 
 # Distil the embedded digits teacher, quantize the student, export it for phones, measure it all, and report.
 quickstart: $(VENV)/.installed-phone
 	$(BIN)/python -m benchmarks.quickstart
+
+# Show the newest run, or the shipped student, as a page in a browser: npm has to be there, once with a network.
+demo: $(VENV)/.installed-phone
+	$(BIN)/python -m deploy.web.demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
