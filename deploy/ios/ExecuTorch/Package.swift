@@ -9,7 +9,7 @@ let package = Package(
         .library(name: "TinyGANExecuTorch", targets: ["TinyGANExecuTorch"])
     ],
     dependencies: [
-        .package(name: "TinyGAN", path: ".."),
+        .package(name: "TinyGAN", path: "../../.."),
         .package(url: "https://github.com/pytorch/executorch.git", branch: "swiftpm-1.5.1"),
     ],
     targets: [

@@ -6,6 +6,8 @@ enum Command: Equatable {
     case help
     case noise(NoiseOptions)
     case draw(DrawOptions)
+    /// Of this PNG file.
+    case recipe(URL)
 
     struct NoiseOptions: Equatable {
         var seed: UInt64 = 0
@@ -41,6 +43,8 @@ extension Command {
         tinygan draw --seed 7 --class 3 [--artifacts runs/digits/artifacts] [--file student_fp16.mlpackage]
                      [--truncation T] [--units all|cpu_only|cpu_and_gpu|cpu_and_neural_engine] [--out image.png]
             draws one image with Core ML
+        tinygan recipe image.png
+            prints the link to draw the image of a PNG again
         """
 
     /// - Parameter arguments: without the program's name.
@@ -50,11 +54,16 @@ extension Command {
             self = .help
             return
         }
+        if verb == "recipe" {
+            guard arguments.count == 2 else { throw UsageError("recipe needs one PNG file; see: tinygan help") }
+            self = .recipe(URL(fileURLWithPath: arguments[1]))
+            return
+        }
         let options = try Self.pairs(Array(arguments.dropFirst()))
         switch verb {
         case "noise": self = try .noise(NoiseOptions(options))
         case "draw": self = try .draw(DrawOptions(options))
-        default: throw UsageError("\(verb) is no command; write noise, draw or help")
+        default: throw UsageError("\(verb) is no command; write noise, draw, recipe or help")
         }
     }
 

@@ -9,11 +9,20 @@ struct Tool {
             case .help: print(Command.usage)
             case .noise(let options): printNoise(options)
             case .draw(let options): try await draw(options)
+            case .recipe(let file): try printRecipe(of: file)
             }
         } catch {
             FileHandle.standardError.write(Data("tinygan: \(error.localizedDescription)\n".utf8))
             exit(1)
         }
+    }
+
+    private static func printRecipe(of file: URL) throws {
+        let png = try Data(contentsOf: file)
+        guard let recipe = try PNGRecipe.read(from: png) else {
+            throw UsageError("\(file.lastPathComponent) carries no recipe; take an image as this app saved it")
+        }
+        print(recipe.link)
     }
 
     /// Prints each latent as the bits of its values, which leave no doubt about rounding.
