@@ -4,6 +4,7 @@ A 3 on its way to an 8 in four steps, drawn by the shipped digits student; pixel
 1024 × 1024 pixels without transparency.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ RUN = Path(__file__).parents[2] / "train" / "assets" / "digits_student"
 ICON = Path(__file__).parent / "App" / "Resources" / "Assets.xcassets" / "AppIcon.appiconset" / "AppIcon.png"
 SIZE = 1024
 _FROM, _TO, _SEED = 3, 8, 4
+_NIGHT = (24, 28, 64)
+_TILE, _PLACES = 384, (96, 544)
 
 
 def draw_icon() -> Image.Image:
@@ -30,9 +33,11 @@ def draw_icon() -> Image.Image:
     classes = torch.eye(config.num_classes)
     with torch.no_grad():
         drawn = source.form(z.expand(4, -1), (1 - weight) * classes[_FROM] + weight * classes[_TO])
-    tiles = to_bytes(drawn)
-    square = np.concatenate([np.concatenate(tiles[row : row + 2], axis=1) for row in (0, 2)])
-    return Image.fromarray(square).resize((SIZE, SIZE), Image.Resampling.NEAREST)
+    icon = Image.new("RGB", (SIZE, SIZE), _NIGHT)
+    for tile, (y, x) in zip(to_bytes(drawn), itertools.product(_PLACES, _PLACES), strict=True):
+        digit = Image.fromarray(np.maximum(tile, np.array(_NIGHT, np.uint8)))
+        icon.paste(digit.resize((_TILE, _TILE), Image.Resampling.NEAREST), (x, y))
+    return icon
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ final class Studio {
     private let passed: PassedChecks
     private let library: ModelLibrary
     private(set) var generator: ImageGenerator?
+    private var starting: Task<Void, Never>?
     private var preparing: Task<Void, Never>?
 
     init() {
@@ -73,9 +74,14 @@ final class Studio {
             ?? FileManager.default.temporaryDirectory
     }
 
-    /// Reads the app's own model, or the first one that was opened where there is none.
+    /// Reads, once, the app's own model, or the first one that was opened where there is none.
     func start() async {
-        guard manifest == nil else { return }
+        let task = starting ?? Task { await begin() }
+        starting = task
+        await task.value
+    }
+
+    private func begin() async {
         defer { hasStarted = true }
         readFavourites()
         opened = library.entries()

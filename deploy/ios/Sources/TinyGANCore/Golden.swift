@@ -1,16 +1,16 @@
 import Foundation
 
 /// The comparison that a model must pass before its images are shown.
-public enum Golden {
+package enum Golden {
     /// Smallest PSNR to the stored image, dB.
     ///
     /// Backends differ in rounding, so identical latents do not give identical pixels.
-    public static let floor = 30.0
+    package static let floor = 30.0
 
     /// Returns the PSNR of two images in dB; infinity where they are identical.
     ///
     /// - Throws: `TinyGANError.outputUnexpected` where their sizes differ or they are empty.
-    public static func decibels(_ first: [UInt8], _ second: [UInt8]) throws(TinyGANError) -> Double {
+    package static func decibels(_ first: [UInt8], _ second: [UInt8]) throws(TinyGANError) -> Double {
         guard first.count == second.count, !first.isEmpty else {
             throw .outputUnexpected(reason: "\(first.count) bytes, not \(second.count)")
         }
@@ -27,7 +27,7 @@ public enum Golden {
     /// - Returns: their PSNR, dB.
     /// - Throws: `TinyGANError.goldenMismatch` below the floor.
     @discardableResult
-    public static func check(_ drawn: RGBImage, against stored: [UInt8], file: String) throws(TinyGANError) -> Double {
+    package static func check(_ drawn: RGBImage, against stored: [UInt8], file: String) throws(TinyGANError) -> Double {
         let decibels = try decibels(drawn.bytes, stored)
         guard decibels >= floor else {
             throw .goldenMismatch(file: file, decibels: decibels, floor: floor)

@@ -68,9 +68,9 @@ public struct RGBImage: Sendable, Equatable {
 }
 
 /// The one rule between a model's values and bytes.
-public enum Pixels {
+enum Pixels {
     /// Returns trunc(clamp(127.5 v + 128, 0, 255)), and 0 for NaN.
-    public static func byte(_ value: Float) -> UInt8 {
+    static func byte(_ value: Float) -> UInt8 {
         let level = value * 127.5 + 128
         guard level > 0 else { return 0 }  // NaN too
         return level >= 255 ? 255 : UInt8(level)
