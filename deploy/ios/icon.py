@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 
 from deploy.source import open_source
-from train.checkpoint import write_atomically
-from train.images import to_bytes
+from train.images import save_png, to_bytes
 from train.noise import truncated_normal
 
 RUN = Path(__file__).parents[2] / "train" / "assets" / "digits_student"
@@ -41,5 +40,4 @@ def draw_icon() -> Image.Image:
 
 
 if __name__ == "__main__":
-    icon = draw_icon()
-    write_atomically(ICON, lambda temporary: icon.save(temporary, "PNG", optimize=True))
+    save_png(draw_icon(), ICON)

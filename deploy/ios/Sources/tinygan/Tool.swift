@@ -18,7 +18,9 @@ struct Tool {
     }
 
     private static func printRecipe(of file: URL) throws {
-        let png = try Data(contentsOf: file)
+        guard let png = try? Data(contentsOf: file) else {
+            throw UsageError("\(file.path) cannot be read; name a PNG file")
+        }
         guard let recipe = try PNGRecipe.read(from: png) else {
             throw UsageError("\(file.lastPathComponent) carries no recipe; take an image as this app saved it")
         }
