@@ -50,6 +50,9 @@ struct RecipeView: View {
                         .resizable()
                         .interpolation(.none)
                         .aspectRatio(1, contentMode: .fit)
+                        // Scanners want a white border, in dark mode too.
+                        .padding()
+                        .background(.white)
                         .frame(maxWidth: 260)
                         .frame(maxWidth: .infinity)
                 }
