@@ -38,7 +38,7 @@ $(BIN)/uv:
 
 # The stamp files keep a second make from installing again.
 $(VENV)/.installed-phone: pyproject.toml constraints.txt | $(BIN)/uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[compress,android,ios,benchmarks]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[features,compress,android,ios,benchmarks]'
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/uv

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from train.checkpoint import write_atomically, write_json
 from train.cli import parse, run_script
 from train.distributed import distributed_world
+from train.files import write_atomically, write_json
 from train.judging import QUALITY_FILE
 from train.presets import PRESETS
 from train.run import CONFIG_FILE, train

@@ -17,10 +17,9 @@ from benchmarks.torch_forms import AuthorsOrder
 from benchmarks.worker import Kind, Worker
 from deploy.executorch_program import Lowered
 from deploy.xnnpack import lower_xnnpack
-from train.checkpoint import load_snapshot, write_atomically
 from train.errors import UserError
-from train.run import STUDENT_FILE
-from train.teacher import file_hash
+from train.files import file_hash, write_atomically
+from train.snapshot import STUDENT_FILE, load_snapshot
 
 AUTHORS_FILE = "authors_xnnpack_fp32.pte"
 DEPLOY_FP32 = "student_xnnpack_fp32.pte"

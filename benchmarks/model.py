@@ -12,9 +12,10 @@ from compress.config import INT8_STUDENTS
 from deploy.manifest import content_hash, read_manifest
 from deploy.runners import runner_of
 from train.errors import UserError, did_you_mean
+from train.files import file_hash
 from train.noise import latents_in_turn
-from train.run import CONFIG_FILE, STUDENT_FILE
-from train.teacher import file_hash
+from train.run import CONFIG_FILE
+from train.snapshot import STUDENT_FILE
 
 
 @dataclasses.dataclass(frozen=True)

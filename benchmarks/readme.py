@@ -13,9 +13,9 @@ from typing import Any
 from benchmarks.results import read_results
 from benchmarks.tables import Table, cost_table, latency_tables, quality_table
 from benchmarks.throughput.table import throughput_table
-from train.checkpoint import write_atomically
 from train.cli import parse, run_script
 from train.errors import UserError
+from train.files import write_atomically
 
 RESULTS = Path(__file__).parent / "results_digits.json"
 INT8_ROWS = Path(__file__).parent / "int8_digits.json"

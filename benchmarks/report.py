@@ -7,8 +7,8 @@ from typing import Any
 from benchmarks.plots import plots
 from benchmarks.results import read_results
 from benchmarks.tables import tables
-from train.checkpoint import write_atomically
 from train.errors import UserError
+from train.files import write_atomically
 
 _TEMPLATE = Path(__file__).parent / "assets" / "report.html.j2"
 PICTURES = {

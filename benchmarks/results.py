@@ -6,8 +6,8 @@ import platform
 from pathlib import Path
 from typing import Any, Literal
 
-from train.checkpoint import write_json
 from train.errors import UserError
+from train.files import write_json
 
 FORMAT = "tinygan-edge-results-1"
 RESULTS_FILE = "results.json"

@@ -11,19 +11,21 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.model import Model, teacher_spec
-from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate, open_reals
+from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate
 from benchmarks.quality.features import full_precision
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 from compress.config import INT8_STUDENTS
 from deploy.manifest import versions
 from deploy.runners import runner_of
-from train.checkpoint import load_student, write_atomically
 from train.errors import UserError
+from train.files import file_hash, write_atomically
 from train.images import save_png, sheet, to_bytes
 from train.noise import SAMPLER
+from train.reals import open_reals
 from train.sampling import generate
-from train.teacher import Teacher, file_hash, open_teacher
+from train.snapshot import load_student
+from train.teacher import Teacher, open_teacher
 
 TEACHER, FLOAT, CONTROL = "teacher", "float", "control"
 CONTROL_FILE = Path("qat/control") / INT8_STUDENTS["int8"].name

@@ -20,11 +20,11 @@ from benchmarks.throughput.measuring import Protocol, mark_fastest, measure_batc
 from benchmarks.throughput.profiling import profile_batch
 from benchmarks.throughput.stored import random_sources
 from benchmarks.throughput.table import profile_table, throughput_table
-from train.checkpoint import write_atomically, write_json
 from train.cli import parse, run_script
 from train.config import TrainConfig
 from train.distributed import World, distributed_world
 from train.errors import UserError, did_you_mean
+from train.files import write_atomically, write_json
 from train.presets import PRESETS
 
 FORMAT = "tinygan-edge-throughput-1"

@@ -20,10 +20,10 @@ from compress.config import QatConfig, check_length, parse_bits
 from compress.evaluate import Judge
 from compress.float_run import open_run
 from compress.report import Table
-from train.checkpoint import write_atomically
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.errors import UserError
+from train.files import write_atomically
 from train.loop import Interrupted
 from train.sources import open_sources
 

@@ -16,9 +16,9 @@ from compress.fake_quant import QuantGenerator
 from compress.finetune import calibration_batches, finetune, post_training
 from compress.float_run import FloatRun
 from compress.report import FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW, Table
-from train.checkpoint import save_tensors, write_atomically
 from train.distributed import World
 from train.errors import UserError
+from train.files import save_tensors, write_atomically
 from train.sources import Sources
 
 CONTROL_ROWS = {True: "float control", False: "float control, not equalised"}

@@ -19,11 +19,10 @@ from compress.float_run import FloatRun
 from compress.int8_file import save_int8
 from compress.reconstruct import reconstruct
 from train.batches import Batch
-from train.checkpoint import load_state
 from train.config import TrainConfig, without_folders
 from train.distributed import World
 from train.errors import UserError
-from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit
+from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit, load_state
 from train.precision import without_tf32
 from train.report import Reference, Report, comparison_sheet, draw
 from train.run import batch_source, distribute

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from train.checkpoint import SnapshotInfo, check_state_dict, load_snapshot, read_tensors
+from train.build import build_discriminator
+from train.checkpoint import DISCRIMINATOR_FILE
 from train.config import DataConfig, LossConfig, OptimizerConfig, ScheduleConfig, TrainConfig
-from train.discriminator import Discriminator, DiscriminatorConfig
+from train.discriminator import DiscriminatorConfig
 from train.errors import UserError
+from train.files import check_state_dict, file_hash, read_tensors
 from train.generator import Generator, GeneratorConfig
-from train.run import CONFIG_FILE, DISCRIMINATOR_FILE, STUDENT_FILE
-from train.teacher import file_hash
+from train.run import CONFIG_FILE
+from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
 _SECTIONS = {
     "generator": GeneratorConfig,
@@ -34,7 +37,7 @@ class FloatRun:
     student: Generator
     """In eval mode on the CPU."""
     info: SnapshotInfo
-    discriminator: Discriminator
+    discriminator: nn.Module
     fingerprint: str
     """SHA-256 of the student and the discriminator."""
 
@@ -74,11 +77,10 @@ def _read_config(path: Path) -> TrainConfig:
         raise UserError(f"{path} was not written by this version of train/main.py ({error!r})") from None
 
 
-def _discriminator(config: TrainConfig, path: Path | None) -> Discriminator:
+def _discriminator(config: TrainConfig, path: Path | None) -> nn.Module:
     """Build the discriminator, from `path` or, without one, freshly initialised by the run's seed."""
     torch.manual_seed(config.seed)
-    channels, generator = config.discriminator.channels, config.generator
-    discriminator = Discriminator(channels, generator.image_size, generator.num_classes)
+    discriminator = build_discriminator(config.discriminator, config.generator)
     if path is None:
         return discriminator
     remedy = "a fresh one costs diversity: restore the file, or go on all the same with --fresh-discriminator"

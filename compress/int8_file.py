@@ -13,8 +13,9 @@ from compress.deploy_form import DeployGenerator
 from compress.fake_quant import QuantGenerator
 from compress.quant_config import QuantConfig
 from compress.quantizer import level_dtype
-from train.checkpoint import SnapshotInfo, read_info, read_tensors, save_tensors
 from train.errors import UserError
+from train.files import read_tensors, save_tensors
+from train.snapshot import SnapshotInfo, read_info
 
 INT8_FORMAT = "tinygan-edge-int8-student-1"
 

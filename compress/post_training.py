@@ -16,14 +16,13 @@ from compress.deploy_form import deploy_form, one_hot
 from compress.evaluate import psnr
 from compress.finetune import post_training
 from compress.int8_file import save_int8
-from train.checkpoint import SnapshotInfo, load_snapshot
 from train.cli import parse, run_script
 from train.errors import UserError
 from train.judging import JUDGED_SEED
 from train.loop import STATE_FILE
 from train.noise import consecutive_seeds, truncated_normal
-from train.run import STUDENT_FILE
 from train.sampling import generate
+from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
 _BATCH = 32
 _COMPARED = 64  # images

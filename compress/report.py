@@ -14,8 +14,8 @@ from compress.fake_quant import QuantGenerator
 from compress.finetune import Result
 from compress.float_run import FloatRun
 from compress.int8_file import save_int8
-from train.checkpoint import write_json
-from train.run import STUDENT_FILE
+from train.files import write_json
+from train.snapshot import STUDENT_FILE
 
 FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW = "float student", "{bits} post-training", "{bits} QAT"
 

@@ -18,10 +18,10 @@ from compress.evaluate import Judge, psnr
 from compress.fake_quant import QuantGenerator
 from compress.finetune import calibration_batches, post_training
 from compress.float_run import FloatRun, open_run
-from train.checkpoint import write_atomically, write_json
 from train.cli import parse, run_script
 from train.distributed import World
 from train.errors import UserError
+from train.files import write_atomically, write_json
 from train.images import to_bytes
 from train.judging import JUDGED_IMAGES
 from train.sampling import generate

@@ -20,7 +20,7 @@ from deploy.fixture_manifests import good_manifest, manifest_errors, one_class_m
 from deploy.floors import GOLDEN_FLOOR
 from deploy.manifest import content_hash
 from deploy.manifest_fields import PIXEL_RULE
-from train.checkpoint import write_atomically
+from train.files import write_atomically
 from train.images import to_bytes
 from train.noise import SAMPLER, consecutive_seeds, truncated_normal
 

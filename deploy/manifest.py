@@ -18,10 +18,9 @@ from deploy.golden import GOLDEN_FILE, Golden
 from deploy.manifest_fields import PIXEL_RULE, check_fields
 from deploy.parity import Parity
 from deploy.source import ExportSource, Reference
-from train.checkpoint import write_json
 from train.errors import UserError
+from train.files import file_hash, write_json
 from train.noise import SAMPLER, TRUNCATION_BOUND
-from train.teacher import file_hash
 
 MANIFEST_FILE = "manifest.json"
 LOCK_FILE = ".manifest.lock"

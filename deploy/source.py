@@ -13,11 +13,10 @@ from compress.fake_quant import QuantGenerator
 from compress.int8_file import load_int8
 from compress.one_class import OneClassGenerator, specialise
 from compress.one_class_student import specialise_quantized
-from train.checkpoint import SnapshotInfo, load_snapshot
 from train.errors import UserError
+from train.files import file_hash
 from train.noise import consecutive_seeds, truncated_normal
-from train.run import STUDENT_FILE
-from train.teacher import file_hash
+from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
 Reference = Literal["float", "int8", "int4"]
 """Which student an artifact is made from and compared with."""

@@ -17,7 +17,7 @@ from deploy.parity import file_size, measure
 from deploy.runners import runner_of
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.teacher import file_hash
+from train.files import file_hash
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pytorch_pretrained_biggan.model import BigGANBatchNorm
 from torch import nn
 from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
 
-from train.checkpoint import check_state_dict, load_torch_file, write_atomically
 from train.errors import UserError
+from train.files import check_state_dict, load_torch_file, save_torch, write_text
 from train.generator import GeneratorConfig
 from train.noise import consecutive_seeds, truncated_normal
 from train.norm import batch_moments
@@ -150,10 +150,9 @@ class TrainableBigGAN(nn.Module):
             self(unit * (row / (rows - 1)), labels)
         for norm in norms:
             norm.record_row = None
-        folder.mkdir(parents=True, exist_ok=True)
         state = {name: tensor.half().cpu() for name, tensor in self.model.state_dict().items()}
-        write_atomically(folder / WEIGHTS_FILE, lambda path: torch.save(state, path))
-        write_atomically(folder / CONFIG_FILE, lambda path: path.write_text(self.model.config.to_json_string()))
+        save_torch(folder / WEIGHTS_FILE, state)
+        write_text(folder / CONFIG_FILE, self.model.config.to_json_string())
 
 
 def library_files(name: str) -> tuple[Path, Path]:

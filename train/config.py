@@ -24,6 +24,8 @@ class DataConfig:
     """Classes to learn, such as 0-397; empty means all that the teacher or the real images have."""
     reals: str = "digits"
     """Real images: digits, an image pack (.npz), a folder of class folders, or empty for none."""
+    mirror: bool = False
+    """Show every real image mirrored, left for right, half of the time: for photographs, not for digits."""
     class_embedding: str = ""
     """A .npy file, float [num_classes, class_embedding_dim], that initialises the class embedding."""
 
@@ -95,6 +97,8 @@ class RuntimeConfig:
     """Sample grids over the whole run."""
     checkpoint_minutes: float = 5.0
     """Minutes between two saves of the training state."""
+    snapshots: int = 0
+    """Averaged weights to keep over the whole run, for its learning curve; 0 keeps the last ones only."""
 
     def computes_in_bfloat16(self, device_type: str) -> bool:
         """Return what `precision` means on a device of this type."""
@@ -124,6 +128,7 @@ _RANGES: list[tuple[str, float, float]] = [
     ("optimizer.ema_decay", 0, 1),
     ("runtime.log_every", 1, math.inf),
     ("runtime.grids", 0, math.inf),
+    ("runtime.snapshots", 0, math.inf),
     ("runtime.checkpoint_minutes", 0, math.inf),
 ]
 
@@ -144,6 +149,10 @@ class TrainConfig:
     runtime: RuntimeConfig = RuntimeConfig()
     augment: float = 0.0
     """Probability of shift and cutout on the discriminator's inputs, for training from scratch."""
+    augment_photographs: bool = False
+    """Augment as photographs: colours change too, and blanks are grey."""
+    initialise: str = ""
+    """Weights to start from: a snapshot of a run (.safetensors), or a BigGAN's folder in the library's format."""
     dry_run: bool = False
     """Print the resolved configuration and stop."""
 

@@ -148,10 +148,12 @@ class Generator(nn.Module):
         return torch.tanh(self.to_rgb(F.relu(self.output_norm(h))))
 
 
-def build_generator(config: GeneratorConfig) -> nn.Module:
-    """Build the network that `config` names: (z, y) → images in [-1, 1], freshly initialised."""
-    if config.architecture == "biggan":
-        from train.biggan import TrainableBigGAN
+def build_generator(config: GeneratorConfig) -> Generator:
+    """Build a student, freshly initialised.
 
-        return TrainableBigGAN(config)
+    Raises:
+        UserError: the architecture is a teacher's, which train.build knows.
+    """
+    if config.architecture == "biggan":
+        raise UserError("a biggan is a teacher's architecture, not a student's; take dw or std")
     return Generator(config)

@@ -14,8 +14,8 @@ import torch.distributed
 from torch import nn
 from tqdm import tqdm
 
-from train.checkpoint import write_atomically
 from train.distributed import World
+from train.files import write_atomically
 from train.images import save_png, sheet, to_bytes
 from train.loop import STATE_FILE, not_finite
 from train.sampling import generate

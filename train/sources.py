@@ -13,7 +13,8 @@ from train.distributed import World
 from train.errors import UserError
 from train.noise import consecutive_seeds, truncated_normal
 from train.pairs import PairDataset, collect_pairs
-from train.reals import RealImages, classes_in, load_reals
+from train.photo_sets import classes_in
+from train.reals import RealImages, open_reals
 from train.report import Reference
 from train.teacher import open_teacher
 
@@ -112,17 +113,11 @@ def _classes(config: TrainConfig, pairs: PairDataset | None) -> list[int]:
 
 
 def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: World) -> RealImages:
-    generator, source = config.generator, config.data.reals
-    if source == "digits":
-        if (generator.image_size, generator.num_classes) != (digits.SIZE, digits.CLASSES):
-            raise UserError(
-                f"the digits are {digits.SIZE} px and {digits.CLASSES} classes, the student has "
-                f"{generator.image_size} px and {generator.num_classes}; give --data.reals a pack or a folder"
-            )
-        images, labels = digits.real_digits()
-        return RealImages(images, labels, "scikit-learn's handwritten digits")
-    path, cache = _path_of_reals(config.data), folder.parent / "cache"
-    return world.main_first(lambda: load_reals(path, generator.image_size, classes, generator.num_classes, cache))
+    generator, cache = config.generator, folder.parent / "cache"
+    source = "digits" if config.data.reals == "digits" else str(_path_of_reals(config.data))
+    return world.main_first(
+        lambda: open_reals(source, generator.image_size, classes, generator.num_classes, cache)
+    )
 
 
 def _path_of_reals(data: DataConfig) -> Path:

@@ -23,13 +23,14 @@ from benchmarks.animals64.table import PICTURE, weights
 from compress.config import INT8_FILE, QAT_FOLDER
 from compress.finetune import finished_steps
 from train.biggan import CONFIG_FILE as TEACHER_CONFIG
-from train.checkpoint import load_state, write_atomically
+from train.build import build_discriminator, build_network
+from train.checkpoint import DISCRIMINATOR_FILE, TEACHER_FOLDER
 from train.config import TrainConfig
-from train.discriminator import Discriminator
 from train.errors import UserError
-from train.generator import build_generator
-from train.loop import STATE_FILE
-from train.run import CONFIG_FILE, DISCRIMINATOR_FILE, FINISHED_FILE, STUDENT_FILE, TEACHER_FOLDER, has_ended
+from train.files import write_atomically
+from train.loop import STATE_FILE, load_state
+from train.run import CONFIG_FILE, FINISHED_FILE, has_ended
+from train.snapshot import STUDENT_FILE
 
 _MIB = 2**20
 _HEAD_BYTES = 512  # more than the line of JSON in front of each part
@@ -40,9 +41,8 @@ _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 0, "lc": 0, "lp": 2, "pb": 2}]
 def state_mib(run: TrainConfig) -> float:
     """Return the most that a run's state takes in a pack, without what the next step overwrites."""
     with torch.device("meta"):
-        generator = build_generator(run.generator)
-        size, classes = run.generator.image_size, run.generator.num_classes
-        discriminator = Discriminator(run.discriminator.channels, size, classes)
+        generator = build_network(run.generator)
+        discriminator = build_discriminator(run.discriminator, run.generator)
     moments = 1 if run.optimizer.beta1 == 0 else 2
     own, critic = (
         sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())

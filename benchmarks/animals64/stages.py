@@ -11,14 +11,15 @@ from compress.config import INT8_FILE
 from compress.deploy_form import deploy_form
 from compress.finetune import calibration_batches, finetune, post_training
 from compress.float_run import open_run
-from train.checkpoint import write_json
+from train.checkpoint import TEACHER_FOLDER
 from train.classes import parse_classes
 from train.distributed import World
 from train.errors import UserError
-from train.pair_format import read_index
+from train.files import write_json
+from train.pair_folder import read_index
 from train.pairs import collect_pairs, pair_settings
-from train.reals import classes_in
-from train.run import FINISHED_FILE, TEACHER_FOLDER, has_ended, train
+from train.photo_sets import classes_in
+from train.run import FINISHED_FILE, has_ended, train
 from train.sources import open_sources
 from train.teacher import open_teacher
 

@@ -13,15 +13,18 @@ from benchmarks.animals64.order import order_sentence
 from benchmarks.animals64.settings import INT8, STUDENT, STUDENTS, TEACHER, AnimalsConfig
 from compress.config import INT8_FILE
 from train.biggan import WEIGHTS_FILE
-from train.checkpoint import write_atomically, write_json
+from train.checkpoint import TEACHER_FOLDER
 from train.classes import class_names, parse_classes
 from train.errors import UserError
+from train.files import file_hash, write_atomically, write_json
 from train.images import save_png
 from train.judging import JUDGED_SEED
 from train.noise import SAMPLER, latents_in_turn
-from train.run import FINISHED_FILE, STUDENT_FILE, TEACHER_FOLDER
+from train.reals import open_reals
+from train.run import FINISHED_FILE
 from train.sampling import labelled_rows
-from train.teacher import file_hash, open_teacher
+from train.snapshot import STUDENT_FILE
+from train.teacher import open_teacher
 
 if TYPE_CHECKING:  # the evaluator is loaded where something is judged, not where students are trained
     from benchmarks.quality.settings import QualitySettings
@@ -67,7 +70,7 @@ def make_table(config: AnimalsConfig, device: torch.device) -> None:
     Raises:
         UserError: weights are missing, the runs differ in length, or as `benchmarks.quality.evaluate`.
     """
-    from benchmarks.quality.evaluate import Asked, evaluate, open_reals
+    from benchmarks.quality.evaluate import Asked, evaluate
 
     inputs = _inputs(config)
     lengths = {name: _images(config.folder / name) for name in (TEACHER, *STUDENTS)}

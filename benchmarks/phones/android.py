@@ -15,9 +15,8 @@ from benchmarks.phones.starts import UnexpectedOutputError
 from benchmarks.phones.tools import Tool, check_abi, obtain
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
-from train.checkpoint import write_atomically
 from train.errors import UserError
-from train.teacher import file_hash
+from train.files import file_hash, write_atomically
 
 NOTHING = (
     "nothing to measure with: give --executor-runner and --benchmark-model (path, or URL with its SHA-256) built "

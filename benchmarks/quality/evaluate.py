@@ -16,14 +16,12 @@ from benchmarks.quality.figure import Figure
 from benchmarks.quality.intra_class import class_counts, class_ranges, read_class_values, worst
 from benchmarks.quality.network_judge import NetworkJudge, ReferenceSet
 from benchmarks.quality.recognition import ImageNetClassifier
-from benchmarks.quality.reference import FeatureStore, images_hash, of_classes, open_reals
+from benchmarks.quality.reference import FeatureStore, images_hash
 from benchmarks.quality.settings import Asked, Quality, QualitySettings
 from benchmarks.quality.worst_classes import write_worst_classes
 from train import digits
 from train.errors import UserError
-from train.reals import RealImages
-
-__all__ = ["Asked", "Quality", "QualitySettings", "evaluate", "open_reals"]
+from train.reals import RealImages, of_classes
 
 # Models of these names are what the others' images are compared with, one by one.
 PAIRED = {"teacher": "the teacher", "float": "the float student", "control": "the float control"}

@@ -13,8 +13,8 @@ import torch
 from tqdm import tqdm
 
 from train.errors import UserError
+from train.files import file_hash
 from train.precision import without_tf32
-from train.teacher import file_hash
 
 Preprocessing = Literal["legacy_tensorflow", "clean"]
 Forward = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]

@@ -25,8 +25,8 @@ from deploy.ios.coreml import (
     oldest_system,
 )
 from deploy.quiet import quiet
-from train.checkpoint import write_atomically
 from train.errors import UserError
+from train.files import write_atomically
 
 BACKEND = "CoreMLBackend"
 _PACKAGE = "model.mlpackage"

@@ -20,9 +20,8 @@ from benchmarks.animals64.clock import Clock, limited
 from benchmarks.animals64.order import PAPER_FID, order_sentence
 from benchmarks.animals64.settings import STUDENTS, AnimalsConfig
 from train import biggan, loop
-from train.checkpoint import load_state
 from train.errors import UserError
-from train.loop import Interrupted
+from train.loop import Interrupted, load_state
 from train.presets import PRESETS
 from train.run import has_ended
 

@@ -18,9 +18,9 @@ from deploy.manifest import read_manifest
 from deploy.pipeline import export
 from deploy.source import open_source
 from deploy.xnnpack_artifacts import xnnpack_artifacts
-from train.checkpoint import SnapshotInfo, save_snapshot
 from train.errors import UserError
 from train.generator import GeneratorConfig
+from train.snapshot import SnapshotInfo, save_snapshot
 
 pytest.importorskip("executorch", reason="needs the extra android")
 

@@ -19,8 +19,8 @@ from benchmarks.results import Results, read_results
 from benchmarks.scoring import find_drawers, measure_quality
 from benchmarks.settings import BenchmarkConfig
 from compress.config import INT8_STUDENTS
+from train.files import file_hash
 from train.generator import GeneratorConfig
-from train.teacher import file_hash
 
 PHONE_ONLY = ("*.mlpackage", "*vulkan*")
 """Files that nothing on this machine runs."""

@@ -19,8 +19,8 @@ from deploy.manifest import TensorSpec
 from deploy.pipeline import Artifact, Built
 from deploy.selection import ExportConfig
 from deploy.source import open_source
-from train.checkpoint import load_snapshot
 from train.generator import GeneratorConfig
+from train.snapshot import load_snapshot
 
 CONFIG = GeneratorConfig("dw", channels=4, image_size=32, num_classes=3, z_dim=8, class_embedding_dim=6)
 

@@ -1,12 +1,11 @@
 import io
 import os
 import shutil
-import tempfile
-import time
+import subprocess
+import sys
 from collections import namedtuple
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -117,7 +116,7 @@ def test_second_call_does_not_decode(tmp_path, monkeypatch):
     files = sorted((tmp_path / "cache").glob("*/*"))
     assert [file.name for file in files] == ["images.npy", "labels.npy"]
     before = [file.stat().st_mtime_ns for file in files]
-    monkeypatch.setattr("train.reals._decode", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("train.real_cache.decode_photo", lambda *_: pytest.fail("decoded again"))
     monkeypatch.chdir(tmp_path)
     for same_path in (path, Path("reals")):
         again = load_reals(same_path, 8, [1, 0], 10, tmp_path / "cache")
@@ -289,19 +288,16 @@ def test_refuses_a_damaged_cache(tmp_path):
 
 def test_a_killed_run_leaves_nothing_that_a_later_one_trusts(tmp_path):
     path, cache = folder_of_two(tmp_path), tmp_path / "cache"
-    with pytest.MonkeyPatch.context() as killed:
-        killed.setattr("train.reals._decode", Mock(side_effect=KeyboardInterrupt))
-        killed.setattr(tempfile, "TemporaryDirectory", lambda **where: nullcontext(tempfile.mkdtemp(**where)))
-        with pytest.raises(KeyboardInterrupt):
-            load_reals(path, 8, [0, 1], 10, cache)
-    [abandoned] = cache.iterdir()
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "import train.real_cache as cache; from train.reals import load_reals\n"
+        "cache.decode_photo = lambda *_: os._exit(9)\n"
+        "load_reals(Path(sys.argv[1]), 8, [0, 1], 10, Path(sys.argv[2]))"
+    )
+    died = subprocess.run([sys.executable, "-c", program, path, cache], capture_output=True, check=False)
+    assert died.returncode == 9
+    [abandoned] = [entry for entry in cache.iterdir() if entry.is_dir()]
     assert {file.name for file in abandoned.rglob("*.npy")} == {"images.npy", "labels.npy"}
-    assert len(load_reals(path, 8, [0, 1], 10, cache).labels) == 3
-    assert abandoned.exists()  # it might belong to a run that is still alive
-    shutil.rmtree(next(folder for folder in cache.iterdir() if folder != abandoned))
-    two_hours_ago = time.time() - 7200
-    for entry in (abandoned, *abandoned.rglob("*")):
-        os.utime(entry, (two_hours_ago, two_hours_ago))
     assert len(load_reals(path, 8, [0, 1], 10, cache).labels) == 3
     assert not abandoned.exists()
 
@@ -309,13 +305,15 @@ def test_a_killed_run_leaves_nothing_that_a_later_one_trusts(tmp_path):
 def test_another_run_may_finish_first(tmp_path, monkeypatch):
     path, cache = folder_of_two(tmp_path), tmp_path / "cache"
     first = load_reals(path, 8, [0, 1], 10, tmp_path / "elsewhere")
-    rename = Path.rename
 
-    def rename_late(folder, target):
-        shutil.copytree(next((tmp_path / "elsewhere").iterdir()), target)
-        return rename(folder, target)
+    @contextmanager
+    def locked_late(folder, *_, **__):
+        shutil.copytree(tmp_path / "elsewhere" / name, cache / name)
+        yield
 
-    monkeypatch.setattr(Path, "rename", rename_late)
+    [name] = [entry.name for entry in (tmp_path / "elsewhere").iterdir()]
+    monkeypatch.setattr("train.real_cache.locked", locked_late)
+    monkeypatch.setattr("train.real_cache.decode_photo", lambda *_: pytest.fail("decoded again"))
     assert (load_reals(path, 8, [0, 1], 10, cache).images == first.images).all()
     assert len(list(cache.iterdir())) == 1
 
@@ -327,7 +325,7 @@ def test_pack(tmp_path, monkeypatch):
     assert reals.labels.tolist() == [5, 0, 5]
     expected = np.array([GREEN, RED, RED])[:, None, None]
     assert np.abs(reals.images.astype(int) - expected).max() <= 3
-    monkeypatch.setattr("train.reals._read_pack", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("train.reals.read_pack", lambda *_: pytest.fail("read again"))
     assert (load_reals(path, 8, [0, 5], 10, tmp_path / "cache").images == reals.images).all()
 
 

@@ -110,8 +110,8 @@ def test_from_scratch_and_its_teacher_folder(tiny_config, world, tmp_path, monke
 
 
 def test_a_snapshot_has_the_truncation_of_its_pairs(tiny_config, world, tmp_path):
-    from train.checkpoint import load_snapshot
     from train.pairs import collect_pairs
+    from train.snapshot import load_snapshot
     from train.teacher import open_teacher
 
     collect_pairs(open_teacher("digits", 1.0), tmp_path / "p", list(range(10)), per_class=8, seed=0, world=world)
@@ -147,7 +147,7 @@ def test_a_minute_of_training_draws_digits(world, tmp_path):
 @pytest.mark.slow
 def test_compiled_networks_learn_the_same(tiny_config, world, tmp_path):
     """torch.compile only rounds differently, for one run after another of other shapes in one process too."""
-    from train.checkpoint import load_state
+    from train.loop import load_state
 
     for batch_size in (4, 8):
         config = replace(tiny_config, optimizer__batch_size=batch_size, optimizer__images=4 * batch_size)

@@ -4,13 +4,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from train.checkpoint import SnapshotInfo, load_snapshot, save_snapshot
 from train.errors import UserError
 from train.generator import ConditionalBatchNorm2d, Generator, GeneratorConfig
 from train.images import to_bytes
 from train.noise import consecutive_seeds, truncated_normal
 from train.sample import main
 from train.sampling import generate, generate_mixtures, labelled_rows
+from train.snapshot import SnapshotInfo, load_snapshot, save_snapshot
 
 Z_DIM = 6
 

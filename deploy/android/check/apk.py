@@ -11,8 +11,8 @@ from deploy.android.check.alignment import PAGE, load_alignment, misaligned
 from deploy.android.check.libraries import Libraries
 from deploy.android.check.resources import APPLICATION
 from deploy.android.check.tools import begin, digest, finish, is_made, java, run_tool
-from train.checkpoint import write_atomically
 from train.errors import UserError
+from train.files import write_atomically
 
 _ALIGNMENT_FIELD = 0xD935  # Android's extra field: the boundary, then padding
 _STORED = (".arsc", ".pte", ".tflite", ".rgb")

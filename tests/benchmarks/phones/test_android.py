@@ -13,8 +13,8 @@ from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 from benchmarks.tables import latency_tables
 from train.errors import UserError
+from train.files import file_hash
 from train.noise import truncated_normal
-from train.teacher import file_hash
 
 PHONE = "android/Google-Pixel-8"
 RUNS = [9.0, 5.0, 4.0, 4.0, 2.0]

@@ -5,8 +5,8 @@ import pytest
 from quality_images import random_images
 
 from benchmarks.quality.recognition import ImageNetClassifier
-from benchmarks.quality.reference import open_reals
 from train.errors import UserError
+from train.reals import open_reals
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 CLASSIFIER, LABELS = SHARED / "mobilenet_v2_1.0_224_quant.tflite", SHARED / "imagenet_labels_1001.txt"
