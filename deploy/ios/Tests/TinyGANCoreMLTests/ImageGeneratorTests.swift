@@ -8,7 +8,8 @@ enum Exported {
     static func manifest() throws -> (manifest: Manifest, folder: URL) {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../../..")
         let path = ProcessInfo.processInfo.environment["TINYGAN_ARTIFACTS"]
-        let folder = path.map { URL(fileURLWithPath: $0) }
+        let folder =
+            path.map { URL(fileURLWithPath: $0) }
             ?? root.appendingPathComponent("runs/digits/artifacts").standardizedFileURL
         do {
             return (try Manifest.read(from: folder), folder)
