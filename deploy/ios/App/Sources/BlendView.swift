@@ -128,23 +128,13 @@ private struct BlendTriangle: View {
         ForEach(names.indices, id: \.self) { corner in
             LabeledContent(names[corner], value: percent(shares[corner]))
                 .accessibilityAdjustableAction { direction in
-                    step(corner, by: direction == .increment ? 100 : -100)
+                    let amount = direction == .increment ? 100 : -100
+                    shares = BlendPad.stepped(shares, corner: corner, by: amount)
                 }
         }
     }
 
     private func percent(_ share: Int) -> String {
         (Double(share) / 1000).formatted(.percent.precision(.fractionLength(0)))
-    }
-
-    /// Takes from the other corners, or gives to them, as much as they have.
-    private func step(_ corner: Int, by amount: Int) {
-        let next = min(max(shares[corner] + amount, 0), 1000)
-        let rest = 1000 - next
-        let (second, third) = ((corner + 1) % 3, (corner + 2) % 3)
-        let before = shares[second] + shares[third]
-        shares[corner] = next
-        shares[second] = before > 0 ? rest * shares[second] / before : rest / 2
-        shares[third] = rest - shares[second]
     }
 }

@@ -14,7 +14,6 @@ struct EndlessView: View {
     @Environment(Studio.self) private var studio
     @Environment(\.accessibilityReduceMotion) private var reduceMotion
     @State private var walk: EndlessMorph?
-    @State private var position = 0.0
     @State private var image: CGImage?
     @State private var isPlaying = true
     @State private var recorded: URL?
@@ -81,16 +80,12 @@ struct EndlessView: View {
             repeat {
                 let started = ContinuousClock.now
                 walk = current
-                guard let drawn = await studio.image(of: try current.inputs(at: Float(position))) else { return }
+                guard let drawn = await studio.image(of: try current.inputs()) else { return }
                 image = try drawn.cgImage()
                 guard isPlaying, framesDone == nil else { return }
                 try await Task.sleep(until: started + .seconds(1) / LoopMovie.framesPerSecond, clock: .continuous)
                 let passed = (ContinuousClock.now - started) / Duration.seconds(1)
-                position += passed / Self.secondsPerStop
-                while position >= 1 {
-                    current.advance()
-                    position -= 1
-                }
+                current.advance(by: passed / Self.secondsPerStop)
             } while !Task.isCancelled
         } catch is CancellationError {
             return

@@ -68,9 +68,7 @@ private actor Lane {
     }
 
     func image(of seed: UInt64) async throws -> RGBImage {
-        let classes = manifest.classes.all
-        let choice = classes[Int(seed % UInt64(classes.count))].index
-        return try await checked().image(of: manifest.inputs(seed: seed, classIndex: choice))
+        try await checked().image(of: manifest.inputs(inTurn: seed))
     }
 
     private func checked() async throws -> ImageGenerator {

@@ -29,7 +29,7 @@ struct TinyGANApp: App {
     }
 }
 
-/// The five screens, once there is a model.
+/// The screens, once there is a model.
 struct RootView: View {
     @Environment(Studio.self) private var studio
 
@@ -46,8 +46,10 @@ struct RootView: View {
                     .tabItem { Label("Draw", systemImage: "photo.on.rectangle") }
                 MorphView(manifest: manifest)
                     .tabItem { Label("Morph", systemImage: "slider.horizontal.3") }
-                BlendView(manifest: manifest)
-                    .tabItem { Label("Blend", systemImage: "triangle") }
+                if manifest.model.classIndex == nil {
+                    BlendView(manifest: manifest)
+                        .tabItem { Label("Blend", systemImage: "triangle") }
+                }
                 RaceView(manifest: manifest)
                     .tabItem { Label("Race", systemImage: "flag.checkered") }
                 BenchmarkView(manifest: manifest)

@@ -10,6 +10,24 @@ public enum BlendPad {
         return [first, 1000 - first - last, last]
     }
 
+    /// Returns shares of which one has changed; the others give or take in proportion to what they have.
+    ///
+    /// - Parameters:
+    ///   - thousandths: three that sum to 1000.
+    ///   - corner: 0, 1 or 2.
+    ///   - amount: thousandths to add, of which as many count as there is room for.
+    public static func stepped(_ thousandths: [Int], corner: Int, by amount: Int) -> [Int] {
+        guard thousandths.count == 3, thousandths.indices.contains(corner) else { return thousandths }
+        let (second, third) = ((corner + 1) % 3, (corner + 2) % 3)
+        let others = thousandths[second] + thousandths[third]
+        var changed = thousandths
+        changed[corner] = min(max(thousandths[corner] + amount, 0), 1000)
+        let rest = 1000 - changed[corner]
+        changed[second] = others > 0 ? rest * thousandths[second] / others : rest / 2
+        changed[third] = rest - changed[second]
+        return changed
+    }
+
     /// Returns the point of a triple of shares.
     public static func point(of thousandths: [Int]) -> (x: Double, y: Double) {
         guard thousandths.count == 3 else { return (0.5, 2.0 / 3) }

@@ -8,6 +8,8 @@ public struct EndlessMorph: Sendable {
 
     public private(set) var from: Stop
     public private(set) var to: Stop
+    /// How far between the two, in [0, 1).
+    public private(set) var position = 0.0
     private let manifest: Manifest
     private let truncation: Float
     private var random: SplitMix64
@@ -22,21 +24,26 @@ public struct EndlessMorph: Sendable {
         to = Self.stop(after: from, manifest.classes, &random)
     }
 
-    /// Goes on to the next stop.
-    public mutating func advance() {
-        from = to
-        to = Self.stop(after: from, manifest.classes, &random)
-    }
-
-    /// Returns the inputs on the way between the two stops.
+    /// Walks on.
     ///
-    /// - Parameter t: in [0, 1]; the walk slows down at both ends.
-    /// - Throws: `TinyGANError.classOutOfRange`.
-    public func inputs(at t: Float) throws(TinyGANError) -> ModelInputs {
-        try Self.walk(inputs(of: from), inputs(of: to), t)
+    /// - Parameter stops: how far, 1 being the way from one stop to the next.
+    public mutating func advance(by stops: Double) {
+        position += max(stops, 0)
+        while position >= 1 {
+            position -= 1
+            from = to
+            to = Self.stop(after: from, manifest.classes, &random)
+        }
     }
 
-    /// Returns the frames of a walk from here through `stops` stops and back, without the first one again at its end.
+    /// Returns the inputs of where the walk is; it slows down at every stop.
+    ///
+    /// - Throws: `TinyGANError.classOutOfRange`.
+    public func inputs() throws(TinyGANError) -> ModelInputs {
+        try Self.walk(inputs(of: from), inputs(of: to), Float(position))
+    }
+
+    /// Returns the frames of a walk from the last stop through `stops` stops and back, without the first one again at its end.
     ///
     /// - Throws: `TinyGANError.classOutOfRange`.
     public func loop(frames: Int, stops: Int) throws(TinyGANError) -> [ModelInputs] {
@@ -44,7 +51,7 @@ public struct EndlessMorph: Sendable {
         var ends: [ModelInputs] = []
         for _ in 0..<max(stops, 2) {
             ends.append(try inputs(of: walker.from))
-            walker.advance()
+            walker.advance(by: 1)
         }
         return (0..<max(frames, 0)).map { frame in
             let position = Double(frame) * Double(ends.count) / Double(frames)

@@ -31,6 +31,14 @@ public struct ModelInputs: Sendable, Equatable {
 }
 
 extension Manifest {
+    /// Returns inputs to measure with: classes take turns, seed by seed.
+    ///
+    /// - Throws: as `inputs(seed:classIndex:truncation:)`.
+    public func inputs(inTurn seed: UInt64) throws(TinyGANError) -> ModelInputs {
+        let all = classes.all
+        return try inputs(seed: seed, classIndex: all[Int(seed % UInt64(all.count))].index)
+    }
+
     /// Returns the inputs of a seed and a class.
     ///
     /// - Parameters:

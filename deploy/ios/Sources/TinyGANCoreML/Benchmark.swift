@@ -23,7 +23,7 @@ public enum Benchmark {
         var memory = PeakMemory(footprint: tinygan_memory_footprint(), peak: peakBefore)
         var samples: [Double] = []
         for seed in 0..<UInt64(max(warmup, 1) + max(runs, 1)) {
-            let inputs = try generator.manifest.benchmarkInputs(seed: seed)
+            let inputs = try generator.manifest.inputs(inTurn: seed)
             let started = ContinuousClock.now
             _ = try await generator.image(of: inputs)
             samples.append((ContinuousClock.now - started).milliseconds)
@@ -43,14 +43,6 @@ public enum Benchmark {
             latencyMilliseconds: summary,
             peakMemory: memory.result(peak: tinygan_memory_peak())
         )
-    }
-}
-
-extension Manifest {
-    /// Returns inputs whose classes take turns.
-    func benchmarkInputs(seed: UInt64) throws -> ModelInputs {
-        let all = classes.all
-        return try inputs(seed: seed, classIndex: all[Int(seed % UInt64(all.count))].index)
     }
 }
 

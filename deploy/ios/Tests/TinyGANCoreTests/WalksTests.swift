@@ -16,10 +16,10 @@ final class WalksTests: XCTestCase {
             XCTAssertNotEqual(first.from.classIndex, first.to.classIndex)
             XCTAssertEqual(first.to, second.to)
             visited.insert(first.from.classIndex)
-            let end = try first.inputs(at: 1)
-            first.advance()
-            second.advance()
-            XCTAssertEqual(try first.inputs(at: 0), end, "no jump between two stops")
+            let end = try manifest.inputs(seed: first.to.seed, classIndex: first.to.classIndex, truncation: 0.5)
+            first.advance(by: 1)
+            for _ in 0..<4 { second.advance(by: 0.25) }
+            XCTAssertEqual(try first.inputs(), end, "no jump between two stops")
         }
         XCTAssertEqual(visited.count, manifest.classes.all.count)
         XCTAssertNotEqual(try EndlessMorph(manifest, seed: 6, truncation: 0.5).from, second.from)
@@ -27,18 +27,19 @@ final class WalksTests: XCTestCase {
     }
 
     func testAModelOfOneClassWalksThroughSeeds() throws {
-        let walk = try EndlessMorph(Manifest.read(Fixture.data("manifest_one_class")), seed: 1, truncation: 1)
+        var walk = try EndlessMorph(Manifest.read(Fixture.data("manifest_one_class")), seed: 1, truncation: 1)
         XCTAssertEqual(walk.from.classIndex, walk.to.classIndex)
         XCTAssertNotEqual(walk.from.seed, walk.to.seed)
-        XCTAssertNil(try walk.inputs(at: 0.5).classWeights)
+        walk.advance(by: 2.5)
+        XCTAssertEqual(walk.position, 0.5)
+        XCTAssertNil(try walk.inputs().classWeights)
     }
 
     func testALoopComesBackToWhereItBegan() throws {
-        let walk = try EndlessMorph(manifest(), seed: 5, truncation: 0.5)
+        var walk = try EndlessMorph(manifest(), seed: 5, truncation: 0.5)
         let frames = try walk.loop(frames: 150, stops: 5)
         XCTAssertEqual(frames.count, 150)
-        XCTAssertEqual(frames[0], try walk.inputs(at: 0))
-        XCTAssertEqual(frames[15], try walk.inputs(at: 0.5))
+        XCTAssertEqual(frames[0], try walk.inputs())
         func step(_ a: ModelInputs, _ b: ModelInputs) -> Float {
             zip(a.z, b.z).map { abs($0 - $1) }.max() ?? 0
         }
@@ -46,6 +47,9 @@ final class WalksTests: XCTestCase {
         let largest = try XCTUnwrap(steps.dropLast().max())
         XCTAssertLessThanOrEqual(try XCTUnwrap(steps.last), largest, "the seam is no jump")
         XCTAssertEqual(try walk.loop(frames: 0, stops: 5), [])
+        walk.advance(by: 0.5)
+        XCTAssertEqual(frames[15], try walk.inputs())
+        XCTAssertEqual(try walk.loop(frames: 150, stops: 5), frames, "from the last stop")
     }
 
     func testAPadGivesSharesOfItsCorners() {
@@ -61,6 +65,18 @@ final class WalksTests: XCTestCase {
                 let point = BlendPad.point(of: shares)
                 XCTAssertEqual(BlendPad.thousandths(x: point.x, y: point.y), shares, "\(x) \(y)")
             }
+        }
+    }
+
+    func testAShareIsSteppedAtTheCostOfTheOthers() {
+        XCTAssertEqual(BlendPad.stepped([500, 300, 200], corner: 0, by: 100), [600, 240, 160])
+        XCTAssertEqual(BlendPad.stepped([1000, 0, 0], corner: 0, by: -100), [900, 50, 50])
+        XCTAssertEqual(BlendPad.stepped([100, 0, 900], corner: 1, by: 5000), [0, 1000, 0])
+        XCTAssertEqual(BlendPad.stepped([100, 0, 900], corner: 3, by: 1), [100, 0, 900])
+        for amount in stride(from: -1000, through: 1000, by: 37) {
+            let shares = BlendPad.stepped([333, 334, 333], corner: 2, by: amount)
+            XCTAssertEqual(shares.reduce(0, +), 1000)
+            XCTAssertTrue(shares.allSatisfy { (0...1000).contains($0) })
         }
     }
 
