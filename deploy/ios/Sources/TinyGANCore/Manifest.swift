@@ -233,4 +233,15 @@ extension Manifest.Artifact {
         }
         guard found == sha256 else { throw .modelCorrupt(file: file, reason: "its hash is another") }
     }
+
+    /// Returns what lies in the artifact's folder and is not counted, such as a `.DS_Store`.
+    ///
+    /// - Throws: `TinyGANError.modelMissing`.
+    package func hiddenFiles(in folder: URL) throws(TinyGANError) -> [String] {
+        do {
+            return try ContentHash.hiddenFiles(in: folder.appendingPathComponent(file))
+        } catch {
+            throw .modelMissing(file: file)
+        }
+    }
 }

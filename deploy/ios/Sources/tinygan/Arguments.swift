@@ -8,6 +8,8 @@ enum Command: Equatable {
     case draw(DrawOptions)
     /// Of this PNG file.
     case recipe(URL)
+    /// This folder of artifacts.
+    case verify(URL)
 
     struct NoiseOptions: Equatable {
         var seed: UInt64 = 0
@@ -45,6 +47,8 @@ extension Command {
             draws one image with Core ML
         tinygan recipe image.png
             prints the link to draw the image of a PNG again
+        tinygan verify runs/digits/artifacts
+            checks packages and programs against the manifest's hashes, and names hidden files, which do not count
         """
 
     /// - Parameter arguments: without the program's name.
@@ -54,17 +58,21 @@ extension Command {
             self = .help
             return
         }
-        if verb == "recipe" {
-            guard arguments.count == 2 else { throw UsageError("recipe needs one PNG file; see: tinygan help") }
-            self = .recipe(URL(fileURLWithPath: arguments[1]))
-            return
-        }
-        let options = try Self.pairs(Array(arguments.dropFirst()))
+        let rest = Array(arguments.dropFirst())
         switch verb {
-        case "noise": self = try .noise(NoiseOptions(options))
-        case "draw": self = try .draw(DrawOptions(options))
-        default: throw UsageError("\(verb) is no command; write noise, draw, recipe or help")
+        case "noise": self = try .noise(NoiseOptions(Self.pairs(rest)))
+        case "draw": self = try .draw(DrawOptions(Self.pairs(rest)))
+        case "recipe": self = try .recipe(Self.path(rest, "recipe needs one PNG file"))
+        case "verify": self = try .verify(Self.path(rest, "verify needs one folder of artifacts"))
+        default: throw UsageError("\(verb) is no command; write noise, draw, recipe, verify or help")
         }
+    }
+
+    private static func path(_ arguments: [String], _ problem: String) throws -> URL {
+        guard let path = arguments.first, arguments.count == 1 else {
+            throw UsageError("\(problem); see: tinygan help")
+        }
+        return URL(fileURLWithPath: path)
     }
 
     private static func pairs(_ arguments: [String]) throws -> [(name: String, value: String)] {

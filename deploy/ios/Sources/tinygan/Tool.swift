@@ -10,10 +10,22 @@ struct Tool {
             case .noise(let options): printNoise(options)
             case .draw(let options): try await draw(options)
             case .recipe(let file): try printRecipe(of: file)
+            case .verify(let folder): try verify(folder)
             }
         } catch {
             FileHandle.standardError.write(Data("tinygan: \(error.localizedDescription)\n".utf8))
             exit(1)
+        }
+    }
+
+    /// Prints a line for each artifact that this platform uses; the first that is another ends it.
+    private static func verify(_ folder: URL) throws {
+        let manifest = try Manifest.read(from: folder)
+        for artifact in manifest.coreMLArtifacts + manifest.execuTorchArtifacts {
+            try artifact.verify(in: folder)
+            let hidden = try artifact.hiddenFiles(in: folder)
+            let note = hidden.isEmpty ? "" : "; hidden and not counted: \(hidden.joined(separator: ", "))"
+            print("\(artifact.file) unchanged\(note)")
         }
     }
 
