@@ -58,9 +58,15 @@ def stages(run: Path) -> list[Stage]:
 
 
 def main(arguments: list[str]) -> None:
-    """Run all stages, saying which one it is and about how long is left."""
+    """Run all stages and say where the results are."""
     config = parse(QuickstartConfig, arguments, __doc__ or "")
-    plan = stages(config.run)
+    run_stages(stages(config.run))
+    print(f"teacher over student: {config.run}/samples/final.png; phone artifacts: {config.run}/artifacts")
+    print(f"report: {config.run}/benchmark/report.html")
+
+
+def run_stages(plan: Sequence[Stage]) -> None:
+    """Run stage after stage, saying which one it is and about how long is left."""
     spent = expected = 0.0
     begun = time.monotonic()
     for number, stage in enumerate(plan, 1):
@@ -73,8 +79,6 @@ def main(arguments: list[str]) -> None:
         spent += time.monotonic() - started
         expected += stage.seconds
     print(f"\ndone in {_minutes(time.monotonic() - begun)}")
-    print(f"teacher over student: {config.run}/samples/final.png; phone artifacts: {config.run}/artifacts")
-    print(f"report: {config.run}/benchmark/report.html")
 
 
 def run_side_by_side(commands: Sequence[Command]) -> None:

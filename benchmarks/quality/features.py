@@ -1,7 +1,8 @@
-"""Feature networks, as TorchScript files: the standard FID Inception under its two protocols, or any other one."""
+"""Feature networks: the standard FID Inception under its two protocols, lite0, or any TorchScript file."""
 
 import contextlib
 import dataclasses
+import hashlib
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from train import feature_network
 from train.errors import UserError
 from train.files import file_hash
 from train.precision import without_tf32
@@ -20,6 +22,13 @@ Preprocessing = Literal["legacy_tensorflow", "clean"]
 Forward = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
 INCEPTION_DIMENSIONS = 2048
+LITE0_SIZE = 128  # pixels per side at which lite0 looks; 224 is its own size, three times as slow
+_NOT_FID = {"fid": "frechet", "kid": "kernel_distance", "intra_fid": "intra_frechet"}
+_NOT_FID_TITLES = {
+    "FID": "Fréchet distance",
+    "KID": "kernel distance",
+    "intra-FID": "intra-class Fréchet distance",
+}
 _HOW: dict[Preprocessing, str] = {
     "legacy_tensorflow": "Inception of 2015-12-05, resized by the network as TensorFlow 1 did",
     "clean": "Inception of 2015-12-05, resized by clean-fid (bicubic, antialiased, not rounded)",
@@ -42,16 +51,22 @@ class FeatureNetwork:
     forward: Forward
     """uint8 [n, 3, H, W] on `device` → features [n, dimensions] and class probabilities [n, C], or None."""
     device: torch.device
+    inception: bool = True
+    """Whether a Fréchet distance on it may be called FID at all."""
 
     def key(self, metric: str, count: int, suffix: str = "") -> str:
-        """Return the name of a metric of `count` images, such as fid2000_clean or fid768_mobilenet_n50k."""
+        """Return a metric's name of `count` images: fid2000_clean, fid768_mobilenet_n50k, frechet_lite0_n500."""
         number = f"{count // 1000}k" if count >= 10_000 and count % 1000 == 0 else str(count)
+        if not self.inception:
+            return f"{_NOT_FID.get(metric, metric)}_{self.name}_n{number}{suffix}"
         if self.standard:
             return f"{metric}{number}_{self.name}{suffix}"
         return f"{metric}{self.dimensions}_{self.name}_n{number}{suffix}"
 
     def title(self, metric: str) -> str:
         """Return a metric's name for people: FID with the standard network, FID-768 with another one."""
+        if not self.inception:
+            return f"{_NOT_FID_TITLES.get(metric, metric)} ({self.name})"
         return metric if self.standard else f"{metric}-{self.dimensions}"
 
 
@@ -158,6 +173,33 @@ def open_features(path: Path, device: torch.device) -> FeatureNetwork:
     name = re.sub("[^a-z0-9]+", "_", path.stem.lower()).strip("_").removesuffix(f"_{dimensions}")
     how = f"the {dimensions} features of {path.name}, which is not the standard Inception"
     return FeatureNetwork(name, how, False, dimensions, file_hash(path), forward, device)
+
+
+def open_lite0(device: torch.device) -> FeatureNetwork:
+    """Open EfficientNet-lite0, whose weights come with a package: a distance on it needs no download.
+
+    Raises:
+        UserError: the packages are missing.
+    """
+    network = feature_network.FeatureNetwork(LITE0_SIZE).to(device)
+    digest = hashlib.sha256(f"{LITE0_SIZE}".encode())
+    for weights in network.buffers():
+        digest.update(weights.cpu().numpy().tobytes())
+
+    def forward(images: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return network(images.float() / 127.5 - 1), None
+
+    how = f"the {feature_network.POOLED_CHANNELS} pooled features of EfficientNet-lite0 at {LITE0_SIZE} px"
+    return FeatureNetwork(
+        feature_network.NAME,
+        how,
+        False,
+        feature_network.POOLED_CHANNELS,
+        digest.hexdigest(),
+        forward,
+        device,
+        inception=False,
+    )
 
 
 def load_script(path: Path, device: torch.device) -> Any:

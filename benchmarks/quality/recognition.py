@@ -91,18 +91,24 @@ class ImageNetClassifier:
             what: text of the progress bar.
 
         Returns:
-            top1_<name> and top5_<name>, in [0, 1].
+            top1_<name> and top5_<name>, in [0, 1]; and for K classes asked for, top1ofK_<name>: the share whose
+            class has the highest score among these K.
 
         Raises:
             UserError: a class is no ImageNet index.
         """
         if y.min() < 0 or y.max() >= _IMAGENET:
             raise UserError(f"class {y.max()} is no ImageNet class; leave --classifier out")
-        ahead = np.empty(len(images), np.int64)
+        asked = np.unique(y) + self._background
+        ahead, ahead_of_asked = np.empty((2, len(images)), np.int64)
         pairs = zip(images, y + self._background, strict=True)
         for k, (image, index) in enumerate(
             tqdm(pairs, total=len(images), desc=f"classes of {what}", unit="image")
         ):
             scores = self.scores(image)
             ahead[k] = np.count_nonzero(scores >= scores[index]) - 1
-        return {f"top{n}_{self.name}": float(np.mean(ahead < n)) for n in (1, 5)}
+            ahead_of_asked[k] = np.count_nonzero(scores[asked] >= scores[index]) - 1
+        shares = {f"top{n}_{self.name}": float(np.mean(ahead < n)) for n in (1, 5)}
+        if 1 < len(asked) < _IMAGENET:
+            shares[f"top1of{len(asked)}_{self.name}"] = float(np.mean(ahead_of_asked < 1))
+        return shares
