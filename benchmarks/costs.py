@@ -14,7 +14,7 @@ from benchmarks.settings import BenchmarkConfig
 from benchmarks.torch_forms import use_authors_order
 from compress.deploy_form import deploy_form, one_hot
 from compress.one_class import specialise
-from deploy.parity import file_size
+from deploy.package_files import file_size
 from train.snapshot import STUDENT_FILE, load_snapshot
 from train.teacher import Teacher, open_teacher
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from train.commands import to_install
 from train.errors import UserError
 from train.files import write_atomically
 
@@ -80,7 +81,7 @@ def _figure(x: str, y: str) -> tuple[Any, Any]:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("matplotlib is not installed; pip install 'tinygan-edge[benchmarks]'") from None
+        raise UserError(f"matplotlib is not installed; {to_install('benchmarks')}") from None
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.set_xlabel(x)

@@ -6,12 +6,12 @@ a stopped quickstart goes on.
 
 import dataclasses
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from train.cli import parse, run_script
+from train.commands import script_process, typed
 from train.errors import UserError
 
 Command = tuple[str, ...]
@@ -88,8 +88,8 @@ def run_side_by_side(commands: Sequence[Command]) -> None:
         UserError: one of them failed; the others are ended.
     """
     for command in commands:
-        print(f"  python {' '.join(command)}", flush=True)
-    processes = {command: subprocess.Popen([sys.executable, *command]) for command in commands}
+        print(f"  {typed(*command)}", flush=True)
+    processes = {command: subprocess.Popen(script_process(*command)) for command in commands}
     try:
         while processes:
             for command, process in list(processes.items()):
@@ -98,7 +98,7 @@ def run_side_by_side(commands: Sequence[Command]) -> None:
                     continue
                 del processes[command]
                 if status:
-                    raise UserError(f"python {' '.join(command)} has failed (exit status {status})")
+                    raise UserError(f"{typed(*command)} has failed (exit status {status})")
             time.sleep(0.1)
     finally:
         for process in processes.values():

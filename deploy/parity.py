@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -108,8 +107,3 @@ def _psnr(difference: np.ndarray, span: float) -> float | None:
     """Return the dB of a difference, float64, between values `span` apart at most; None where it is 0."""
     error = float((difference**2).mean())
     return float(10 * np.log10(span**2 / error)) if error else None
-
-
-def file_size(path: Path) -> int:
-    """Return the bytes of a file, or of all files in a folder."""
-    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())

@@ -133,8 +133,7 @@ class TrainableBigGAN(nn.Module):
         """
         self.train()
         device = next(self.parameters()).device
-        labels = torch.tensor(classes, device=device).repeat(STATISTICS_IMAGES // len(classes) + 1)
-        labels = labels[:STATISTICS_IMAGES]
+        labels = torch.tensor(statistics_labels(classes), device=device)
         seeds = consecutive_seeds(2**63 + seed, STATISTICS_IMAGES)
         unit = torch.from_numpy(truncated_normal(seeds, self.config.z_dim, 1.0)).to(device)
         norms = [m for m in self.model.modules() if isinstance(m, BatchStatisticsNorm)]
@@ -155,6 +154,14 @@ class TrainableBigGAN(nn.Module):
         state = {n: t.half().cpu().clone(memory_format=plain) for n, t in self.model.state_dict().items()}
         save_torch(folder / WEIGHTS_FILE, state)
         write_text(folder / CONFIG_FILE, self.model.config.to_json_string())
+
+
+def statistics_labels(classes: list[int]) -> list[int]:
+    """Return `STATISTICS_IMAGES` labels: the classes in turn, or of more classes some from all over them."""
+    count = len(classes)
+    if count <= STATISTICS_IMAGES:
+        return (classes * (STATISTICS_IMAGES // count + 1))[:STATISTICS_IMAGES]
+    return [classes[k * count // STATISTICS_IMAGES] for k in range(STATISTICS_IMAGES)]
 
 
 def library_files(name: str) -> tuple[Path, Path]:

@@ -24,6 +24,8 @@ class DataConfig:
     """Classes to learn, such as 0-397; empty means all that the teacher or the real images have."""
     reals: str = "digits"
     """Real images: digits, an image pack (.npz), a folder of class folders, or empty for none."""
+    damaged: int = 0
+    """How many photos may be left out because they cannot be read; more are an error that names them."""
     mirror: bool = False
     """Show every real image mirrored, left for right, half of the time: for photographs, not for digits."""
     class_embedding: str = ""
@@ -97,6 +99,9 @@ class RuntimeConfig:
     """Sample grids over the whole run."""
     checkpoint_minutes: float = 5.0
     """Minutes between two saves of the training state."""
+    shared: str = ""
+    """Folder of the pairs and decoded photos that runs share, such as one for the whole machine; empty: the
+    folder that the run folder is in."""
     snapshots: int = 0
     """Averaged weights to keep over the whole run, for its learning curve; 0 keeps the last ones only."""
 
@@ -116,6 +121,7 @@ _RANGES: list[tuple[str, float, float]] = [
     ("discriminator.channels", 1, math.inf),
     ("data.truncation", 0, 1),
     ("data.per_class", 1, math.inf),
+    ("data.damaged", 0, math.inf),
     *((f"loss.{field.name}", 0, math.inf) for field in dataclasses.fields(LossConfig)),
     ("schedule.every", 1, math.inf),
     ("optimizer.batch_size", 1, math.inf),

@@ -40,7 +40,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         UserError: a library cannot write, as on a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary_beside(path)
+    temporary = temporary_beside(path)
     try:
         with open(temporary, "xb") as file:
             mode = os.fstat(file.fileno()).st_mode & 0o777
@@ -65,7 +65,7 @@ def write_folder_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     A folder that is there already gives way.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = (_temporary_beside(path, path.suffix) for _ in range(2))
+    temporary, old = (temporary_beside(path, path.suffix) for _ in range(2))
     try:
         write(temporary)
         for file in temporary.rglob("*"):
@@ -80,7 +80,7 @@ def write_folder_atomically(path: Path, write: Callable[[Path], Any]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _temporary_beside(path: Path, suffix: str = "") -> Path:
+def temporary_beside(path: Path, suffix: str = "") -> Path:
     """Return a hidden name beside `path` that no other process takes; clear what kills have left there."""
     stem = os.fsencode(path.name)[:_NAME_BYTES].decode(errors="ignore")
     _remove_leftovers(path.parent, stem)
@@ -251,6 +251,14 @@ def save_arrays(path: Path, arrays: Mapping[str, np.ndarray | np.generic]) -> No
                     np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
     write_atomically(path, write)
+
+
+def short_name(name: str, limit: int = 150) -> str:
+    """Return a file's name itself; a long one, for which file systems have no room, cut and with its hash."""
+    encoded = name.encode()
+    if len(encoded) <= limit:
+        return name
+    return f"{encoded[: limit - 9].decode(errors='ignore')}-{hashlib.sha256(encoded).hexdigest()[:8]}"
 
 
 def file_hash(*paths: Path) -> str:

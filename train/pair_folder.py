@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from train.commands import typed
 from train.distributed import World
 from train.errors import UserError
 from train.files import remove, write_json
@@ -148,7 +149,8 @@ def read_index(folder: Path) -> tuple[PairSettings, list[str]]:
 
 def _why_no_index(folder: Path) -> str:
     if not (folder / "plan.json").is_file():
-        return f"no pairs in {folder}; collect some with: python train/collect.py --out {folder}"
+        command = typed("train/collect.py", "--teacher", "digits", "--out", folder)
+        return f"no pairs in {folder}; collect some, of the teacher that you want, with: {command}"
     settings, command = read_plan(folder)
     done = len(settings.shards) - len(missing_shards(folder, settings))
     again = command or "collect_pairs with the same arguments"
@@ -181,7 +183,7 @@ def _parse_settings(fields: dict[str, Any], path: Path) -> PairSettings:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); restore it or delete the folder") from None
     if not isinstance(content, dict):

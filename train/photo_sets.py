@@ -10,7 +10,8 @@ import numpy as np
 from train.classes import find_class
 from train.errors import UserError
 
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__macosx", "@eadir", "lost+found"}
+_ANNOTATIONS = "val_annotations.txt"
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,15 @@ def list_folder(path: Path, wanted: list[int], num_classes: int) -> list[Encoded
     """Return the photos of the classes `wanted` in a folder of class folders, by class and file name.
 
     Raises:
-        UserError: something in it is no class folder, or no file.
+        UserError: something in it is no class folder, two folders name one class, or something is no file.
     """
     selected = set(wanted)
     encoded = []
-    for folder in _visible(path):
-        if not folder.is_dir():
-            raise UserError(f"{folder} lies outside the class folders; move it into one, or away")
-        try:
-            label = find_class(folder.name, num_classes)
-        except UserError as error:
-            raise UserError(f"{path} has a folder that fits no class: {error}") from None
-        for file in _visible(folder) if label in selected else ():
-            if not file.is_file():
-                raise UserError(f"{file} is no file; class folders hold images only")
+    for file, label in _annotated(path, num_classes):
+        if label in selected:
+            encoded.append(EncodedPhoto(label, str(file), file))
+    for label, folder in _class_folders(path, num_classes).items():
+        for file in _photos_in(folder) if label in selected else ():
             encoded.append(EncodedPhoto(label, str(file), file))
     return sorted(encoded, key=lambda image: (image.label, image.name))
 
@@ -60,11 +56,64 @@ def classes_in(path: Path, num_classes: int) -> list[int]:
     """Return the classes that a folder of class folders or an image pack has, sorted.
 
     Raises:
-        UserError: as `load_reals`.
+        UserError: as `list_folder` and `read_pack`.
     """
     if path.is_dir():
-        return sorted({find_class(folder.name, num_classes) for folder in _visible(path) if folder.is_dir()})
+        annotated = {label for _, label in _annotated(path, num_classes)}
+        return sorted(annotated | _class_folders(path, num_classes).keys())
     return sorted({image.label for image in read_pack(path, list(range(num_classes)), num_classes)})
+
+
+def _class_folders(path: Path, num_classes: int) -> dict[int, Path]:
+    """Return class → its folder: in `path`, or in its train folder, as downloads have it."""
+    root = _root(path)
+    if (root / _ANNOTATIONS).is_file():
+        return {}
+    found: dict[int, Path] = {}
+    for folder in _visible(root):
+        if not folder.is_dir():
+            raise UserError(f"{folder} lies outside the class folders; move it into one, or away")
+        try:
+            label = find_class(folder.name, num_classes)
+        except UserError as error:
+            raise UserError(f"{root} has a folder that fits no class: {error}") from None
+        if label in found:
+            names = f"{found[label].name!r} and {folder.name!r}"
+            raise UserError(f"{root} has two folders of class {label}, {names}; merge them, or move one away")
+        found[label] = folder
+    return found
+
+
+def _root(path: Path) -> Path:
+    """Return where the class folders are: Tiny-ImageNet and ImageNet have them in "train", beside lists."""
+    for inner in ("train", "Data/CLS-LOC/train", "ILSVRC/Data/CLS-LOC/train"):
+        if (path / inner).is_dir():
+            return path / inner
+    return path
+
+
+def _photos_in(folder: Path) -> list[Path]:
+    """Return the files of a class folder; Tiny-ImageNet's have them in "images", beside a list of boxes."""
+    inner = folder / "images"
+    files = _visible(inner if inner.is_dir() else folder)
+    for file in files:
+        if not file.is_file():
+            raise UserError(f"{file} is no file; class folders hold images only")
+    return files
+
+
+def _annotated(path: Path, num_classes: int) -> list[tuple[Path, int]]:
+    """Return the photos and classes of a folder whose classes are in a list, as in Tiny-ImageNet's "val"."""
+    listed = path / _ANNOTATIONS
+    if not listed.is_file():
+        return []
+    found = []
+    for number, line in enumerate(listed.read_text(encoding="utf-8").splitlines(), 1):
+        fields = line.split("\t")
+        if len(fields) < 2 or not (path / "images" / fields[0]).is_file():
+            raise UserError(f"{listed}, line {number}, names no photo and its class: {line[:60]!r}")
+        found.append((path / "images" / fields[0], find_class(fields[1], num_classes)))
+    return found
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -4,11 +4,23 @@ import io
 import struct
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.Image import DecompressionBombError
 
 # What Pillow raises for damaged files of its many formats.
 _DAMAGED_IMAGE = (OSError, RuntimeError, SyntaxError, ValueError, IndexError, struct.error, DecompressionBombError)
+
+_ORIENTATION = 0x0112
+_TURNS = (
+    None,
+    Image.Transpose.FLIP_LEFT_RIGHT,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)  # that bring the orientations 1 to 8 upright
 
 
 def decode_photo(content: bytes, size: int) -> np.ndarray:
@@ -24,10 +36,25 @@ def decode_photo(content: bytes, size: int) -> np.ndarray:
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
-            rgb = _to_rgb(ImageOps.exif_transpose(image))
+            image.load()
+            rgb = _upright(_to_rgb(image), _orientation(image))
     except _DAMAGED_IMAGE as error:
         raise ValueError("unknown format" if isinstance(error, UnidentifiedImageError) else str(error)) from None
     return np.asarray(_fit(rgb, size))
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1, as it is, where the tags cannot be read: the picture is good."""
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # whatever a parser of damaged tags raises
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    moves = _TURNS[orientation - 1]
+    return image if moves is None else image.transpose(moves)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

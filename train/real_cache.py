@@ -1,9 +1,7 @@
 """Decoded photos on disk: which folder they are in, whether it is whole, and how they come there."""
 
 import hashlib
-import io
 import json
-import os
 import shutil
 import warnings
 from collections.abc import Sequence
@@ -14,14 +12,16 @@ import numpy as np
 from tqdm import tqdm
 
 from train.errors import UserError
-from train.files import write_folder_atomically
+from train.files import write_folder_atomically, write_json
 from train.locks import locked
+from train.machine import usable_cores
 from train.photo_sets import EncodedPhoto
 from train.photos import decode_photo
 
 _FORMAT = 1  # raise it when decoding changes, so that old caches are left alone
 _DECODING_BATCH = 256  # images in flight; bounds the memory
-_IMAGES, _LABELS = "images.npy", "labels.npy"
+_IMAGES, _LABELS, _LEFT_OUT = "images.npy", "labels.npy", "left_out.json"
+_NAMED = 20  # damaged photos in a message
 
 
 def cache_folder(cache: Path, path: Path, files: Sequence[Path], *settings: int | list[int]) -> Path:
@@ -39,30 +39,49 @@ def cache_folder(cache: Path, path: Path, files: Sequence[Path], *settings: int 
     return cache / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-def read_cache(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_cache(folder: Path, damaged: int, remedy: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the images, a read-only memory map uint8 [N, H, W, 3], and their labels, int64 [N].
 
     Raises:
-        UserError: it is damaged.
+        UserError: the cache is damaged, or leaves out more than `damaged` photos.
     """
+    listed = folder / _LEFT_OUT
     try:
-        return np.load(folder / _IMAGES, mmap_mode="r"), np.load(folder / _LABELS)
+        left_out = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else []
+        arrays = np.load(folder / _IMAGES, mmap_mode="r"), np.load(folder / _LABELS)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"the image cache {folder} is damaged ({error}); delete that folder") from None
+    if left_out:
+        _check_damaged(left_out, len(arrays[1]) + len(left_out), damaged, remedy)
+        print(f"{len(left_out)} damaged photos are left out: {_listed(left_out)}", flush=True)
+    return arrays
 
 
-def fill_cache(folder: Path, encoded: list[EncodedPhoto], image_size: int) -> None:
+def fill_cache(folder: Path, encoded: list[EncodedPhoto], image_size: int, damaged: int, remedy: str) -> None:
     """Decode photos into `folder`, which appears whole or not at all; of two processes one waits for the other.
 
     Raises:
-        UserError: a photo is damaged, or the disk is too full.
+        UserError: more than `damaged` photos cannot be read, or the disk is too full.
     """
 
     def write(unfinished: Path) -> None:
         unfinished.mkdir()
-        np.save(unfinished / _LABELS, np.array([photo.label for photo in encoded], dtype=np.int64))
-        with open(unfinished / _IMAGES, "wb") as file:
-            _write_images(file, encoded, image_size)
+        labels = np.array([photo.label for photo in encoded], dtype=np.int64)
+        failures = _write_images(unfinished / _IMAGES, encoded, image_size)
+        if failures:
+            _check_damaged([failures[k] for k in sorted(failures)], len(encoded), damaged, remedy)
+            kept = np.delete(np.arange(len(encoded)), sorted(failures))
+            lacking = sorted(set(labels) - set(labels[kept]))
+            if lacking:
+                raise UserError(
+                    f"all photos of class {lacking[0]} are damaged; replace them or leave that class out"
+                )
+            # Once more without them: their places in the file are taken.
+            again = _write_images(unfinished / _IMAGES, [encoded[k] for k in kept], image_size)
+            assert not again
+            labels = labels[kept]
+            write_json(unfinished / _LEFT_OUT, [failures[k] for k in sorted(failures)])
+        np.save(unfinished / _LABELS, labels)
 
     cache = folder.parent
     with locked(cache, f"decodes the same images into {cache}", name=f".{folder.name}.lock"):
@@ -71,29 +90,51 @@ def fill_cache(folder: Path, encoded: list[EncodedPhoto], image_size: int) -> No
             write_folder_atomically(folder, write)
 
 
-def _write_images(file: io.BufferedWriter, encoded: list[EncodedPhoto], image_size: int) -> None:
+def _check_damaged(failures: list[str], count: int, damaged: int, remedy: str) -> None:
+    if len(failures) <= damaged:
+        return
+    instead = remedy.format(count=len(failures))
+    if len(failures) == 1:
+        raise UserError(f"{failures[0]}; replace or remove it{instead}")
+    text = f"{len(failures)} of {count} photos are damaged: {_listed(failures)}"
+    raise UserError(f"{text}; replace or remove them{instead}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def _write_images(path: Path, encoded: list[EncodedPhoto], image_size: int) -> dict[int, str]:
+    """Write the decoded images into one .npy file; return position → name and reason of those that are damaged."""
     shape = (len(encoded), image_size, image_size, 3)
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    failures: dict[int, str] = {}
+    blank = np.zeros(shape[1:], np.uint8)
+
+    def decode(photo: EncodedPhoto) -> np.ndarray | str:
+        try:
+            return decode_photo(photo.read(), image_size)
+        except (ValueError, OSError) as error:
+            return f"{photo.name} is not a readable image ({error})"
+
     # Written in order and not through a memory map: a disk that fills up is then an error, not a crash.
     with (
+        open(path, "wb") as file,
         warnings.catch_warnings(),
-        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+        ThreadPoolExecutor(min(8, usable_cores())) as pool,
         tqdm(total=len(encoded), desc="decoding real images", unit="image") as progress,
     ):
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         # ImageNet has photos with damaged EXIF data; their pixels are good.
         warnings.filterwarnings("ignore", module="PIL")
         for start in range(0, len(encoded), _DECODING_BATCH):
             batch = encoded[start : start + _DECODING_BATCH]
-            for image in pool.map(lambda image: _decode(image, image_size), batch):
-                file.write(image.tobytes())
+            for position, image in enumerate(pool.map(decode, batch), start):
+                if isinstance(image, str):
+                    failures[position] = image
+                file.write((blank if isinstance(image, str) else image).tobytes())
                 progress.update()
-
-
-def _decode(photo: EncodedPhoto, image_size: int) -> np.ndarray:
-    try:
-        return decode_photo(photo.read(), image_size)
-    except ValueError as error:
-        raise UserError(f"{photo.name} is not a readable image ({error}); replace or remove it") from None
+    return failures
 
 
 def _check_disk_space(cache: Path, needed: int) -> None:

@@ -33,7 +33,16 @@ class RealImages:
         return dict(zip(classes.tolist(), np.split(order, starts[1:]), strict=True))
 
 
-def open_reals(source: str, image_size: int, classes: Sequence[int], num_classes: int, cache: Path) -> RealImages:
+def open_reals(
+    source: str,
+    image_size: int,
+    classes: Sequence[int],
+    num_classes: int,
+    cache: Path,
+    *,
+    damaged: int = 0,
+    remedy: str = "",
+) -> RealImages:
     """Return the real images of `classes`, of the embedded digits or of photos.
 
     Args:
@@ -42,12 +51,14 @@ def open_reals(source: str, image_size: int, classes: Sequence[int], num_classes
         classes: the indices wanted.
         num_classes: how many classes the indices count through.
         cache: where decoded images are kept.
+        damaged: how many photos may be left out because they cannot be read.
+        remedy: what else to do about more of them, with {count} in it.
 
     Raises:
         UserError: as `load_reals`, or the digits do not fit.
     """
     if source != "digits":
-        return load_reals(Path(source), image_size, classes, num_classes, cache)
+        return load_reals(Path(source), image_size, classes, num_classes, cache, damaged=damaged, remedy=remedy)
     if (image_size, num_classes) != (digits.SIZE, digits.CLASSES):
         raise UserError(
             f"the digits are {digits.SIZE} px and {digits.CLASSES} classes, the model has {image_size} px and "
@@ -75,7 +86,16 @@ def of_classes(reals: RealImages, classes: Sequence[int]) -> RealImages:
     return RealImages(reals.images[chosen], reals.labels[chosen], reals.source)
 
 
-def load_reals(path: Path, image_size: int, classes: Sequence[int], num_classes: int, cache: Path) -> RealImages:
+def load_reals(
+    path: Path,
+    image_size: int,
+    classes: Sequence[int],
+    num_classes: int,
+    cache: Path,
+    *,
+    damaged: int = 0,
+    remedy: str = "",
+) -> RealImages:
     """Read the images of `classes`; the first call decodes them into `cache`, later ones memory-map them.
 
     An image of another size is scaled until its shorter side has `image_size` pixels, then cropped around the
@@ -87,6 +107,8 @@ def load_reals(path: Path, image_size: int, classes: Sequence[int], num_classes:
         image_size: pixels per side.
         classes: the indices wanted; images of other classes are not read.
         num_classes: how many classes the indices count through.
+        damaged: how many photos may be left out because they cannot be read.
+        remedy: what else to do about more of them, with {count} in it.
         cache: gets `<cache>/<key>/images.npy` and `labels.npy`; the key follows the files and arguments.
 
     Raises:
@@ -101,8 +123,8 @@ def load_reals(path: Path, image_size: int, classes: Sequence[int], num_classes:
     if not folder.is_dir():
         encoded = read_pack(path, wanted, num_classes) if encoded is None else encoded
         _check_every_class(encoded, wanted, class_names(num_classes), path)
-        fill_cache(folder, encoded, image_size)
-    return RealImages(*read_cache(folder), str(path))
+        fill_cache(folder, encoded, image_size, damaged, remedy)
+    return RealImages(*read_cache(folder, damaged, remedy), str(path))
 
 
 def _check_every_class(encoded: list[EncodedPhoto], wanted: list[int], names: list[str], path: Path) -> None:

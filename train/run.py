@@ -1,10 +1,12 @@
 """Assembles a run from its configuration, fits it, and writes what it leaves behind."""
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
 import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,9 @@ from train.generator import Generator
 from train.initialise import initialise
 from train.judging import judge_digits
 from train.label_sheet import write_label_sheet
+from train.locks import locked
 from train.loop import Training, WeightAverage, fit
+from train.places import CONFIG_FILE, record_places
 from train.precision import training_precision
 from train.projected import ProjectedDiscriminator
 from train.report import Report, comparison_sheet, draw
@@ -32,7 +36,7 @@ from train.snapshot import STUDENT_FILE
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
 from train.step import Players, optimizers
 
-CONFIG_FILE, FINISHED_FILE = "config.json", "finished.json"
+FINISHED_FILE = "finished.json"
 
 
 def train(config: TrainConfig, folder: Path, world: World) -> None:
@@ -49,6 +53,27 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
         return
     sources = open_sources(config, folder, world)
     training = assemble(config, sources, world)
+    with claimed(folder, config, world):
+        _train(config, folder, world, sources, training)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, config: TrainConfig, world: World) -> Iterator[None]:
+    """Let this command alone train in `folder`.
+
+    Raises:
+        UserError: another one does; or it has just begun with other settings.
+    """
+    with contextlib.ExitStack() as stack:
+        if world.is_main:
+            remedy = "wait until it has ended, or choose another --run"
+            stack.enter_context(locked(folder, f"trains in {folder}", wait=False, remedy=remedy))
+            check_folder(folder, config)
+        world.barrier()
+        yield
+
+
+def _train(config: TrainConfig, folder: Path, world: World, sources: Sources, training: Training) -> None:
     reference = grid_reference(sources, config.generator.z_dim, config.seed)
     report = Report(
         folder,
@@ -63,7 +88,9 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
     outputs = Outputs(config, folder, world, sources, training)
     batches = batch_source(config, sources, world)
     if world.is_main:  # the folder is claimed once nothing of the input can be refused any more
-        write_json(folder / CONFIG_FILE, {"settings": _settings(config), "torch": torch.__version__})
+        places = record_places(dataclasses.asdict(config.data) | {"shared": config.runtime.shared}, folder)
+        content = {"settings": _settings(config), "places": places, "torch": torch.__version__}
+        write_json(folder / CONFIG_FILE, content)
         if sources.reals is not None:
             write_label_sheet(sources.reals, sources.names, folder / "samples" / "real-labels.png")
     try:
@@ -94,7 +121,9 @@ def check_folder(folder: Path, config: TrainConfig) -> None:
     if not path.is_file():
         return
     try:
-        stored = without_folders(json.loads(path.read_text())["settings"])
+        stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        # A setting that an older version did not have: it did what the default does.
+        stored = without_folders(_filled(stored, _settings(TrainConfig())))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{folder} was not made by train/main.py; choose another --run or delete it") from None
     ours = without_folders(_settings(config))
@@ -102,6 +131,13 @@ def check_folder(folder: Path, config: TrainConfig) -> None:
     if differences:
         more = f" (and {len(differences) - 1} more differences)" if len(differences) > 1 else ""
         raise UserError(f"{folder} was made with {differences[0]}{more}; choose another --run or delete it")
+
+
+def _filled(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings with the defaults of those that they miss."""
+    whole = defaults | values
+    nested = {name: value for name, value in whole.items() if isinstance(value, dict) and name in defaults}
+    return whole | {name: _filled(value, defaults[name]) for name, value in nested.items()}
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
@@ -128,7 +164,7 @@ def has_ended(folder: Path, config: TrainConfig) -> bool:
     FINISHED_FILE is written last of all.
     """
     try:
-        return json.loads((folder / FINISHED_FILE).read_text()) == _ending(config)
+        return json.loads((folder / FINISHED_FILE).read_text(encoding="utf-8")) == _ending(config)
     except (FileNotFoundError, ValueError):
         return False
 

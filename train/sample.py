@@ -24,7 +24,7 @@ from numpy.lib.npyio import NpzFile
 from train.classes import parse_classes
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.files import save_arrays
+from train.files import save_arrays, short_name
 from train.generator import Generator
 from train.images import save_png, to_bytes
 from train.noise import consecutive_seeds, truncated_normal
@@ -33,6 +33,7 @@ from train.snapshot import SnapshotInfo, load_student
 
 _DEFAULT_RUN = Path("runs/digits")
 _DEFAULT_CLASS_COUNT = 10
+_IN_NAME = ("classes", "seed", "truncation", "columns", "steps")
 _SMALLEST_TILE = 96  # pixels; smaller images are enlarged, so that the labels can be read
 
 
@@ -130,6 +131,13 @@ def _check_flags_with_latents(config: SampleConfig) -> None:
 
 def _default_out(config: SampleConfig, snapshot: Path) -> Path:
     name = f"interpolate_{config.interpolate}" if config.interpolate else "grid"
+    # What was asked for is in the name, so that one picture does not take the place of another.
+    changed = [
+        f"{field.name}-{getattr(config, field.name)}"
+        for field in dataclasses.fields(config)
+        if field.name in _IN_NAME and getattr(config, field.name) != field.default
+    ]
+    name = short_name("_".join([name, *changed]).replace(" ", ""), 80)
     if config.checkpoint is not None:
         return snapshot.with_name(f"{snapshot.stem}_{name}.png")
     return snapshot.parent / "samples" / f"{name}.png"

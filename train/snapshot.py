@@ -10,6 +10,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from train.commands import typed
 from train.errors import UserError
 from train.files import check_state_dict, read_tensors, save_tensors
 from train.generator import Generator, GeneratorConfig, build_generator
@@ -49,7 +50,9 @@ def load_snapshot(path: Path) -> tuple[Generator, SnapshotInfo]:
     Raises:
         UserError: there is no such file, or it is damaged, or it is not a student of this project.
     """
-    tensors, metadata = read_tensors(path, "student snapshot", "train one with: python train/main.py")
+    run = path.parent if path.name == STUDENT_FILE else Path("runs/digits")
+    remedy = f"train one with: {typed('train/main.py', '--run', run)}"
+    tensors, metadata = read_tensors(path, "student snapshot", remedy)
     if metadata.get("format") != SNAPSHOT_FORMAT:
         raise UserError(
             f"{path} is no student snapshot: its format is {metadata.get('format')!r}, not {SNAPSHOT_FORMAT!r}"

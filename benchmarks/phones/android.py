@@ -8,13 +8,14 @@ import numpy as np
 from benchmarks.model import Model
 from benchmarks.phones import app, benchmark_model, executor_runner
 from benchmarks.phones.adb import open_phone
-from benchmarks.phones.device import big_cores, describe, phone_name, read_state, summary
+from benchmarks.phones.device import big_cores, describe, read_state, summary, unit_name
 from benchmarks.phones.programs import Starter, measure_programs
 from benchmarks.phones.session import Session, float_reference
 from benchmarks.phones.starts import UnexpectedOutputError
 from benchmarks.phones.tools import Tool, check_abi, obtain
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
+from deploy.manifest import export_command
 from train.errors import UserError
 from train.files import file_hash, write_atomically
 
@@ -44,7 +45,8 @@ def measure_android(
     """
     artifacts = [artifact for artifact in model.artifacts if "android" in artifact["platforms"]]
     if not artifacts:
-        raise UserError(f"{model.folder} has nothing for Android; export with: python deploy/android/export.py")
+        again = export_command(model.run, model.folder)
+        raise UserError(f"{model.folder} has nothing for Android; export with: {again}")
     tools = _tools(config)
     adb = open_phone(config.serial)
     device = describe(adb)
@@ -54,7 +56,7 @@ def measure_android(
     for tool in tools.values():
         check_abi(tool, device["abis"])
     session = Session(adb, model, config, results, device, _threads(config, device))
-    name = phone_name(device)
+    name = unit_name(device)
     print(
         f"measuring on {name} ({device.get('soc', 'it does not tell its SoC')}), serial {adb.serial}", flush=True
     )

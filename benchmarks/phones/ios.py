@@ -23,6 +23,7 @@ from benchmarks.phones.session import keep_current
 from benchmarks.phones.starts import Start, figures
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
+from deploy.manifest import export_command
 from train.errors import UserError
 
 ELSEWHERE = (
@@ -62,7 +63,8 @@ def measure_ios(model: Model, config: BenchmarkConfig, results: Results, apple: 
         raise UserError(ELSEWHERE)
     packages = [artifact for artifact in model.artifacts if artifact["runtime"] == "coreml"]
     if not packages:
-        raise UserError(f"{model.folder} has no Core ML packages; export with: python deploy/ios/export.py")
+        again = export_command(model.run, model.folder, "deploy/ios/export.py")
+        raise UserError(f"{model.folder} has no Core ML packages; export with: {again}")
     asyncio.run(
         _Measuring(model, config, results, apple or open_coremltools(config.development_team)).run(packages)
     )

@@ -14,8 +14,10 @@ import torch
 from tqdm import tqdm
 
 from train import feature_network
+from train.commands import to_install
 from train.errors import UserError
 from train.files import file_hash
+from train.machine import usable_cores
 from train.precision import without_tf32
 
 Preprocessing = Literal["legacy_tensorflow", "clean"]
@@ -227,7 +229,6 @@ def clean_resize() -> Callable[[torch.Tensor], torch.Tensor]:
     Raises:
         UserError: clean-fid is not installed.
     """
-    import os
     from concurrent.futures import ThreadPoolExecutor
 
     try:
@@ -235,7 +236,7 @@ def clean_resize() -> Callable[[torch.Tensor], torch.Tensor]:
     except ModuleNotFoundError as error:
         raise missing(error) from None
     resize_one = build_resizer("clean")
-    pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(16, usable_cores()))
 
     def resize(images: torch.Tensor) -> torch.Tensor:
         pixels = images.permute(0, 2, 3, 1).cpu().numpy()
@@ -250,7 +251,7 @@ def clean_resize() -> Callable[[torch.Tensor], torch.Tensor]:
 
 def missing(error: ModuleNotFoundError) -> UserError:
     """Return what to tell where clean-fid, or something that it needs, is not installed."""
-    return UserError(f"{error.name} is not installed; pip install 'tinygan-edge[benchmarks]'")
+    return UserError(f"{error.name} is not installed; {to_install('benchmarks')}")
 
 
 @contextlib.contextmanager

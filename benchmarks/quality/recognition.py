@@ -1,6 +1,5 @@
 """Does a network that nobody here trained see the class that was asked for: a TFLite ImageNet classifier."""
 
-import os
 import re
 from pathlib import Path
 
@@ -9,7 +8,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from deploy.quiet import quiet
+from train.commands import to_install
 from train.errors import UserError
+from train.machine import usable_cores
 
 _IMAGENET = 1000
 
@@ -32,10 +33,10 @@ class ImageNetClassifier:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ModuleNotFoundError as error:
-            raise UserError(f"{error.name} is not installed; pip install 'tinygan-edge[benchmarks]'") from None
+            raise UserError(f"{error.name} is not installed; {to_install('benchmarks')}") from None
         try:
             with quiet():
-                self._interpreter = Interpreter(str(path), num_threads=os.cpu_count() or 1)
+                self._interpreter = Interpreter(str(path), num_threads=usable_cores())
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]

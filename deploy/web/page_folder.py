@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from deploy.manifest import MANIFEST_FILE, read_manifest, remove
+from deploy.manifest import MANIFEST_FILE, read_manifest
 from deploy.web import litert_js
 from train.errors import UserError
-from train.files import file_hash
+from train.files import file_hash, remove
 
 _PAGE = Path(__file__).parent / "page"
 _LICENSE = Path(__file__).parents[2] / "LICENSE"

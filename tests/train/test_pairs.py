@@ -321,7 +321,7 @@ def test_damaged_index(folder, spoil, message):
 
 
 def test_opening_what_is_no_collection(tmp_path):
-    with pytest.raises(UserError, match=r"no pairs in .*; collect some with: python train/collect.py --out"):
+    with pytest.raises(UserError, match=r"no pairs in .*with: python \S*train/collect.py --teacher digits --out"):
         PairDataset(tmp_path / "nothing")
 
 
