@@ -4,11 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONWARNINGS ?=
 
-.PHONY: quickstart test test-slow android-check clean
+.PHONY: quickstart demo test test-slow android-check ios-check clean
 
 # Distil the embedded digits teacher, quantize the student, export it for phones, measure it all, and report.
 quickstart: $(VENV)/.installed-phone
 	$(BIN)/python -m benchmarks.quickstart
+
+# Show the newest run, or the shipped student, as a page in a browser: npm has to be there, once with a network.
+demo: $(VENV)/.installed-phone
+	$(BIN)/python -m deploy.web.demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -23,6 +27,13 @@ test-slow: $(VENV)/.installed-dev
 # Compile, test and pack the Android app, without Android Studio, on Linux x86_64: a JDK 17 or newer, Maven and npm have to be there.
 android-check: $(VENV)/.installed-phone
 	$(BIN)/python -m deploy.android.check
+
+# Lint, build and test the Swift package, on macOS or Linux: Swift 6 has to be there. Core ML and the app need Xcode.
+ios-check:
+	@command -v swift >/dev/null || { echo "make ios-check needs Swift 6: install it from swift.org, or Debian 13's swiftlang" >&2; exit 1; }
+	swift format lint --strict --recursive Package.swift deploy/ios
+	swift build -Xswiftc -warnings-as-errors
+	swift test -Xswiftc -warnings-as-errors
 
 $(BIN)/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

@@ -119,6 +119,8 @@ def load_generator(path: Path) -> tuple[nn.Module, SnapshotInfo]:
     generator = build_network(info.generator)
     check_state_dict(tensors, generator, path)
     generator.load_state_dict(tensors)
+    # As it trained: the last bits of an image follow the memory format.
+    generator.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return generator.eval(), info
 
 

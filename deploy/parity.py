@@ -50,13 +50,24 @@ def measure(
         as_bytes: the images were bytes, so compare them with the student's bytes.
 
     Raises:
+        ParityError: as `compare` does.
+    """
+    images = np.concatenate([run(*golden.inputs(k)) for k in range(len(golden.z))])
+    return compare(images, golden, reference, runner, floor, as_bytes=as_bytes)
+
+
+def compare(
+    images: np.ndarray, golden: Golden, reference: Reference, runner: str, floor: float, *, as_bytes: bool = False
+) -> Parity:
+    """Compare images of the golden latents, float32 [N, 3, H, W] in [-1, 1]; the rest is as for `measure`.
+
+    Raises:
         ParityError: the images have another shape, are not finite, or are below the floor, or the first one is
             below the floor of the apps.
     """
     expected = golden.images[reference]
     if as_bytes:
         expected = from_bytes(torch.from_numpy(to_bytes(torch.from_numpy(expected)))).numpy()
-    images = np.concatenate([run(*golden.inputs(k)) for k in range(len(expected))])
     if images.shape != expected.shape:
         raise ParityError(f"it makes images of shape {list(images.shape)}, not {list(expected.shape)}")
     if not np.isfinite(images).all():

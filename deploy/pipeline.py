@@ -11,7 +11,7 @@ from deploy.golden import Golden, make_golden
 from deploy.manifest import Entry, Manifest, TensorSpec, input_specs, open_manifest, versions
 from deploy.package_files import content_hash, file_size
 from deploy.parity import Parity, measure
-from deploy.runners import runner_of
+from deploy.runners import browser_check, describe_browser_check, runner_of
 from deploy.source import ExportSource, Reference
 from train.errors import UserError
 from train.files import remove, temporary_beside
@@ -98,6 +98,7 @@ def _export_one(
             parity = measure(
                 load(temporary), golden, artifact.reference, runner, artifact.floor, as_bytes=as_bytes
             )
+        browser = browser_check(temporary, artifact.runtime, golden, artifact.reference, artifact.floor)
         entry = Entry(
             artifact.file,
             artifact.platforms,
@@ -112,7 +113,7 @@ def _export_one(
             (artifact.output,),
             built.outside_delegate,
             parity,
-            built.checks,
+            built.checks | browser,
             artifact.options,
             tools,
         )
@@ -130,4 +131,5 @@ def _line(entry: Entry, seconds: float) -> str:
         quality = f"{psnr} to the {entry.parity.reference} student"
     else:
         quality = f"not run: {entry.parity['not_run']}"
+    quality += describe_browser_check(entry.checks)
     return f"{entry.file:<36} {entry.bytes / 1e6:6.2f} MB  {seconds:5.1f} s  {quality}"

@@ -15,7 +15,7 @@ from deploy.golden import Golden, load_golden
 from deploy.manifest import read_manifest
 from deploy.package_files import content_hash, file_size, hidden_files, unlisted_files
 from deploy.parity import measure
-from deploy.runners import runner_of
+from deploy.runners import browser_check, describe_browser_check, runner_of
 from train.cli import parse, run_script
 from train.errors import UserError
 from train.files import file_hash
@@ -95,7 +95,9 @@ def _verify_one(folder: Path, artifact: dict[str, Any], golden: Golden, run: boo
     stated = artifact["parity"]
     as_bytes = artifact["outputs"][0]["dtype"] == "uint8"
     parity = measure(load(path), golden, stated["reference"], runner, stated["floor"], as_bytes=as_bytes)
-    return "unchanged; " + ("identical" if parity.psnr is None else f"{parity.psnr:.1f} dB") + f" ({runner})"
+    browser = browser_check(path, artifact["runtime"], golden, stated["reference"], stated["floor"])
+    quality = "identical" if parity.psnr is None else f"{parity.psnr:.1f} dB"
+    return f"unchanged; {quality} ({runner}){describe_browser_check(browser)}"
 
 
 def _changed(what: str, expected: str, found: str) -> str:

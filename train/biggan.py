@@ -149,7 +149,9 @@ class TrainableBigGAN(nn.Module):
             self(unit * (row / (rows - 1)), labels)
         for norm in norms:
             norm.record_row = None
-        state = {name: tensor.half().cpu() for name, tensor in self.model.state_dict().items()}
+        # A file is a function of its content, and not of the memory format that a run has trained in.
+        plain = torch.contiguous_format
+        state = {n: t.half().cpu().clone(memory_format=plain) for n, t in self.model.state_dict().items()}
         save_torch(folder / WEIGHTS_FILE, state)
         write_text(folder / CONFIG_FILE, self.model.config.to_json_string())
 

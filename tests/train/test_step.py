@@ -178,9 +178,8 @@ def term_by_hand(term: str, players: Players, batch: Batch) -> torch.Tensor:
     if term == "feature":
         _, wanted = discriminator(batch.teacher, batch.y)
         shares = (1 / 8, 1 / 4, 1)
-        return 0.7 * sum(
-            w * (s - t.detach()).abs().mean() for w, s, t in zip(shares, features, wanted, strict=True)
-        )
+        terms = [w * (s - t.detach()).abs().mean() for w, s, t in zip(shares, features, wanted, strict=True)]
+        return 0.7 * torch.stack(terms).sum()
     return {"distillation_generator": 0.11, "real_generator": 0.05}[term] * -scores.mean()
 
 

@@ -1,9 +1,8 @@
+#if !canImport(CryptoKit)
 import Foundation
 
-/// SHA-256 (FIPS 180-4), lower-case hexadecimal.
-///
-/// CryptoKit is Apple's alone; one implementation for every platform is the one that the Linux tests check.
-public enum SHA256 {
+/// SHA-256 (FIPS 180-4) where there is no CryptoKit: Foundation alone has none, and the core takes no dependency.
+enum SHA256Digest {
     private static let constants: [UInt32] = [
         0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
         0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
@@ -15,7 +14,8 @@ public enum SHA256 {
         0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
     ]
 
-    public static func hash(_ data: Data) -> String {
+    /// Returns lower-case hexadecimal.
+    static func hash(_ data: Data) -> String {
         var message = [UInt8](data)
         let bits = UInt64(message.count) * 8
         message.append(0x80)
@@ -32,37 +32,6 @@ public enum SHA256 {
             }
         }
         return state.map(hexadecimal).joined()
-    }
-
-    /// Returns the hash of a file, or of the names and hashes of all files in a folder, as the exporters do.
-    ///
-    /// - Throws: what reading a file throws.
-    public static func hash(contentOf url: URL) throws -> String {
-        guard try url.resourceValues(forKeys: [.isDirectoryKey]).isDirectory == true else {
-            return try hash(Data(contentsOf: url))
-        }
-        var listing = Data()
-        for components in try files(in: url, below: []).sorted(by: precedes) {
-            let name = components.joined(separator: "/")
-            let content = try hash(Data(contentsOf: url.appendingPathComponent(name)))
-            listing.append(Data("\(name)\0\(content)\n".utf8))
-        }
-        return hash(listing)
-    }
-
-    private static func files(in folder: URL, below components: [String]) throws -> [[String]] {
-        let keys: [URLResourceKey] = [.isDirectoryKey]
-        return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: keys)
-            .flatMap { url in
-                let path = components + [url.lastPathComponent]
-                let isFolder = try url.resourceValues(forKeys: Set(keys)).isDirectory == true
-                return isFolder ? try files(in: url, below: path) : [path]
-            }
-    }
-
-    /// Orders paths folder by folder and by code point, as Python orders them.
-    private static func precedes(_ first: [String], _ second: [String]) -> Bool {
-        first.lexicographicallyPrecedes(second) { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
     }
 
     private static func fill(_ words: inout [UInt32], from bytes: UnsafeBufferPointer<UInt8>, at start: Int) {
@@ -106,3 +75,4 @@ public enum SHA256 {
         return String(repeating: "0", count: 8 - digits.count) + digits
     }
 }
+#endif
