@@ -25,11 +25,11 @@ def main(arguments: list[str]) -> None:
     if config.target == "android":
         from benchmarks.phones.android import measure_android
 
-        measure_android(model, config, results)
+        failures = measure_android(model, config, results)
     elif config.target == "ios":
         from benchmarks.phones.ios import measure_ios
 
-        measure_ios(model, config, results)
+        failures = measure_ios(model, config, results)
     elif config.profile:
         from benchmarks.operators import profile_artifacts
 

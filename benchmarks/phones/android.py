@@ -30,7 +30,7 @@ START_TIMEOUT = 600
 
 def measure_android(
     model: Model, config: BenchmarkConfig, results: Results, waiting: app.Waiting | None = None
-) -> None:
+) -> list[str]:
     """Measure every artifact for Android on a phone; rows that results.json has already are kept.
 
     Args:
@@ -38,6 +38,9 @@ def measure_android(
         config: what to measure with.
         results: where the rows go, one by one.
         waiting: how long to wait for the app.
+
+    Returns:
+        A sentence for each row that was asked for and could not be had.
 
     Raises:
         UserError: no phone, no program to measure with, a wrong one, the phone went away, or nothing at all
@@ -86,6 +89,7 @@ def measure_android(
     )
     if not session.keys:
         raise UserError(f"nothing could be measured on {name}: {session.left_out[0]}")
+    return session.left_out
 
 
 def _tools(config: BenchmarkConfig) -> dict[str, Tool]:
