@@ -97,10 +97,7 @@ def _no_pairs(config: TrainConfig, path: Path) -> str:
     flags = ("--per-class", config.data.per_class, *(("--classes", classes) if classes else ()))
     command = typed("train/collect.py", "--teacher", teacher, "--out", path, *flags)
     first = f"train one with: {typed('train/main.py', 'scratch-animals64')}, then " if size == 64 else ""
-    return (
-        f"no teacher's images at {path}; name another folder with --data.teacher pairs:FOLDER, or {first}"
-        f"make them with: {command}"
-    )
+    return f"no teacher's images at {path}; {first}make them with: {command}"
 
 
 def _check_shape(config: TrainConfig, source: str, image_size: int, z_dim: int, num_classes: int) -> None:

@@ -81,7 +81,7 @@ def test_two_processes_have_the_losses_of_one(tmp_path, kind):
         norms = [key for key in students[0] if "running" in key]
         assert norms
         for key in norms:
-            torch.testing.assert_close(students[0][key], students[1][key], rtol=1e-3, atol=1e-3)
+            torch.testing.assert_close(students[0][key], students[1][key], rtol=1e-2, atol=1e-2)
 
 
 @pytest.mark.slow

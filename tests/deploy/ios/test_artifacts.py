@@ -110,7 +110,7 @@ def by_script(run, tmp_path_factory) -> Path:
 
 def left(folder: Path) -> set[str]:
     names = {path.name for path in folder.iterdir() if not path.name.startswith("golden")}
-    return names - {"manifest.json", ".manifest.lock"}
+    return names - {"manifest.json"}
 
 
 def test_what_is_planned_follows_from_the_students_that_there_are(run, export_run):
