@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 from train.errors import UserError
-from train.files import file_hash, write_json
+from train.files import file_hash, write_text
 
 PACKAGE_MANIFEST = "Manifest.json"
 
@@ -71,4 +71,5 @@ def tidy_package(package: Path) -> None:
     names = {old: str(uuid.uuid5(uuid.NAMESPACE_URL, item["path"])).upper() for old, item in items.items()}
     content["itemInfoEntries"] = dict(sorted((names[old], item) for old, item in items.items()))
     content["rootModelIdentifier"] = names[content["rootModelIdentifier"]]
-    write_json(package / PACKAGE_MANIFEST, dict(sorted(content.items())))
+    # As Apple's library writes it, which writes it again whenever it opens a package.
+    write_text(package / PACKAGE_MANIFEST, json.dumps(content, indent=4, sort_keys=True) + "\n")

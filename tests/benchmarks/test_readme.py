@@ -19,7 +19,9 @@ def test_every_table_is_marked_once():
 def test_a_changed_figure_is_noticed(tmp_path):
     changed = tmp_path / "README.md"
     changed.write_text(ReadmeConfig().readme.read_text().replace("BigGAN-deep, published | 50.40", "x | 50.41"))
-    with pytest.raises(UserError, match=r"are not those of the results; python -m benchmarks\.readme"):
+    with pytest.raises(
+        UserError, match=r"not those of the results; write them with: python -m benchmarks\.readme"
+    ):
         main(["--check", "--readme", str(changed)])
     main(["--readme", str(changed)])
     assert changed.read_text() == ReadmeConfig().readme.read_text()
