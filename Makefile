@@ -15,14 +15,14 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/pytest -n 2 --dist loadfile
-	$(BIN)/python -m deploy.android.check --skip-if-unavailable
+	$(BIN)/python -m tests.android --skip-if-unavailable
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow
 
 # Compile, test and pack the Android app, without Android Studio, on Linux x86_64: a JDK 17 or newer, Maven and npm have to be there.
 android-check: $(VENV)/.installed-phone
-	$(BIN)/python -m deploy.android.check
+	$(BIN)/python -m tests.android
 
 $(BIN)/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'

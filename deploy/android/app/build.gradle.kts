@@ -16,8 +16,8 @@ android {
         applicationId = "io.github.tinygan.edge"
         minSdk = libs.versions.minSdk.get().toInt()
         targetSdk = libs.versions.targetSdk.get().toInt()
-        versionCode = 1
-        versionName = "1.0"
+        versionCode = libs.versions.versionCode.get().toInt()
+        versionName = libs.versions.versionName.get()
         ndk {
             abiFilters += listOf("arm64-v8a", "x86_64")
         }

@@ -23,12 +23,12 @@ object Fixtures {
     /**
      * The folder of what the model's runtimes drew on the host; a test that asks for it is skipped where there is none.
      *
-     * `deploy.android.check` lets them draw and names the folder. Gradle cannot, and does not give the libraries'
+     * `tests.android` lets them draw and names the folder. Gradle cannot, and does not give the libraries'
      * tests a model either: tests that need one ask for this before they read it.
      */
     fun recordings(): File {
         val folder = System.getProperty("check.recordings")
-        assumeTrue("this test is run by deploy.android.check", folder != null)
+        assumeTrue("this test is run by tests.android", folder != null)
         return File(checkNotNull(folder))
     }
 }

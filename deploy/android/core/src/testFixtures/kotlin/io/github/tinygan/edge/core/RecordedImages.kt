@@ -5,7 +5,7 @@ import java.io.File
 /**
  * What the model's own runtime gave on the host, found by the exact bits of its inputs.
  *
- * @param folder what `deploy.android.check` recorded.
+ * @param folder what `tests.android` recorded.
  */
 class RecordedOutputs(folder: File, artifact: Artifact) {
     private val outputs = HashMap<List<Int>, FloatArray>()
@@ -30,7 +30,7 @@ class RecordedOutputs(folder: File, artifact: Artifact) {
      */
     fun find(inputs: FloatArray): FloatArray = checkNotNull(outputs[bits(inputs)]) {
         "the host drew nothing for ${inputs.take(3)}… with class weights ${inputs.takeLast(10)}; " +
-            "add it to deploy/android/check/recordings.py"
+            "add it to tests/android/recordings.py"
     }
 
     private fun bits(values: FloatArray): List<Int> = values.map { it.toRawBits() }

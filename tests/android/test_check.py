@@ -1,4 +1,4 @@
-"""The Python side of the Android check; the check itself is `python -m deploy.android.check`."""
+"""The Python side of the Android check; the check itself is `python -m tests.android`."""
 
 import platform
 import re
@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.android.check import __main__ as command
-from deploy.android.check import apk, kotlin, pins, recordings, tools
-from deploy.android.check.alignment import PAGE, load_alignment, misaligned
-from deploy.android.check.gradle_files import check_brackets, check_gradle, included_modules, read_catalog
-from deploy.android.check.jvm_tests import test_classes as find_test_classes
-from deploy.android.check.libraries import Libraries
-from deploy.android.check.resources import APPLICATION, complete_manifest
-from deploy.android.check.snippets import check_snippets
+from tests.android import __main__ as command
+from tests.android import apk, kotlin, pins, recordings, tools
+from tests.android.alignment import PAGE, load_alignment, misaligned
+from tests.android.catalog import PROJECT, read_catalog
+from tests.android.gradle_files import check_brackets, check_gradle, included_modules
+from tests.android.jvm_tests import test_classes as find_test_classes
+from tests.android.libraries import Libraries
+from tests.android.resources import APPLICATION, complete_manifest
+from tests.android.snippets import check_snippets
 from train.errors import UserError
-
-PROJECT = Path(command.__file__).parents[1]
 
 
 def elf(path: Path, *segments: tuple[int, int, int, int], word_size: int = 2) -> Path:
@@ -194,7 +193,13 @@ class TestGradleFiles:
     @pytest.mark.parametrize(
         ("file", "old", "new", "message"),
         [
-            ("gradle/libs.versions.toml", pins.KOTLIN, "2.1.0", "the check uses 2.2.0"),
+            ("gradle/libs.versions.toml", '"junit:junit"', '"junit:other"', "which the check does not fetch"),
+            (
+                "app/build.gradle.kts",
+                "versionCode = libs.versions.versionCode",
+                "versionCode = 2 //",
+                "versionCode = 2",
+            ),
             ("settings.gradle.kts", ":litert", ":tflite", "the check builds"),
             ("app/build.gradle.kts", "minSdk =", "minimumSdk =", "minSdk = None"),
             ("app/build.gradle.kts", "signingConfig =", "signing =", "does not sign release builds"),

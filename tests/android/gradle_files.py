@@ -1,14 +1,12 @@
 """Read the Gradle build, which cannot run here, and compare it with what the check builds."""
 
 import re
-import tomllib
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from deploy.android.check import pins
-from deploy.android.check.pins import CLASS_PATHS
-from deploy.android.check.resources import APPLICATION
+from tests.android import pins
+from tests.android.catalog import read_catalog
+from tests.android.pins import CLASS_PATHS
+from tests.android.resources import APPLICATION
 from train.errors import UserError
 
 MODULES = ("app", "core", "executorch", "litert")
@@ -58,47 +56,6 @@ def included_modules(settings: str) -> list[str]:
     return [name.lstrip(":") for call in calls for name in re.findall(r'"([^"]+)"', call)]
 
 
-def read_catalog(path: Path) -> dict[str, dict[str, str]]:
-    """Read a version catalog with its version references resolved.
-
-    Returns:
-        "libraries": alias → group:name:version, "plugins": alias → id:version, "versions": name → version.
-
-    Raises:
-        UserError: it is missing or malformed, or refers to a version that is not there.
-    """
-    try:
-        stored = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error})") from None
-    versions: dict[str, str] = stored.get("versions", {})
-
-    def version_of(alias: str, entry: dict[str, Any]) -> str:
-        version = entry.get("version")
-        if isinstance(version, dict):
-            name = version.get("ref")
-            if name not in versions:
-                raise UserError(f"{path}: {alias} refers to version {name!r}, which is not there")
-            return versions[name]
-        if not isinstance(version, str):
-            raise UserError(f"{path}: {alias} has no version")
-        return version
-
-    def module_of(alias: str, entry: dict[str, Any]) -> str:
-        name = entry.get("module") or f"{entry.get('group')}:{entry.get('name')}"
-        if not re.fullmatch(r"[\w.-]+:[\w.-]+", name) or "None" in name.split(":"):
-            raise UserError(f"{path}: {alias} names no module")
-        return name
-
-    libraries = stored.get("libraries", {})
-    plugins = stored.get("plugins", {})
-    return {
-        "versions": versions,
-        "libraries": {a: f"{module_of(a, e)}:{version_of(a, e)}" for a, e in libraries.items()},
-        "plugins": {a: f"{e.get('id')}:{version_of(a, e)}" for a, e in plugins.items()},
-    }
-
-
 def check_brackets(text: str, name: str) -> None:
     """Check that brackets outside strings and comments match.
 
@@ -143,26 +100,14 @@ def _accessor(alias: str) -> str:
 
 
 def _check_versions(catalog: dict[str, dict[str, str]], path: Path) -> None:
-    """Compare every library and plugin with the pins."""
-    pinned = {f"{c.group}:{c.name}": c.version for c in _coordinates()}
+    """Check that the check fetches every library, and knows every plugin."""
+    fetched = {f"{c.group}:{c.name}" for coordinates in CLASS_PATHS.values() for c in coordinates}
     for alias, text in catalog["libraries"].items():
-        module, version = text.rsplit(":", 1)
-        if module in _SUBSTITUTES:
-            continue
-        if module not in pinned:
-            raise UserError(f"{path}: {alias} is {module}, which the check does not fetch")
-        if version != pinned[module]:
-            raise UserError(f"{path}: {alias} is version {version}; the check uses {pinned[module]}")
+        if text.rsplit(":", 1)[0] not in fetched | _SUBSTITUTES.keys():
+            raise UserError(f"{path}: {alias} is {text}, which the check does not fetch")
     for alias, text in catalog["plugins"].items():
-        plugin, version = text.rsplit(":", 1)
-        if plugin.startswith("org.jetbrains.kotlin.") and version != pins.KOTLIN:
-            raise UserError(f"{path}: {alias} is version {version}; the check uses {pins.KOTLIN}")
-        if not plugin.startswith(("org.jetbrains.kotlin.", *_PLUGINS_OF_GOOGLE)):
-            raise UserError(f"{path}: {alias} is {plugin}, which the check does not know")
-
-
-def _coordinates() -> Iterable[pins.Coordinate]:
-    return (coordinate for coordinates in CLASS_PATHS.values() for coordinate in coordinates)
+        if not text.startswith(("org.jetbrains.kotlin.", *_PLUGINS_OF_GOOGLE)):
+            raise UserError(f"{path}: {alias} is {text}, which the check does not know")
 
 
 def _check_module(name: str, script: str, catalog: dict[str, dict[str, str]], path: Path) -> None:
@@ -176,6 +121,7 @@ def _check_module(name: str, script: str, catalog: dict[str, dict[str, str]], pa
     values = {"namespace": f"{APPLICATION}.{name}", "minSdk": pins.MIN_SDK, "compileSdk": pins.TARGET_SDK}
     if name == "app":
         values |= {"applicationId": APPLICATION, "targetSdk": pins.TARGET_SDK}
+        values |= {"versionCode": pins.VERSION_CODE, "versionName": pins.VERSION_NAME}
         for abi in pins.ABIS:
             if f'"{abi}"' not in script:
                 raise UserError(f"{path} does not name the ABI {abi}")

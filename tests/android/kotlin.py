@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.android.check.libraries import Libraries
-from deploy.android.check.pins import KOTLIN
-from deploy.android.check.tools import ToolError, begin, digest, finish, is_made, java, join, run_tool
+from tests.android.libraries import Libraries
+from tests.android.pins import KOTLIN
+from tests.android.tools import ToolError, begin, digest, finish, is_made, java, join, run_tool
 
 # Java 8's own classes are what API 24 has; with -jvm-target instead, calls are bound to newer signatures.
 FLAGS = ("-no-stdlib", "-no-reflect", "-Werror", "-Wextra", "-progressive", "-Xjdk-release=1.8")

@@ -7,19 +7,19 @@ from pathlib import Path
 
 from PIL import Image
 
-from deploy.android.check import apk, kotlin, pins
-from deploy.android.check.apk import ready_for_16_kb
-from deploy.android.check.gradle_files import check_gradle
-from deploy.android.check.jvm_tests import robolectric, run_tests, test_classes
-from deploy.android.check.libraries import Libraries
-from deploy.android.check.model import BACKENDS, app_artifacts, copy_assets, find_artifacts
-from deploy.android.check.resources import Resources, link
-from deploy.android.check.snippets import check_snippets
-from deploy.android.check.tools import begin, digest, finish, is_made, run_tool
 from deploy.manifest import read_manifest
+from tests.android import apk, kotlin, pins
+from tests.android.apk import ready_for_16_kb
+from tests.android.catalog import PROJECT, ROOT
+from tests.android.gradle_files import check_gradle
+from tests.android.jvm_tests import robolectric, run_tests, test_classes
+from tests.android.libraries import Libraries
+from tests.android.model import BACKENDS, app_artifacts, copy_assets, find_artifacts
+from tests.android.resources import Resources, link
+from tests.android.snippets import check_snippets
+from tests.android.tools import begin, digest, finish, is_made, run_tool
 from train.errors import UserError
 
-PROJECT = Path(__file__).parents[1]
 MODULES = ("core", "executorch", "litert", "app")
 PICTURES = ("main", "morph", "benchmark", "dark")
 _PICTURE_WIDTH = 480  # enough for a README
@@ -60,8 +60,8 @@ class Check:
         key = digest(_RECORDER, self._assets)
         if not is_made(folder, key):
             begin(folder)
-            command = [sys.executable, "-m", "deploy.android.check.recordings", self._artifacts, folder]
-            run_tool(command, "the runtimes of this machine cannot draw", PROJECT.parents[1])
+            command = [sys.executable, "-m", "tests.android.recordings", self._artifacts, folder]
+            run_tool(command, "the runtimes of this machine cannot draw", ROOT)
             finish(folder, key)
         count = len(app_artifacts(read_manifest(folder), self._artifacts))
         return f"raw outputs and Python's bytes of {count} artifacts"

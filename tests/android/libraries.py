@@ -11,9 +11,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from deploy.android.check import pins
-from deploy.android.check.pins import CLASS_PATHS, EXECUTORCH, Coordinate
-from deploy.android.check.tools import ToolError, UnavailableError, begin, digest, finish, is_made, run_tool
+from tests.android import pins
+from tests.android.pins import CLASS_PATHS, EXECUTORCH, Coordinate
+from tests.android.tools import ToolError, UnavailableError, begin, digest, finish, is_made, run_tool
 from train.errors import UserError
 
 _GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath"

@@ -1,6 +1,6 @@
 """Let the model's own runtimes draw on this machine what the app's tests will ask for.
 
-`python -m deploy.android.check.recordings ARTIFACTS FOLDER` writes the raw outputs of every artifact and the bytes
+`python -m tests.android.recordings ARTIFACTS FOLDER` writes the raw outputs of every artifact and the bytes
 that Python makes of them. A process of its own, because the runtimes stay loaded.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from deploy.android.check.model import app_artifacts
 from deploy.golden import load_golden
 from deploy.manifest import MANIFEST_FILE, read_manifest
 from deploy.runners import runner_of
+from tests.android.model import app_artifacts
 from train.checkpoint import write_json
 from train.images import to_bytes
 from train.noise import consecutive_seeds, truncated_normal

@@ -1,12 +1,14 @@
-"""Everything that the check downloads, by coordinate and version."""
+"""Everything that the check downloads; versions that the Gradle build names come from its catalog."""
 
 import dataclasses
 
-KOTLIN = "2.2.0"
-ROBOLECTRIC = "4.14.1"
-JUNIT = "4.13.2"
+from tests.android.catalog import CATALOG, read_catalog
+
+_VERSIONS = read_catalog(CATALOG)["versions"]
+KOTLIN, ROBOLECTRIC, JUNIT = (_VERSIONS[name] for name in ("kotlin", "robolectric", "junit"))
+MIN_SDK, TARGET_SDK, VERSION_CODE = (int(_VERSIONS[name]) for name in ("minSdk", "targetSdk", "versionCode"))
+VERSION_NAME = _VERSIONS["versionName"]
 TENSORFLOW_LITE = "2.16.1"
-MIN_SDK, TARGET_SDK = 24, 35
 ABIS = ("arm64-v8a", "x86_64")
 
 

@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 from xml.etree import ElementTree
 
-from deploy.android.check import pins
-from deploy.android.check.libraries import Libraries
-from deploy.android.check.tools import begin, digest, finish, is_made, run_tool
+from tests.android import pins
+from tests.android.libraries import Libraries
+from tests.android.tools import begin, digest, finish, is_made, run_tool
 from train.errors import UserError
 
 APPLICATION = "io.github.tinygan.edge"
@@ -74,8 +74,8 @@ def complete_manifest(path: Path) -> str:
     if "package" in root.attrib or root.find("uses-sdk") is not None:
         raise UserError(f"{path} states a package or uses-sdk; in a Gradle project build.gradle.kts does")
     root.set("package", NAMESPACE)
-    root.set(f"{{{_ANDROID}}}versionCode", "1")
-    root.set(f"{{{_ANDROID}}}versionName", "1.0")
+    root.set(f"{{{_ANDROID}}}versionCode", str(pins.VERSION_CODE))
+    root.set(f"{{{_ANDROID}}}versionName", pins.VERSION_NAME)
     sdk = {
         f"{{{_ANDROID}}}minSdkVersion": str(pins.MIN_SDK),
         f"{{{_ANDROID}}}targetSdkVersion": str(pins.TARGET_SDK),

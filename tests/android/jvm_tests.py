@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deploy.android.check.libraries import Libraries
-from deploy.android.check.resources import Resources
-from deploy.android.check.tools import java, run_tool
+from tests.android.libraries import Libraries
+from tests.android.resources import Resources
+from tests.android.tools import java, run_tool
 
 # Robolectric reaches into these when assets are opened and views are inflated.
 _OPEN = ("java.base/java.io", "java.base/java.lang", "java.base/java.util", "java.base/java.nio")

@@ -1,4 +1,4 @@
-"""Compile, test, run and pack the Android app without SDK, Gradle or phone: `python -m deploy.android.check`.
+"""Compile, test, run and pack the Android app without SDK, Gradle or phone: `python -m tests.android`.
 
 The first run fetches compiler, Android classes and runtimes into one folder; later ones need no network.
 """
@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.android.check import pins
-from deploy.android.check.libraries import fetch
-from deploy.android.check.steps import Check
-from deploy.android.check.tools import ToolError, UnavailableError, need_programs
+from tests.android import pins
+from tests.android.libraries import fetch
+from tests.android.steps import Check
+from tests.android.tools import ToolError, UnavailableError, need_programs
 from train.cli import parse, run_script
 from train.errors import UserError
 

@@ -6,11 +6,11 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from deploy.android.check import pins
-from deploy.android.check.alignment import PAGE, load_alignment, misaligned
-from deploy.android.check.libraries import Libraries
-from deploy.android.check.resources import APPLICATION
-from deploy.android.check.tools import begin, digest, finish, is_made, java, run_tool
+from tests.android import pins
+from tests.android.alignment import PAGE, load_alignment, misaligned
+from tests.android.libraries import Libraries
+from tests.android.resources import APPLICATION
+from tests.android.tools import begin, digest, finish, is_made, java, run_tool
 from train.checkpoint import write_atomically
 from train.errors import UserError
 

@@ -5,16 +5,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from deploy.android.check.tools import begin, digest, finish, is_made, run_tool
 from deploy.manifest import MANIFEST_FILE, read_manifest
+from tests.android.catalog import PROJECT, ROOT
+from tests.android.tools import begin, digest, finish, is_made, run_tool
 from train.errors import UserError
 
 RUN_ARTIFACTS = Path("runs/digits/artifacts")
 ASSET_FOLDER = "tinygan"
 BACKENDS = {("executorch", "xnnpack"): "pte", ("tflite", "litert"): "tflite"}
 """(runtime, backend) that the app computes with → extension of its files."""
-_PROJECT = Path(__file__).parents[3]
-_EMBEDDED = _PROJECT / "train/assets/digits_student"
+_EMBEDDED = ROOT / "train/assets/digits_student"
 _NEEDED = ("student_xnnpack_fp32.pte", "student_xnnpack_int8.pte", "student_int8.tflite")
 
 
@@ -88,8 +88,8 @@ def _export(cache: Path) -> Path:
     folder = cache / key[:16]
     if not is_made(folder, key):
         begin(folder)
-        script = _PROJECT / "deploy/android/export.py"
+        script = PROJECT / "export.py"
         command = [sys.executable, script, "--run", _EMBEDDED, "--out", folder, "--only", *_NEEDED]
-        run_tool(command, "the embedded student cannot be exported", _PROJECT)
+        run_tool(command, "the embedded student cannot be exported", ROOT)
         finish(folder, key)
     return _check(folder)
