@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.android import pins
 from tests.android.libraries import fetch
 from tests.android.steps import Check
-from tests.android.tools import ToolError, UnavailableError, need_programs
+from tests.android.tools import ToolError, UnavailableError, find_java, need_programs
 from train.cli import parse, run_script
 from train.errors import UserError
 
@@ -49,17 +49,19 @@ def main(arguments: list[str]) -> None:
     cache, started = config.cache.resolve(), time.monotonic()
     try:
         need_programs()
-        libraries = fetch(cache)
+        newest_java = find_java(pins.JAVA_OF_TARGET)
+        libraries = fetch(cache, {"tested-before" if newest_java else "tested-target"})
     except UnavailableError as error:
         if not config.skip_if_unavailable:
             raise
         print(f"SKIPPED: the Android app is not compiled, tested or packed: {error}", flush=True)
         return
     _say("libraries", started, f"in {cache}")
-    check = Check(cache / "work", libraries)
+    check = Check(cache / "work", libraries, newest_java)
     steps: list[tuple[str, Callable[[], str]]] = [
         ("Gradle files", check.gradle),
         ("README", check.readme),
+        ("lint", check.lint),
         ("model", lambda: check.model(config.artifacts, cache)),
         ("recordings", check.recordings),
         ("resources", check.resources),
@@ -69,7 +71,9 @@ def main(arguments: list[str]) -> None:
         ("tests on Android", lambda: check.android_tests(config.jobs)),
         ("tests by Gradle", check.gradle_tests),
         ("pictures", lambda: check.pictures(update=config.update_pictures)),
-        ("dex", check.dex),
+        ("R8", check.shrink),
+        ("R8 of the example", check.example),
+        ("native symbols", check.symbols),
         ("APK", check.apk),
     ]
     for name, step in steps:

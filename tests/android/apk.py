@@ -10,7 +10,7 @@ from tests.android import pins
 from tests.android.alignment import PAGE, load_alignment, misaligned
 from tests.android.libraries import Libraries
 from tests.android.resources import APPLICATION
-from tests.android.tools import begin, digest, finish, is_made, java, run_tool
+from tests.android.tools import java, run_tool
 from train.checkpoint import write_atomically
 from train.errors import UserError
 
@@ -22,41 +22,6 @@ _SIGNING_FLAGS = [
     f"--add-exports=java.base/sun.security.{package}=ALL-UNNAMED" for package in ("x509", "pkcs", "util")
 ]
 _KEY_ALIAS, _PASSWORD = "androiddebugkey", "android"  # those of Android Studio's debug builds
-
-
-def dex_libraries(libraries: Libraries, work: Path) -> Path:
-    """Return the classes of the libraries as dex; made once."""
-    jars = [*libraries["executorch"], *libraries["litert"], *libraries["kotlin"]]
-    folder, key = work / "dex-libraries", digest(*map(str, (pins.MIN_SDK, *jars, *libraries["dex"])))
-    if not is_made(folder, key):
-        begin(folder)
-        run_tool(_d8(libraries, "--intermediate", "--output", folder, *jars), "d8 cannot translate the libraries")
-        finish(folder, key)
-    return folder / "classes.dex"
-
-
-def dex_app(classes: Sequence[Path], libraries: Libraries, work: Path) -> Path:
-    """Return one dex file with the app, of the folders `classes`, and its libraries."""
-    prepared = dex_libraries(libraries, work)
-    folder, key = work / "dex", digest(*classes, prepared)
-    if not is_made(folder, key):
-        begin(folder)
-        jars = [_jar(path, folder / f"{path.parent.name}-{path.name}.jar") for path in classes]
-        run_tool(_d8(libraries, "--output", folder, prepared, *jars), "d8 cannot translate the app")
-        finish(folder, key)
-    return folder / "classes.dex"
-
-
-def _d8(libraries: Libraries, *words: str | Path) -> list[str]:
-    common = ("--release", "--min-api", str(pins.MIN_SDK), "--lib", libraries.framework)
-    return java(libraries["dex"], "com.android.tools.r8.D8", *common, *words)
-
-
-def _jar(classes: Path, jar: Path) -> Path:
-    with zipfile.ZipFile(jar, "w") as archive:
-        for path in sorted(classes.rglob("*.class")):
-            archive.write(path, path.relative_to(classes).as_posix())
-    return jar
 
 
 def ready_for_16_kb(native: Iterable[Path]) -> tuple[list[Path], dict[Path, int]]:

@@ -1,5 +1,6 @@
 """Read the Gradle build, which cannot run here, and compare it with what the check builds."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -10,12 +11,20 @@ from tests.android.resources import APPLICATION
 from train.errors import UserError
 
 MODULES = ("app", "core", "executorch", "litert")
-_SUBSTITUTES = {
-    "org.pytorch:executorch-android": str(pins.EXECUTORCH),
-    "com.google.ai.edge.litert:litert": f"org.tensorflow:tensorflow-lite:{pins.TENSORFLOW_LITE}",
+_DEPENDENCIES = {
+    "core": set(),
+    "executorch": {"core"},
+    "litert": {"core"},
+    "app": {"core", "executorch", "litert"},
 }
-"""What the build takes → what the check takes in its place: the same classes, from a repository that is there."""
-_PLUGINS_OF_GOOGLE = ("com.android.application", "com.android.library")
+_OF_GOOGLE = (
+    "com.android.tools.build:gradle",
+    "org.pytorch:executorch-android",
+    "com.google.ai.edge.litert:litert",
+)
+_KOTLIN_PLUGIN = "org.jetbrains.kotlin:kotlin-gradle-plugin"
+_WRAPPER_SHA256 = "55243ef57851f12b070ad14f7f5bb8302daceeebc5bce5ece5fa6edb23e1145c"
+"""Of the wrapper's jar of Gradle 9.4.1, as Gradle publishes it; React Native's npm template holds the same."""
 _TOKEN = re.compile(r'"""(?:.|\n)*?"""|"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*(?:.|\n)*?\*/|[(){}\[\]]')
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
@@ -38,15 +47,26 @@ def check_gradle(project: Path) -> str:
         raise UserError(f"{project / 'settings.gradle.kts'} includes {modules}; the check builds {list(MODULES)}")
     catalog_file = project / "gradle/libs.versions.toml"
     catalog = read_catalog(catalog_file)
-    scripts = {name: _script(project / name / "build.gradle.kts") for name in modules}
+    scripts = {name: _script(project / name / "build.gradle.kts") for name in (*modules, "build-logic")}
     root = _script(project / "build.gradle.kts")
     _check_names(catalog, "\n".join((root, *scripts.values())), catalog_file)
     _check_versions(catalog, catalog_file)
-    for name, script in scripts.items():
-        _check_module(name, script, catalog, project / name / "build.gradle.kts")
+    for name, needed in _DEPENDENCIES.items():
+        path = project / name / "build.gradle.kts"
+        found = set(re.findall(r'project\("?:(\w+)"?\)', scripts[name]))
+        if found != needed:
+            raise UserError(f"{path} depends on {sorted(found)}, not {sorted(needed)}")
+    _check_app(scripts["app"], project / "app/build.gradle.kts")
+    _check_example(project, catalog)
+    for name in ("executorch", "litert"):
+        if not (project / name / "consumer-rules.pro").is_file():
+            raise UserError(f"{project / name} has no consumer-rules.pro; a minified app would lose native names")
     wrapper = (project / "gradle/wrapper/gradle-wrapper.properties").read_text("utf-8")
     if not re.search(r"^distributionUrl=.*gradle-[\d.]+-(bin|all)\.zip$", wrapper, re.MULTILINE):
         raise UserError(f"{project / 'gradle/wrapper/gradle-wrapper.properties'} names no Gradle version")
+    jar = project / "gradle/wrapper/gradle-wrapper.jar"
+    if hashlib.sha256(jar.read_bytes()).hexdigest() != _WRAPPER_SHA256:
+        raise UserError(f"{jar} is not the one that Gradle publishes")
     return f"{len(modules)} modules, {len(catalog['libraries'])} libraries"
 
 
@@ -100,44 +120,35 @@ def _accessor(alias: str) -> str:
 
 
 def _check_versions(catalog: dict[str, dict[str, str]], path: Path) -> None:
-    """Check that the check fetches every library, and knows every plugin."""
-    fetched = {f"{c.group}:{c.name}" for coordinates in CLASS_PATHS.values() for c in coordinates}
+    """Check that the check fetches every library, but those that are in no repository that it reaches."""
+    fetched = {f"{c.group}:{c.name.removesuffix('-jvm')}" for cs in CLASS_PATHS.values() for c in cs}
     for alias, text in catalog["libraries"].items():
-        if text.rsplit(":", 1)[0] not in fetched | _SUBSTITUTES.keys():
+        if text.rsplit(":", 1)[0] not in fetched | {*_OF_GOOGLE, _KOTLIN_PLUGIN}:
             raise UserError(f"{path}: {alias} is {text}, which the check does not fetch")
-    for alias, text in catalog["plugins"].items():
-        if not text.startswith(("org.jetbrains.kotlin.", *_PLUGINS_OF_GOOGLE)):
-            raise UserError(f"{path}: {alias} is {text}, which the check does not know")
 
 
-def _check_module(name: str, script: str, catalog: dict[str, dict[str, str]], path: Path) -> None:
-    """Compare a module's namespace, SDK versions and dependencies on other modules with the check."""
-    dependencies = set(re.findall(r'project\("?:(\w+)"?\)', script))
-    expected = {"core": set(), "executorch": {"core"}, "litert": {"core"}, "app": {"core", "executorch", "litert"}}
-    if dependencies != expected[name]:
-        raise UserError(f"{path} depends on {sorted(dependencies)}, not {sorted(expected[name])}")
-    if name == "core":
-        return
-    values = {"namespace": f"{APPLICATION}.{name}", "minSdk": pins.MIN_SDK, "compileSdk": pins.TARGET_SDK}
-    if name == "app":
-        values |= {"applicationId": APPLICATION, "targetSdk": pins.TARGET_SDK}
-        values |= {"versionCode": pins.VERSION_CODE, "versionName": pins.VERSION_NAME}
-        for abi in pins.ABIS:
-            if f'"{abi}"' not in script:
-                raise UserError(f"{path} does not name the ABI {abi}")
-        if not re.search(r"\brelease\s*\{[^}]*\bsigningConfig\s*=", script):
-            raise UserError(f"{path} does not sign release builds; no phone would install one to be measured")
+def _check_app(script: str, path: Path) -> None:
+    """Check what the app's own script must say."""
+    values = {"namespace": f'"{APPLICATION}.app"', "applicationId": f'"{APPLICATION}"', "isMinifyEnabled": "true"}
+    values |= {key: f"libs.versions.{key}.get()" for key in ("minSdk", "targetSdk", "versionCode", "versionName")}
     for key, value in values.items():
-        found = re.search(rf"\b{key}\s*=\s*(\S+)", script)
-        stated = _resolve(found[1], catalog) if found else None
-        if stated != str(value):
-            raise UserError(f"{path} has {key} = {stated}, not {value}")
+        if not re.search(rf"\b{key}\s*=\s*{re.escape(value)}", script):
+            raise UserError(f"{path} does not say {key} = {value}")
+    for abi in pins.ABIS:
+        if f'"{abi}"' not in script:
+            raise UserError(f"{path} does not name the ABI {abi}")
+    if not re.search(r"\brelease\s*\{[^}]*\bsigningConfig\s*=", script):
+        raise UserError(f"{path} does not sign release builds; no phone would install one to be measured")
 
 
-def _resolve(expression: str, catalog: dict[str, dict[str, str]]) -> str:
-    """Return the value of a literal, or of libs.versions.NAME.get().toInt()."""
-    reference = re.match(r"libs\.versions\.([\w.]+?)\.get\(\)", expression)
-    if reference is None:
-        return expression.strip('"')
-    versions = {_accessor(name): version for name, version in catalog["versions"].items()}
-    return versions.get(reference[1], f"libs.versions.{reference[1]}")
+def _check_example(project: Path, catalog: dict[str, dict[str, str]]) -> None:
+    """Check that the example, which has no catalog, names our versions."""
+    for name in ("build-logic/settings.gradle.kts", "example/settings.gradle.kts"):
+        _script(project / name)
+    path = project / "example/app/build.gradle.kts"
+    script = _script(path)
+    wanted = [f"{key} = {catalog['versions'][key]}" for key in ("compileSdk", "minSdk", "targetSdk")]
+    wanted.append(f'"{catalog["libraries"]["kotlinx-coroutines-android"]}"')
+    for text in wanted:
+        if text not in script:
+            raise UserError(f"{path} does not say {text}")

@@ -26,6 +26,7 @@ def run_tests(
     class_path: Sequence[Path],
     properties: Mapping[str, str | Path],
     flags: Sequence[str] = (),
+    program: str | Path = "java",
 ) -> str:
     """Run test classes.
 
@@ -34,6 +35,7 @@ def run_tests(
         class_path: everything that they need, the runner too.
         properties: system properties.
         flags: of the JVM.
+        program: the Java that runs them.
 
     Returns:
         The last line: "N tests, 0 failed".
@@ -42,7 +44,7 @@ def run_tests(
         ToolError: a test failed, or there is none.
     """
     words = [f"-D{name}={value}" for name, value in properties.items()]
-    command = java(class_path, "RunTests", *names, flags=[*flags, *words])
+    command = java(class_path, "RunTests", *names, flags=[*flags, *words], program=program)
     return run_tool(command, "a test failed").strip().splitlines()[-1]
 
 

@@ -11,6 +11,9 @@ from tests.android.tools import ToolError, begin, digest, finish, is_made, java,
 
 # Java 8's own classes are what API 24 has; with -jvm-target instead, calls are bound to newer signatures.
 FLAGS = ("-no-stdlib", "-no-reflect", "-Werror", "-Wextra", "-progressive", "-Xjdk-release=1.8")
+PC_FLAGS = ("-no-stdlib", "-no-reflect", "-Werror", "-Wextra", "-progressive", "-jvm-target", "17")
+_STUBS = Path(__file__).parent / "stubs"
+_PROGRAMS = Path(__file__).parent / "programs"
 _JAVA_SOURCES = Path(__file__).parent / "java"
 
 
@@ -25,6 +28,7 @@ class Unit:
     libraries: tuple[Path, ...]
     friend: str | None = None
     """The unit whose internals it sees: tests see those of their module."""
+    flags: tuple[str, ...] = FLAGS
 
 
 def units(project: Path, libraries: Libraries, resources: Path) -> list[Unit]:
@@ -37,7 +41,8 @@ def units(project: Path, libraries: Libraries, resources: Path) -> list[Unit]:
     """
     android, screens = (libraries.framework,), libraries["screen-tests"]
     executorch, litert = libraries["executorch"], libraries["litert"]
-    adapters = ("core", "executorch", "litert")
+    adapters, shared = ("core", "executorch", "litert"), (*libraries["coroutines"], *libraries["json"])
+    app = (*libraries["main-thread"], *libraries["codes"], *shared)
 
     def module(name: str, modules: tuple[str, ...], *paths: Path) -> Unit:
         return Unit(name, project / name / "src/main/kotlin", modules, paths)
@@ -46,16 +51,32 @@ def units(project: Path, libraries: Libraries, resources: Path) -> list[Unit]:
         return Unit(f"{name}-test", project / name / "src/test/kotlin", modules, paths, friend=name)
 
     return [
-        module("core", ()),
+        Unit("litert-2", _STUBS / "litert", (), android),
+        module("core", (), *shared),
         module("executorch", ("core",), *executorch, *android),
-        module("litert", ("core",), *litert, *android),
-        module("app", adapters, resources, *android),
-        Unit("snippets", project / "snippets", adapters, (*executorch, *litert, *android)),
-        Unit("core-fixtures", project / "core/src/testFixtures/kotlin", ("core",), libraries["unit-tests"]),
-        tests("core", ("core", "core-fixtures"), *libraries["unit-tests"]),
+        module("litert", ("core", "litert-2"), *litert, *android),
+        module("app", adapters, resources, *app, *android),
+        Unit("example", project / "example/app/src/main/kotlin", ("core", "executorch"), (*app, *android)),
+        Unit(
+            "core-fixtures",
+            project / "core/src/testFixtures/kotlin",
+            ("core",),
+            (*libraries["unit-tests"], *shared),
+        ),
+        tests("core", ("core", "core-fixtures"), *libraries["unit-tests"], *shared),
         tests("executorch", ("core", "core-fixtures", "executorch"), *screens, *executorch, *android),
         tests("litert", ("core", "core-fixtures", "litert"), *screens, *litert, *android),
-        tests("app", (*adapters, "core-fixtures", "app"), resources, *screens, *android),
+        tests("app", (*adapters, "core-fixtures", "app"), resources, *screens, *app, *android),
+    ]
+
+
+def build_logic(project: Path, libraries: Libraries) -> list[Unit]:
+    """Return what Gradle runs: against the real Gradle, and what is known of the Android plugin."""
+    gradle = tuple(path for path in libraries["gradle"] if "kotlin" not in path.name)
+    return [
+        Unit("agp", _STUBS / "agp", (), gradle, flags=PC_FLAGS),
+        Unit("build-logic", project / "build-logic/src/main/kotlin", ("agp",), gradle, flags=PC_FLAGS),
+        Unit("copy-model", _PROGRAMS, ("build-logic",), gradle, flags=PC_FLAGS),
     ]
 
 
@@ -79,7 +100,7 @@ def compile_units(chosen: Sequence[Unit], libraries: Libraries, work: Path) -> l
         seen = [keys[module] for module in unit.modules]
         # Files of libraries never change under their name; resources of the app do.
         paths = [digest(path) if path.is_dir() else str(path) for path in unit.libraries]
-        keys[unit.name] = digest(KOTLIN, *FLAGS, unit.name, *seen, *paths, unit.sources)
+        keys[unit.name] = digest(KOTLIN, *unit.flags, unit.name, *seen, *paths, unit.sources)
         if not is_made(work / unit.name, keys[unit.name]):
             commands[unit.name] = _arguments(unit, libraries, work)
     for name in commands:
@@ -105,7 +126,7 @@ def _arguments(unit: Unit, libraries: Libraries, work: Path) -> list[str]:
     class_path = [*libraries["kotlin"], *(work / module for module in unit.modules), *unit.libraries]
     friend = [f"-Xfriend-paths={work / unit.friend}"] if unit.friend else []
     words = [
-        *FLAGS,
+        *unit.flags,
         *friend,
         "-module-name",
         unit.name,
@@ -137,7 +158,7 @@ def check_api_level(classes: Sequence[Path], libraries: Libraries, tools: Path) 
     Raises:
         ToolError: there are some.
     """
-    ignored = "io.github.tinygan.*,*SnippetKt*,kotlin.*,org.pytorch.*,org.tensorflow.*,com.facebook.*"
+    ignored = "io.github.tinygan.*,kotlin.*,kotlinx.*,org.pytorch.*,org.tensorflow.*,com.facebook.*,com.google.*"
     signature = libraries["api-signature"][0]
     command = java([tools, *libraries["api-level"]], "ApiLevel", signature, ignored, *classes)
     run_tool(command, "the app calls what its minSdk does not have")

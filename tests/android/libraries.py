@@ -9,6 +9,7 @@ import hashlib
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from tests.android import pins
@@ -17,6 +18,7 @@ from tests.android.tools import ToolError, UnavailableError, begin, digest, fini
 from train.errors import UserError
 
 _GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath"
+_TESTED = ("tested-target", "tested-before", "tested-min")
 _POM = """<?xml version="1.0" encoding="UTF-8"?>
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -50,17 +52,18 @@ class Libraries:
         return self["framework"][0]
 
 
-def fetch(cache: Path) -> Libraries:
+def fetch(cache: Path, leave_out: Collection[str] = ()) -> Libraries:
     """Fetch what is not there yet.
 
     Args:
         cache: everything lies below it.
+        leave_out: purposes of `pins.CLASS_PATHS` that this machine has no use for.
 
     Raises:
         UnavailableError: a repository cannot be reached or lacks a file.
         UserError: a checksum is wrong.
     """
-    jars = _fetch_jars(cache)
+    jars = _fetch_jars(cache, {p: c for p, c in CLASS_PATHS.items() if p not in leave_out})
     packages = _fetch_executorch(cache / "npm")
     native: dict[str, list[Path]] = {
         abi: [packages / pins.EXECUTORCH_LIBRARY.format(abi=abi)] for abi in pins.ABIS
@@ -76,17 +79,17 @@ def fetch(cache: Path) -> Libraries:
     return Libraries(
         class_paths,
         {abi: tuple(paths) for abi, paths in native.items()},
-        _link_frameworks(cache / "frameworks", (*jars["tested-target"], *jars["tested-min"])),
+        _link_frameworks(cache / "frameworks", [jar for purpose in _TESTED for jar in jars.get(purpose, ())]),
         _extract_aapt2(jars["aapt2"][0], cache / "aapt2"),
     )
 
 
-def _fetch_jars(cache: Path) -> dict[str, tuple[Path, ...]]:
+def _fetch_jars(cache: Path, purposes: Mapping[str, tuple[Coordinate, ...]]) -> dict[str, tuple[Path, ...]]:
     """Let Maven fetch; return its files by purpose."""
     folder, repository = cache / "poms", cache / "maven"
-    modules = {purpose: _POM.format(name=purpose, body=_dependencies(c)) for purpose, c in CLASS_PATHS.items()}
+    modules = {purpose: _POM.format(name=purpose, body=_dependencies(c)) for purpose, c in purposes.items()}
     key = digest(_GOAL, str(repository), *modules.values())
-    if not (is_made(folder, key) and all(p.is_file() for paths in _read(folder).values() for p in paths)):
+    if not (is_made(folder, key) and all(p.is_file() for paths in _read(folder, modules).values() for p in paths)):
         begin(folder)
         names = "\n".join(f"    <module>{purpose}</module>" for purpose in modules)
         (folder / "pom.xml").write_text(_POM.format(name="check", body=f"  <modules>\n{names}\n  </modules>"))
@@ -103,20 +106,23 @@ def _fetch_jars(cache: Path) -> dict[str, tuple[Path, ...]]:
                 raise UserError(f"a download is damaged ({line}); try again") from None
             raise UnavailableError(f"Maven cannot fetch the libraries ({line}); is the network there?") from None
         finish(folder, key)
-    return _read(folder)
+    return _read(folder, modules)
 
 
-def _read(folder: Path) -> dict[str, tuple[Path, ...]]:
-    return {p: tuple(map(Path, (folder / p / "classpath.txt").read_text().split(":"))) for p in CLASS_PATHS}
+def _read(folder: Path, purposes: Iterable[str]) -> dict[str, tuple[Path, ...]]:
+    return {p: tuple(map(Path, (folder / p / "classpath.txt").read_text().split(":"))) for p in purposes}
 
 
 def _dependencies(coordinates: tuple[Coordinate, ...]) -> str:
     exclusion = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
-    lines = [
-        f"    <dependency><groupId>{c.group}</groupId><artifactId>{c.name}</artifactId>"
-        f"<version>{c.version}</version><type>{c.type}</type>{'' if c.transitive else exclusion}</dependency>"
-        for c in coordinates
-    ]
+    lines = []
+    for c in coordinates:
+        classifier = f"<classifier>{c.classifier}</classifier>" if c.classifier else ""
+        lines.append(
+            f"    <dependency><groupId>{c.group}</groupId><artifactId>{c.name}</artifactId>"
+            f"<version>{c.version}</version><type>{c.type}</type>{classifier}"
+            f"{'' if c.transitive else exclusion}</dependency>"
+        )
     return "\n".join(["  <dependencies>", *lines, "  </dependencies>"])
 
 
@@ -151,16 +157,16 @@ def _fetch_executorch(cache: Path) -> Path:
 def _unpack_aar(aar: Path, cache: Path) -> Path:
     """Return a folder with the classes and the shared libraries."""
     folder = cache / aar.stem
-    if not is_made(folder, str(aar)):
+    if not is_made(folder, key := f"{aar} with its rules"):
         begin(folder)
         with zipfile.ZipFile(aar) as archive:
-            names = [n for n in archive.namelist() if n == "classes.jar" or n.startswith("jni/")]
+            names = [n for n in archive.namelist() if n in ("classes.jar", "proguard.txt") or n.startswith("jni/")]
             archive.extractall(folder, names)
-        finish(folder, str(aar))
+        finish(folder, key)
     return folder
 
 
-def _link_frameworks(folder: Path, jars: tuple[Path, ...]) -> Path:
+def _link_frameworks(folder: Path, jars: Iterable[Path]) -> Path:
     folder.mkdir(exist_ok=True)
     for jar in jars:
         link = folder / jar.name
@@ -176,7 +182,7 @@ def _extract_aapt2(jar: Path, folder: Path) -> Path:
         folder.mkdir(exist_ok=True)
         temporary = program.with_suffix(".new")
         with zipfile.ZipFile(jar) as archive:
-            temporary.write_bytes(archive.read("prebuilt/linux/aapt2_64"))
+            temporary.write_bytes(archive.read("prebuilt/linux/aapt2"))
         temporary.chmod(0o755)
         temporary.rename(program)
     return program

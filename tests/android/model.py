@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy.manifest import MANIFEST_FILE, read_manifest
 from tests.android.catalog import PROJECT, ROOT
-from tests.android.tools import begin, digest, finish, is_made, run_tool
+from tests.android.tools import ToolError, begin, digest, finish, is_made, run_tool
 from train.errors import UserError
 
 RUN_ARTIFACTS = Path("runs/digits/artifacts")
@@ -15,7 +15,7 @@ ASSET_FOLDER = "tinygan"
 BACKENDS = {("executorch", "xnnpack"): "pte", ("tflite", "litert"): "tflite"}
 """(runtime, backend) that the app computes with → extension of its files."""
 _EMBEDDED = ROOT / "train/assets/digits_student"
-_NEEDED = ("student_xnnpack_fp32.pte", "student_xnnpack_int8.pte", "student_int8.tflite")
+_NEEDED = ("student_xnnpack_fp32.pte", "student_xnnpack_int8.pte", "student_fp32.tflite", "student_int8.tflite")
 
 
 def find_artifacts(chosen: Path | None, cache: Path) -> Path:
@@ -47,26 +47,43 @@ def app_artifacts(manifest: dict[str, Any], folder: Path) -> list[dict[str, Any]
     ]
 
 
-def copy_assets(artifacts: Path, target: Path) -> Path:
-    """Lay out a folder of assets as the Gradle build does: manifest, golden images and models.
+def copy_assets(artifacts: Path, target: Path, program: list[str]) -> Path:
+    """Lay out a folder of assets with the Gradle build's own code, and see that it refuses a damaged model.
 
     Args:
         artifacts: folder of the exported model.
         target: becomes the folder of assets.
+        program: the command that copies; the two folders follow.
 
     Returns:
         `target`.
+
+    Raises:
+        ToolError: it does not copy.
+        UserError: it copies a damaged model, or a part of one.
     """
-    manifest = read_manifest(artifacts)
-    images = manifest["golden"]["first"]["files"].values()
-    names = [MANIFEST_FILE, *images, *(artifact["file"] for artifact in app_artifacts(manifest, artifacts))]
-    key = digest(*names, *(artifacts / name for name in names))
-    if not is_made(target.parent, key):
-        begin(target.parent)
-        (target / ASSET_FOLDER).mkdir(parents=True)
-        for name in names:
-            shutil.copyfile(artifacts / name, target / ASSET_FOLDER / name)
-        finish(target.parent, key)
+    names = sorted(path.name for path in artifacts.iterdir() if path.is_file())
+    key = digest(*program, *(artifacts / name for name in names))
+    if is_made(target.parent, key):
+        return target
+    begin(target.parent)
+    copied = target / ASSET_FOLDER
+    damaged = target.parent / "damaged"
+    shutil.copytree(artifacts, damaged)
+    model = damaged / app_artifacts(read_manifest(artifacts), artifacts)[-1]["file"]
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    try:
+        run_tool([*program, damaged, copied], "copyModel refuses the model")
+    except ToolError as error:
+        if "is not the one of its manifest" not in error.output or copied.exists():
+            raise UserError(f"copyModel says of a damaged model: {error.output.strip()}") from None
+    else:
+        raise UserError("copyModel copies a damaged model")
+    shutil.rmtree(damaged)
+    run_tool([*program, artifacts, copied], "copyModel refuses the model")
+    finish(target.parent, key)
     return target
 
 

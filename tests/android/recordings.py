@@ -19,7 +19,7 @@ from deploy.runners import runner_of
 from tests.android.model import app_artifacts
 from train.checkpoint import write_json
 from train.images import to_bytes
-from train.noise import consecutive_seeds, truncated_normal
+from train.noise import consecutive_seeds, random_words, truncated_normal
 
 INDEX_FILE = "recordings.json"
 GRID_IMAGES = 9
@@ -32,6 +32,16 @@ MORPH_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Slider positions that the tests draw between those two seeds and between those classes."""
 BENCHMARK_ROUNDS = 16
 """Rounds of a benchmark: round k draws seed k and the k-th class."""
+BLENDS = (
+    {0: 0.334, 4: 0.333, 9: 0.333},
+    {0: 0.394, 4: 0.303, 9: 0.303},
+    {4: 0.5, 9: 0.5},
+    {3: 0.5, 7: 0.3, 9: 0.2},
+)
+"""What the tests blend at seed 1: place among the classes → weight."""
+LOOP_STEPS, LOOP_STATIONS = 15, 5
+"""Of the endless morph of seed 1: images between two stations, and stations of a loop."""
+_MORPH_STREAM = 0x6D6F727068
 _CLASSES = 10  # of a model that has more, the first
 
 
@@ -90,6 +100,9 @@ def _inputs(manifest: dict[str, Any], artifacts: Path) -> tuple[list[dict[str, A
                 draw(int(seed), index, factor or truncation)
     for seed in range(BENCHMARK_ROUNDS):
         draw(seed, classes[seed % len(classes)], truncation)
+    more_images, more_rows = _blends_and_loop(model["z_dim"], truncation, classes, one_hot)
+    images += more_images
+    rows += more_rows
     start, end = truncated_normal(np.array(MORPH_SEEDS, np.uint64), model["z_dim"], truncation)
     for pair in MORPH_CLASSES:
         first, last = (one_hot[classes[place % len(classes)]] for place in pair)
@@ -98,6 +111,38 @@ def _inputs(manifest: dict[str, Any], artifacts: Path) -> tuple[list[dict[str, A
             parts = (_between(start, end, latent_step), _between(first, last, class_step))
             rows.append(np.concatenate(parts))
     return images, np.stack(rows)
+
+
+def _blends_and_loop(
+    z_dim: int, truncation: float, classes: list[int], one_hot: np.ndarray
+) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
+    """Return what the tests blend, and the images of a recorded loop: what each is, and its inputs."""
+    images: list[dict[str, Any]] = []
+    rows: list[np.ndarray] = []
+    latents = truncated_normal(np.arange(1, 1 + LOOP_STATIONS, dtype=np.uint64), z_dim, truncation)
+    for weights in BLENDS:
+        chosen = {classes[place % len(classes)]: np.float32(weight) for place, weight in weights.items()}
+        images.append({"seed": "1", "blend": {str(index): float(weight) for index, weight in chosen.items()}})
+        blend = np.zeros_like(one_hot[0])
+        if blend.size:
+            blend[list(chosen)] = list(chosen.values())
+        rows.append(np.concatenate([latents[0], blend]))
+    stations = _stations(1, classes)
+    for index in range(LOOP_STATIONS * LOOP_STEPS):
+        here, step = divmod(index, LOOP_STEPS)
+        there, position = (here + 1) % LOOP_STATIONS, step / LOOP_STEPS
+        images.append({"loop": index})
+        z = _between(latents[here], latents[there], position)
+        rows.append(np.concatenate([z, _between(one_hot[stations[here]], one_hot[stations[there]], position)]))
+    return images, rows
+
+
+def _stations(seed: int, classes: list[int]) -> list[int]:
+    """Return the classes of an endless morph's first stations, as core/EndlessMorph.kt walks."""
+    words = random_words(np.array([seed ^ _MORPH_STREAM], np.uint64), 2)[0]
+    stride = 1 + int(words[0]) % (len(classes) - 1) if len(classes) > 1 else 0
+    start = int(words[1] if len(classes) > 1 else words[0]) % len(classes)
+    return [classes[(start + stride * k) % len(classes)] for k in range(LOOP_STATIONS)]
 
 
 def _between(start: np.ndarray, end: np.ndarray, position: float) -> np.ndarray:

@@ -26,24 +26,31 @@ class Resources:
     """The manifest as text, for Robolectric."""
     classes: Path
     """Folder with R."""
+    rules: Path
+    """For R8: what the manifest and the layouts name."""
 
 
-def link(project: Path, assets: Path, libraries: Libraries, work: Path) -> Resources:
+def link(
+    main: Path, assets: Path, libraries: Libraries, folder: Path, *, namespace: str, application: str
+) -> Resources:
     """Compile and link.
 
     Args:
-        project: the Gradle project.
+        main: the folder src/main of an app.
         assets: the folder of the model and its manifest, as the app's assets hold it.
         libraries: aapt2 and the framework.
-        work: gets the results.
+        folder: gets the results.
+        namespace: of R.
+        application: the app's id.
 
     Raises:
         ToolError: a string, layout or drawable is missing or wrong.
     """
-    folder, main = work / "resources", project / "app/src/main"
-    made = Resources(folder / "linked.apk", folder / "AndroidManifest.xml", folder / "classes")
-    manifest = complete_manifest(main / "AndroidManifest.xml")
-    key = digest(str(libraries.aapt2), str(libraries.framework), main / "res", manifest, assets)
+    made = Resources(
+        folder / "linked.apk", folder / "AndroidManifest.xml", folder / "classes", folder / "named.pro"
+    )
+    manifest = complete_manifest(main / "AndroidManifest.xml", namespace, application)
+    key = digest(str(libraries.aapt2), str(libraries.framework), main / "res", manifest, assets, "with rules")
     if is_made(folder, key):
         return made
     begin(folder)
@@ -54,8 +61,8 @@ def link(project: Path, assets: Path, libraries: Libraries, work: Path) -> Resou
     run_tool(
         [
             *(aapt2, "link", "-I", libraries.framework, "--manifest", made.manifest, "--auto-add-overlay"),
-            *("--rename-manifest-package", APPLICATION, "--java", generated, "-A", assets, *stored),
-            *("-o", made.apk, compiled),
+            *("--rename-manifest-package", application, "--java", generated, "-A", assets, *stored),
+            *("--proguard", made.rules, "-o", made.apk, compiled),
         ],
         "aapt2 cannot link the resources",
     )
@@ -65,15 +72,15 @@ def link(project: Path, assets: Path, libraries: Libraries, work: Path) -> Resou
     return made
 
 
-def complete_manifest(path: Path) -> str:
+def complete_manifest(path: Path, namespace: str = NAMESPACE, application: str = APPLICATION) -> str:
     """Return the app's manifest with what the Gradle plugin would add: package, versions and application id."""
-    text = path.read_text("utf-8").replace("${applicationId}", APPLICATION)
+    text = path.read_text("utf-8").replace("${applicationId}", application)
     ElementTree.register_namespace("android", _ANDROID)
     ElementTree.register_namespace("tools", "http://schemas.android.com/tools")
     root = ElementTree.fromstring(text)
     if "package" in root.attrib or root.find("uses-sdk") is not None:
         raise UserError(f"{path} states a package or uses-sdk; in a Gradle project build.gradle.kts does")
-    root.set("package", NAMESPACE)
+    root.set("package", namespace)
     root.set(f"{{{_ANDROID}}}versionCode", str(pins.VERSION_CODE))
     root.set(f"{{{_ANDROID}}}versionName", pins.VERSION_NAME)
     sdk = {

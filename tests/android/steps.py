@@ -14,14 +14,19 @@ from tests.android.catalog import PROJECT, ROOT
 from tests.android.gradle_files import check_gradle
 from tests.android.jvm_tests import robolectric, run_tests, test_classes
 from tests.android.libraries import Libraries
+from tests.android.lint import lint
 from tests.android.model import BACKENDS, app_artifacts, copy_assets, find_artifacts
-from tests.android.resources import Resources, link
+from tests.android.native import missing_before
+from tests.android.resources import APPLICATION, NAMESPACE, Resources, link
+from tests.android.shrink import Shrunk, check_native_names, shrink
 from tests.android.snippets import check_snippets
-from tests.android.tools import begin, digest, finish, is_made, run_tool
+from tests.android.tools import begin, digest, finish, is_made, java, run_tool
 from train.errors import UserError
 
 MODULES = ("core", "executorch", "litert", "app")
-PICTURES = ("main", "morph", "benchmark", "dark")
+_EXAMPLE = "com.example.tinygan"
+PICTURES = ("main", "morph", "blend", "play", "link", "race", "picker", "benchmark", "dark", "tablet")
+_CORE_TESTS = ("kotlin", "coroutines", "json", "unit-tests")
 _PICTURE_WIDTH = 480  # enough for a README
 _RECORDER = Path(__file__).with_name("recordings.py")
 
@@ -32,12 +37,14 @@ class Check:
     Args:
         work: gets everything that is made.
         libraries: what was fetched.
+        newest_java: the Java that runs Android 16's classes; without it the tests run on the version before.
     """
 
-    def __init__(self, work: Path, libraries: Libraries) -> None:
-        self.work, self.libraries = work, libraries
-        self._artifacts = self._assets = self._dex = Path()
+    def __init__(self, work: Path, libraries: Libraries, newest_java: Path | None) -> None:
+        self.work, self.libraries, self._newest_java = work, libraries, newest_java
+        self._artifacts = self._assets = Path()
         self._resources: Resources | None = None
+        self._shrunk: Shrunk
         self._tools = Path()
 
     def gradle(self) -> str:
@@ -48,11 +55,23 @@ class Check:
         """Compare the README's Kotlin with what is compiled."""
         return f"{check_snippets(PROJECT)} snippets quoted word for word"
 
+    def lint(self) -> str:
+        """Read the Kotlin with ktlint and detekt."""
+        return lint(PROJECT, self.libraries, self.work / "lint")
+
     def model(self, chosen: Path | None, cache: Path) -> str:
         """Find or export the model and lay out the app's assets."""
         self._artifacts = find_artifacts(chosen, cache).resolve()
-        self._assets = copy_assets(self._artifacts, self.work / "model" / "assets")
-        return f"of {self._artifacts}"
+        kotlin.compile_units(kotlin.build_logic(PROJECT, self.libraries), self.libraries, self.work)
+        class_path = [
+            *self._classes("copy-model", "build-logic"),
+            *self.libraries["kotlin"],
+            *self.libraries["gradle"],
+        ]
+        self._assets = copy_assets(
+            self._artifacts, self.work / "model" / "assets", java(class_path, "CopyModelMainKt")
+        )
+        return f"of {self._artifacts}, copied by the Gradle build's own code"
 
     def recordings(self) -> str:
         """Let the model's runtimes draw what the tests will ask for."""
@@ -68,7 +87,10 @@ class Check:
 
     def resources(self) -> str:
         """Link resources, manifest and assets."""
-        self._resources = link(PROJECT, self._assets, self.libraries, self.work)
+        main, folder = PROJECT / "app/src/main", self.work / "resources"
+        self._resources = link(
+            main, self._assets, self.libraries, folder, namespace=NAMESPACE, application=APPLICATION
+        )
         return "linked by aapt2"
 
     def kotlin(self) -> str:
@@ -80,7 +102,7 @@ class Check:
 
     def api_level(self) -> str:
         """Look for calls that the oldest Android lacks."""
-        kotlin.check_api_level(self._classes(*MODULES, "snippets"), self.libraries, self._tools)
+        kotlin.check_api_level(self._classes(*MODULES, "example"), self.libraries, self._tools)
         return "nothing newer is called"
 
     def core_tests(self) -> str:
@@ -99,7 +121,10 @@ class Check:
 
         # A virtual machine for each version: they do not share classes, and a computer has several cores.
         with ThreadPoolExecutor(jobs) as pool:
-            return "; ".join(pool.map(lambda sdk: self._run_android(sdk, own), (pins.MIN_SDK, pins.TARGET_SDK)))
+            said = list(pool.map(lambda sdk: self._run_android(sdk, own), (pins.MIN_SDK, self._newest_sdk)))
+        if self._newest_java is None:
+            said.append(f"NOT on API {pins.TARGET_SDK}: that needs Java {pins.JAVA_OF_TARGET} or newer")
+        return "; ".join(said)
 
     def gradle_tests(self) -> str:
         """Run the tests as Gradle does, without recordings: those that need them must skip themselves."""
@@ -114,25 +139,27 @@ class Check:
         ]
         return run_tests(
             test_classes(PROJECT / "core/src/test/kotlin"),
-            [*class_path, *self.libraries["kotlin"], *self.libraries["unit-tests"]],
+            [*class_path, *(p for purpose in _CORE_TESTS for p in self.libraries[purpose])],
             properties,
         )
 
     def _run_android(self, sdk: int, own: Mapping[str, str | Path]) -> str:
         configuration, properties, flags = robolectric(self._linked, self.libraries, self.work)
         tests = ("core-fixtures", *(f"{module}-test" for module in MODULES if module != "core"))
-        purposes = ("kotlin", "screen-tests", "executorch", "litert", "framework")
+        purposes = (*pins.SHIPPED, "screen-tests", "framework")
         class_path = [
-            *(configuration, self._tools, *self._classes(*tests, *MODULES), self._linked.classes),
+            *(configuration, self._tools, *self._classes(*tests, *MODULES, "litert-2"), self._linked.classes),
             PROJECT / "core/src/test/resources",
             *(PROJECT / module / "src/test/resources" for module in MODULES if module != "core"),
             *(path for purpose in purposes for path in self.libraries[purpose]),
         ]
         names = [n for m in MODULES if m != "core" for n in test_classes(PROJECT / m / "src/test/kotlin")]
         # Before API 26 Robolectric draws nothing; one way for all tests of a version loads its classes once.
-        graphics = "NATIVE" if sdk == pins.TARGET_SDK else "LEGACY"
+        graphics = "LEGACY" if sdk == pins.MIN_SDK else "NATIVE"
         only = {"robolectric.enabledSdks": str(sdk), "robolectric.graphicsMode": graphics}
-        return f"API {sdk}: {run_tests(names, class_path, {**properties, **own, **only}, flags)}"
+        program = self._newest_java if sdk == pins.TARGET_SDK else None
+        said = run_tests(names, class_path, {**properties, **own, **only}, flags, program or "java")
+        return f"API {sdk}: {said}"
 
     def pictures(self, *, update: bool) -> str:
         """See that the tests took every picture; copy them into the project if asked to.
@@ -153,11 +180,37 @@ class Check:
             small.save(PROJECT / "pictures" / path.name, optimize=True)
         return f"in {PROJECT / 'pictures'}"
 
-    def dex(self) -> str:
-        """Translate the code for phones."""
-        classes = [*self._classes(*MODULES), self._linked.classes]
-        self._dex = apk.dex_app(classes, self.libraries, self.work)
-        return f"{self._dex.stat().st_size / 1e6:.1f} MB"
+    def shrink(self) -> str:
+        """Run R8 as a release build does, and look for what native code would miss."""
+        rules = [*self._consumer_rules, PROJECT / "app/proguard-rules.pro", self._linked.rules]
+        classes = [*self._classes("litert-2", *MODULES), self._linked.classes]
+        self._shrunk = shrink(classes, rules, self.libraries, self.work / "shrunk", self._shipped)
+        count = check_native_names(self._shrunk, self.libraries.native[pins.ABIS[0]], self._shipped)
+        size = f"{self._shrunk.dex.stat().st_size / 1e6:.2f} MB"
+        return f"{size}; {count} classes that native code looks up keep their names"
+
+    def example(self) -> str:
+        """Run R8 on the foreign app that embeds a module, with the module's rules and none of its own."""
+        main, folder = PROJECT / "example/app/src/main", self.work / "example-resources"
+        linked = link(main, self._assets, self.libraries, folder, namespace=_EXAMPLE, application=_EXAMPLE)
+        jars = [path for purpose in pins.SHIPPED_BY_EXAMPLE for path in self.libraries[purpose]]
+        classes = [*self._classes("core", "executorch", "example"), linked.classes]
+        rules = [PROJECT / "executorch/consumer-rules.pro", linked.rules]
+        shrunk = shrink(classes, rules, self.libraries, self.work / "example-shrunk", jars)
+        count = check_native_names(shrunk, self._native(pins.ABIS[0], "xnnpack"), jars)
+        return (
+            f"{shrunk.dex.stat().st_size / 1e6:.2f} MB; {count} classes that native code looks up keep their names"
+        )
+
+    def symbols(self) -> str:
+        """Look for functions that the oldest Android lacks in the native libraries."""
+        for libraries in self.libraries.native.values():
+            shipped = {path.name for path in libraries}
+            problems = [p for path in libraries for p in missing_before(path, pins.MIN_SDK, shipped)]
+            if problems:
+                raise UserError(problems[0])
+        names = sorted({path.name for libraries in self.libraries.native.values() for path in libraries})
+        return f"API {pins.MIN_SDK} has all that {', '.join(names)} need"
 
     def apk(self) -> str:
         """Pack, sign and verify."""
@@ -177,11 +230,24 @@ class Check:
             raise UserError(f"no backend can be packed; {'; '.join(notes)}")
         target = self.work / "tinygan-edge.apk"
         unsigned = self.work / "unsigned.apk"
-        apk.pack(self._linked.apk, self._dex, native, unsigned, left_out)
+        apk.pack(self._linked.apk, self._shrunk.dex, native, unsigned, left_out)
         verifier = apk.sign(unsigned, target, self.libraries, self._tools, self.work.parent / "debug.p12")
         apk.inspect(target, self.libraries, pins.ABIS)
         size = f"{target.stat().st_size / 1e6:.1f} MB, {' and '.join(pins.ABIS)}"
         return "; ".join([f"{target}, {size}", f"verified by {verifier} and aapt2", *notes])
+
+    @property
+    def _newest_sdk(self) -> int:
+        return pins.TARGET_SDK if self._newest_java else pins.BEFORE_SDK
+
+    @property
+    def _shipped(self) -> list[Path]:
+        """The jars whose classes become part of the app."""
+        return [path for purpose in pins.SHIPPED for path in self.libraries[purpose]]
+
+    @property
+    def _consumer_rules(self) -> list[Path]:
+        return [path for module in MODULES if (path := PROJECT / module / "consumer-rules.pro").is_file()]
 
     @property
     def _recorded(self) -> Path:

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from tests.android import __main__ as command
-from tests.android import apk, kotlin, pins, recordings, tools
+from tests.android import apk, kotlin, pins, recordings, shrink, tools
 from tests.android.alignment import PAGE, load_alignment, misaligned
 from tests.android.catalog import PROJECT, read_catalog
 from tests.android.gradle_files import check_brackets, check_gradle, included_modules
 from tests.android.jvm_tests import test_classes as find_test_classes
 from tests.android.libraries import Libraries
+from tests.android.native import java_names, missing_before
 from tests.android.resources import APPLICATION, complete_manifest
-from tests.android.snippets import check_snippets
+from tests.android.snippets import QUOTED, check_snippets
 from train.errors import UserError
 
 
@@ -60,6 +61,84 @@ class TestAlignment:
         ready = elf(tmp_path / "ready.so", (1, 0, 0, PAGE))
         unfit = elf(tmp_path / "unfit.so", (1, 0, 0, 4096))
         assert apk.ready_for_16_kb([ready, unfit]) == ([ready], {unfit: 4096})
+
+
+def library(path: Path, undefined: list[str], needed: list[str], words: list[str] = []) -> Path:  # noqa: B006
+    """Write a 64-bit ELF file with dynamic symbols, names of libraries and other strings."""
+    names = b"\0"
+    places = {}
+    for name in (*undefined, *needed):
+        places[name] = len(names)
+        names += name.encode() + b"\0"
+    symbols = bytes(24) + b"".join(struct.pack("<IBBHQQ", places[n], 0x12, 0, 0, 0, 0) for n in undefined)
+    dynamic = b"".join(struct.pack("<2Q", 1, places[n]) for n in needed) + bytes(16)
+    text = b"".join(b"\0" + word.encode() for word in words) + b"\0"
+    parts, offset, body = [], 64, b""
+    for kind, link, content in ((3, 0, names), (11, 0, symbols), (6, 0, dynamic), (1, 0, text)):
+        parts.append(struct.pack("<2I4Q2I2Q", 0, kind, 0, 0, offset + len(body), len(content), link, 0, 8, 0))
+        body += content
+    head = struct.pack(
+        "<4sBB10xHHI3QIHHHHHH", b"\x7fELF", 2, 1, 3, 183, 1, 0, 0, 64 + len(body), 0, 64, 56, 0, 64, len(parts), 0
+    )
+    path.write_bytes(head + body + b"".join(parts))
+    return path
+
+
+class TestNativeLibraries:
+    def test_functions_newer_than_the_oldest_android_are_found(self, tmp_path: Path) -> None:
+        path = library(tmp_path / "liba.so", ["malloc", "strtod_l", "aligned_alloc"], ["libc.so", "libb.so"])
+        assert missing_before(path, 24, {"libb.so"}) == [
+            "liba.so calls strtod_l, which came with API 26",
+            "liba.so calls aligned_alloc, which came with API 28",
+        ]
+        assert missing_before(path, 28, {"libb.so"}) == []
+        assert missing_before(path, 28, set()) == ["liba.so needs libb.so, which API 28 and the app lack"]
+
+    def test_names_of_java_are_read(self, tmp_path: Path) -> None:
+        words = ["com/facebook/jni/HybridData", "Lorg/pytorch/executorch/EValue;", "mData", "two words"]
+        classes, members = java_names(library(tmp_path / "liba.so", [], [], words))
+        assert classes == {"com.facebook.jni.HybridData", "org.pytorch.executorch.EValue"}
+        assert "mData" in members and "two" not in members
+
+
+class TestShrinking:
+    MAPPING = (
+        "# compiler: R8\na.b.Kept -> a.b.Kept:\n    1:3:void run(int) -> run\n"
+        "    int count -> a\na.b.Moved -> a.c:\n"
+    )
+
+    def test_the_mapping_and_the_usage_are_read(self) -> None:
+        renamed, members = shrink._read_mapping(self.MAPPING)
+        assert renamed == {"a.b.Kept": "a.b.Kept", "a.b.Moved": "a.c"}
+        assert members == {"a.b.Kept": {"run": "run", "count": "a"}}
+        usage = shrink._read_usage("a.b.Gone\na.b.Kept:\n    private int[] field\n    4:5:void lost(int,long)\n")
+        assert usage == {"a.b.Gone": set(), "a.b.Kept": {"field", "lost"}}
+
+    @pytest.mark.parametrize(
+        ("left", "message"),
+        [
+            (({}, {}, {}), "R8 made nothing of it"),
+            (({"com.facebook.jni.A": "a.a"}, {}, {}), "R8 made a.a of it"),
+            (({"com.facebook.jni.A": "com.facebook.jni.A"}, {"com.facebook.jni.A": {"run": "a"}}, {}), r"A\.run"),
+            (({"com.facebook.jni.A": "com.facebook.jni.A"}, {}, {"com.facebook.jni.A": {"load"}}), r"A\.load"),
+            (({"com.facebook.jni.A": "com.facebook.jni.A"}, {}, {"com.facebook.jni.A": {"other"}}), None),
+        ],
+    )
+    def test_what_native_code_would_miss_is_named(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        left: tuple[dict[str, str], dict[str, dict[str, str]], dict[str, set[str]]],
+        message: str | None,
+    ) -> None:
+        native = library(tmp_path / "liba.so", [], [], ["com/facebook/jni/A", "run"])
+        monkeypatch.setattr(shrink, "_members", lambda name, _: ({"run", "load", "other"}, {"load"}))
+        shrunk = shrink.Shrunk(Path(), *left)
+        if message is None:
+            assert shrink.check_native_names(shrunk, [native], []) == 1
+            return
+        with pytest.raises(UserError, match=message):
+            shrink.check_native_names(shrunk, [native], [])
 
 
 class TestPacking:
@@ -120,7 +199,7 @@ class TestPacking:
         badging = [
             f"package: name='{APPLICATION}' versionCode='1'",
             "minSdkVersion:'24'",
-            "targetSdkVersion:'35'",
+            "targetSdkVersion:'36'",
             "launchable-activity: name='x'",
             "native-code: 'arm64-v8a' 'x86_64'",
         ]
@@ -173,7 +252,7 @@ class TestGradleFiles:
         """Copy the Gradle files of the app."""
         for path in PROJECT.rglob("*"):
             relative = path.relative_to(PROJECT)
-            if path.suffix in (".kts", ".toml", ".properties") and "build" not in relative.parts:
+            if path.suffix in (".kts", ".toml", ".properties", ".pro", ".jar"):
                 (tmp_path / relative).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, tmp_path / relative)
         return tmp_path
@@ -183,7 +262,9 @@ class TestGradleFiles:
 
     def test_the_readme_exports_beside_the_users_runs_to_where_the_build_looks(self) -> None:
         script = (PROJECT / "app/build.gradle.kts").read_text("utf-8")
-        (names,) = re.findall(r'val usual = listOf\((.*)\)\.map { "../../runs/\$it/artifacts" }', script)
+        (names,) = re.findall(
+            r'artifacts = listOf\((.*)\)\.map { rootProject\.file\("../../runs/\$it/artifacts"\)', script
+        )
         looked = [f"runs/{name}/artifacts" for name in re.findall(r'"(\w+)"', names)]
         readme = (PROJECT / "README.md").read_text("utf-8")
         assert re.findall(r"export\.py .*--out (\S+)", readme) == [looked[-1]], "the user's own models come first"
@@ -194,15 +275,12 @@ class TestGradleFiles:
         ("file", "old", "new", "message"),
         [
             ("gradle/libs.versions.toml", '"junit:junit"', '"junit:other"', "which the check does not fetch"),
-            (
-                "app/build.gradle.kts",
-                "versionCode = libs.versions.versionCode",
-                "versionCode = 2 //",
-                "versionCode = 2",
-            ),
             ("settings.gradle.kts", ":litert", ":tflite", "the check builds"),
-            ("app/build.gradle.kts", "minSdk =", "minimumSdk =", "minSdk = None"),
+            ("app/build.gradle.kts", "versionCode = libs", "versionCode = 2 // libs", "does not say versionCode"),
+            ("app/build.gradle.kts", "minSdk =", "minimumSdk =", "does not say minSdk"),
+            ("app/build.gradle.kts", "isMinifyEnabled = true", "isMinifyEnabled = false", "isMinifyEnabled"),
             ("app/build.gradle.kts", "signingConfig =", "signing =", "does not sign release builds"),
+            ("example/app/build.gradle.kts", "compileSdk = 36", "compileSdk = 35", "does not say compileSdk"),
             ("core/build.gradle.kts", "libs.", "libs.x.", "which .* does not have"),
             ("litert/build.gradle.kts", '":core"', '":executorch"', "depends on"),
         ],
@@ -219,16 +297,18 @@ class TestGradleFiles:
 
 
 class TestSnippets:
-    def test_the_readme_quotes_the_snippets(self) -> None:
-        assert check_snippets(PROJECT) == 2
+    def test_the_readme_quotes_the_example(self) -> None:
+        assert check_snippets(PROJECT) == len(QUOTED)
 
     def test_a_changed_quotation_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "snippets").mkdir()
-        (tmp_path / "snippets/A.kt").write_text("fun a() = 1\n")
-        (tmp_path / "README.md").write_text("```kotlin\nfun a() = 1\n```\n")
-        assert check_snippets(tmp_path) == 1
-        (tmp_path / "README.md").write_text("```kotlin\nfun a() = 2\n```\n")
-        with pytest.raises(UserError, match=r"does not quote A\.kt"):
+        for name in QUOTED:
+            (tmp_path / "example" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "example" / name).write_text(f"// {name}\n")
+        blocks = "".join(f"```kotlin\n// {name}\n```\n" for name in QUOTED)
+        (tmp_path / "README.md").write_text(blocks)
+        assert check_snippets(tmp_path) == len(QUOTED)
+        (tmp_path / "README.md").write_text(blocks.replace("// app/build", "// app/other"))
+        with pytest.raises(UserError, match=r"does not quote app/build\.gradle\.kts"):
             check_snippets(tmp_path)
 
 
@@ -236,7 +316,7 @@ class TestManifest:
     def test_what_the_gradle_plugin_adds_is_added(self) -> None:
         text = complete_manifest(PROJECT / "app/src/main/AndroidManifest.xml")
         assert f'package="{APPLICATION}.app"' in text
-        assert 'android:minSdkVersion="24"' in text and 'android:targetSdkVersion="35"' in text
+        assert 'android:minSdkVersion="24"' in text and 'android:targetSdkVersion="36"' in text
         assert "${" not in text
 
     def test_a_package_in_the_source_is_refused(self, tmp_path: Path) -> None:
@@ -262,6 +342,16 @@ class TestTools:
         monkeypatch.setattr(shutil, "which", lambda program: None if program == "mvn" else program)
         with pytest.raises(tools.UnavailableError, match="mvn is not installed; apt-get install maven"):
             tools.need_programs()
+
+    def test_the_oldest_java_that_will_do_is_found(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        for name in ("17", "21", "25"):
+            (tmp_path / name / "bin").mkdir(parents=True)
+            (tmp_path / name / "bin/java").touch()
+        monkeypatch.setattr(tools, "_JAVA_FOLDER", tmp_path)
+        monkeypatch.setattr(shutil, "which", lambda _: str(tmp_path / "17/bin/java"))
+        monkeypatch.setattr(tools, "java_version", lambda program: int(Path(program).parents[1].name))
+        assert tools.find_java(21) == (tmp_path / "21/bin/java").resolve()
+        assert tools.find_java(26) is None
 
     @pytest.mark.parametrize(
         ("said", "old"), [('openjdk version "17.0.1"', False), ('java version "1.8.0_9"', True)]
@@ -316,8 +406,8 @@ class TestKotlin:
         purposes = dict.fromkeys(pins.CLASS_PATHS, (Path("x.jar"),)) | {"framework": (Path("android.jar"),)}
         libraries = Libraries(purposes, {}, Path(), Path())
         units = {unit.name: unit for unit in kotlin.units(PROJECT, libraries, Path("R"))}
-        assert units["core"].libraries == () and units["core"].modules == ()
-        assert units["executorch"].modules == units["litert"].modules == ("core",)
+        assert Path("android.jar") not in units["core"].libraries and units["core"].modules == ()
+        assert units["executorch"].modules == ("core",) and units["litert"].modules == ("core", "litert-2")
         assert Path("R") not in units["litert"].libraries
         assert {unit.friend for name, unit in units.items() if name.endswith("-test")} == {
             "core",

@@ -12,6 +12,8 @@ from train.errors import UserError
 
 JVM_FLAGS = ("-Xmx2g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m")
 OLDEST_JAVA = 17
+_JAVA_FOLDER = Path("/usr/lib/jvm")
+"""Where distributions put every Java that is installed."""
 _KEY_FILE = ".made-from"
 
 
@@ -54,11 +56,36 @@ def run_tool(command: Iterable[str | Path], sentence: str, folder: Path | None =
 
 
 def java(
-    class_path: Iterable[Path], main_class: str, *arguments: str | Path, flags: Iterable[str] = ()
+    class_path: Iterable[Path],
+    main_class: str,
+    *arguments: str | Path,
+    flags: Iterable[str] = (),
+    program: str | Path = "java",
 ) -> list[str]:
     """Return the command that runs `main_class`."""
-    words = [*JVM_FLAGS, *flags, "-cp", join(class_path), main_class, *arguments]
-    return ["java", *(str(word) for word in words)]
+    words = [program, *JVM_FLAGS, *flags, "-cp", join(class_path), main_class, *arguments]
+    return [str(word) for word in words]
+
+
+def java_home() -> Path:
+    """Return the folder of the JDK whose `javac` is found first: R8 reads Java's own classes there."""
+    program = shutil.which("javac")
+    assert program is not None, "need_programs() comes first"
+    return Path(program).resolve().parents[1]
+
+
+def java_version(program: str | Path) -> int:
+    """Return the version of a Java program; 0 if it does not tell."""
+    version = re.search(r'version "(\d+)', run_tool([program, "-version"], f"{program} does not start"))
+    return int(version[1]) if version else 0
+
+
+def find_java(oldest: int) -> Path | None:
+    """Return the oldest Java on this machine that is of version `oldest` or newer; None if there is none."""
+    programs = {Path(found).resolve() for found in [shutil.which("java")] if found}
+    programs |= {path.resolve() for path in _JAVA_FOLDER.glob("*/bin/java")}
+    fitting = {program: version for program in programs if (version := java_version(program)) >= oldest}
+    return min(fitting, key=lambda program: fitting[program], default=None)
 
 
 def join(class_path: Iterable[Path]) -> str:
@@ -80,11 +107,8 @@ def need_programs() -> None:
     for program, package in packages.items():
         if shutil.which(program) is None:
             raise UnavailableError(f"{program} is not installed; apt-get install {package}")
-    said = run_tool(["java", "-version"], "java does not start")
-    version = re.search(r'version "(\d+)', said)
-    if version is None or int(version[1]) < OLDEST_JAVA:
-        found = version[1] if version else said.splitlines()[0]
-        raise UnavailableError(f"java is of version {found}; {OLDEST_JAVA} or newer is needed")
+    if (found := java_version("java")) < OLDEST_JAVA:
+        raise UnavailableError(f"java is of version {found or 'unknown'}; {OLDEST_JAVA} or newer is needed")
 
 
 def digest(*parts: str | Path) -> str:

@@ -35,7 +35,7 @@ class Gallery29 : ContentProvider() {
         projection: Array<String>?,
         selection: String?,
         selectionArgs: Array<String>?,
-        sortOrder: String?,
+        sortOrder: String?
     ): Cursor? = null
 
     override fun getType(uri: Uri): String = "image/png"

@@ -1,6 +1,8 @@
 package io.github.tinygan.edge.core
 
 import java.io.File
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.jsonObject
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
@@ -9,13 +11,18 @@ import org.junit.Test
 /** What the runtimes gave on the host must become the same pixels here as in Python. */
 class GoldenChainTest {
     private val folder = Fixtures.recordings()
-    private val index = Json.parse(File(folder, "recordings.json").readText())
+    private val index = Json.parseToJsonElement(File(folder, "recordings.json").readText())
     private val manifest = Manifest.parse(File(folder, Manifest.FILE).readText())
 
     @Test
     fun makesThePixelsOfPythonFromEveryOutput() {
         val recordings = index["artifacts"].items
-        assertEquals(setOf("executorch", "tflite"), recordings.map { manifest.artifact(it["file"].text).runtime }.toSet())
+        assertEquals(
+            setOf("executorch", "tflite"),
+            recordings.map {
+                manifest.artifact(it["file"].text).runtime
+            }.toSet()
+        )
         for (recording in recordings) {
             val artifact = manifest.artifact(recording["file"].text)
             val size = artifact.output.size
@@ -38,7 +45,7 @@ class GoldenChainTest {
         val (zDim, weights) = manifest.model.zDim to manifest.model.weightCount
         for ((row, image) in index["images"].items.withIndex()) {
             val first = row * (zDim + weights)
-            val members = (image as Json.Object).members
+            val members = image.jsonObject
             val seed = (members["seed"] ?: continue).text.toULong()
             val latent = TruncatedNormal.latent(seed, zDim, image["truncation"].double)
             assertSameBits("latent of $seed", inputs.copyOfRange(first, first + zDim), latent)

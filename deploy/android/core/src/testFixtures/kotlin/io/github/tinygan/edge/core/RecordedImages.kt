@@ -1,6 +1,7 @@
 package io.github.tinygan.edge.core
 
 import java.io.File
+import kotlinx.serialization.json.Json
 
 /**
  * What the model's own runtime gave on the host, found by the exact bits of its inputs.
@@ -11,7 +12,7 @@ class RecordedOutputs(folder: File, artifact: Artifact) {
     private val outputs = HashMap<List<Int>, FloatArray>()
 
     init {
-        val index = Json.parse(File(folder, "recordings.json").readText())
+        val index = Json.parseToJsonElement(File(folder, "recordings.json").readText())
         val inputs = readFloats(File(folder, index["inputs"].text))
         val own = index["artifacts"].items.single { it["file"].text == artifact.file }
         val values = readFloats(File(folder, own["outputs"].text))
@@ -37,11 +38,8 @@ class RecordedOutputs(folder: File, artifact: Artifact) {
 }
 
 /** Draws what [RecordedOutputs] holds. */
-class RecordedImages(
-    override val model: Model,
-    override val artifact: Artifact,
-    private val outputs: RecordedOutputs,
-) : ImageGenerator {
+class RecordedImages(override val model: Model, override val artifact: Artifact, private val outputs: RecordedOutputs) :
+    ImageGenerator {
     override fun generate(latent: FloatArray, classWeights: FloatArray): Image {
         model.checkInputs(latent, classWeights)
         return model.decode(artifact, outputs.find(latent + classWeights))

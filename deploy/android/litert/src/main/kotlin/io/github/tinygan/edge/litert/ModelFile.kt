@@ -1,5 +1,6 @@
 package io.github.tinygan.edge.litert
 
+import android.content.Context
 import android.content.res.AssetManager
 import io.github.tinygan.edge.core.Artifact
 import io.github.tinygan.edge.core.Checksum
@@ -8,6 +9,7 @@ import io.github.tinygan.edge.core.Manifest
 import io.github.tinygan.edge.core.MissingFileException
 import io.github.tinygan.edge.core.ModelLoadException
 import io.github.tinygan.edge.core.Sha256
+import java.io.File
 import java.io.FileInputStream
 import java.io.FileNotFoundException
 import java.io.IOException
@@ -15,29 +17,52 @@ import java.nio.ByteBuffer
 import java.nio.channels.FileChannel
 
 /**
- * Maps a model that lies uncompressed in the assets, without copying it.
+ * The file of a model.
  *
- * @throws MissingFileException if the assets do not hold it.
+ * @param content all of it, mapped.
+ * @param assets what holds it; null: the phone's storage.
+ * @param path in the assets, or on the storage.
+ */
+class ModelFile(val content: ByteBuffer, val assets: AssetManager?, val path: String)
+
+/**
+ * Maps a model that lies in a folder, or uncompressed in the assets, without copying it.
+ *
+ * @param folder null: the app's assets.
+ * @throws MissingFileException if it is not there.
  * @throws ModelLoadException if it is compressed or cannot be read.
  * @throws CorruptFileException if it is not the one of the manifest.
  */
-internal fun AssetManager.map(artifact: Artifact): ByteBuffer {
+internal fun Context.map(artifact: Artifact, folder: File?): ModelFile {
+    val file = try {
+        if (folder == null) assets.map(artifact) else File(folder, artifact.file).map()
+    } catch (error: FileNotFoundException) {
+        throw MissingFileException(artifact.file, error)
+    } catch (error: IOException) {
+        throw ModelLoadException(RUNTIME, artifact.file, "it cannot be read (${error.message})", error)
+    }
+    Checksum(file.content.remaining().toLong(), Sha256.of(file.content)).check(artifact)
+    return file
+}
+
+private fun File.map(): ModelFile = FileInputStream(this).use { stream ->
+    ModelFile(stream.channel.map(FileChannel.MapMode.READ_ONLY, 0, length()), null, path)
+}
+
+private fun AssetManager.map(artifact: Artifact): ModelFile {
     val path = Manifest.assetPath(artifact.file)
-    val model = try {
+    val content = try {
         openFd(path).use { asset ->
             FileInputStream(asset.fileDescriptor).use { file ->
                 file.channel.map(FileChannel.MapMode.READ_ONLY, asset.startOffset, asset.declaredLength)
             }
         }
     } catch (error: FileNotFoundException) {
-        if (!holds(path)) throw MissingFileException(artifact.file, error)
+        if (!holds(path)) throw error
         val remedy = "it is compressed in the app; build with noCompress for .tflite"
         throw ModelLoadException(RUNTIME, artifact.file, remedy, error)
-    } catch (error: IOException) {
-        throw ModelLoadException(RUNTIME, artifact.file, "it cannot be read (${error.message})", error)
     }
-    Checksum(model.remaining().toLong(), Sha256.of(model)).check(artifact)
-    return model
+    return ModelFile(content, this, path)
 }
 
 // A compressed asset opens as a stream, not as a file.
