@@ -68,4 +68,6 @@ def robolectric(
         "robolectric.offline": "true",
         "robolectric.dependency.dir": libraries.frameworks,
     }
-    return folder, properties, [f"--add-opens={package}=ALL-UNNAMED" for package in _OPEN]
+    flags = [f"--add-opens={package}=ALL-UNNAMED" for package in _OPEN]
+    # Its shared memory of Android 16 is a file of the JVM.
+    return folder, properties, [*flags, "--add-exports=java.base/jdk.internal.access=ALL-UNNAMED"]

@@ -158,7 +158,9 @@ def check_api_level(classes: Sequence[Path], libraries: Libraries, tools: Path) 
     Raises:
         ToolError: there are some.
     """
-    ignored = "io.github.tinygan.*,kotlin.*,kotlinx.*,org.pytorch.*,org.tensorflow.*,com.facebook.*,com.google.*"
+    own = ("io.github.tinygan", "com.example")
+    others = ("kotlin", "kotlinx", "org.pytorch", "org.tensorflow", "com.facebook", "com.google")
+    ignored = ",".join(f"{package}.*" for package in own + others)
     signature = libraries["api-signature"][0]
     command = java([tools, *libraries["api-level"]], "ApiLevel", signature, ignored, *classes)
     run_tool(command, "the app calls what its minSdk does not have")

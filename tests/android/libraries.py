@@ -46,10 +46,23 @@ class Libraries:
     def __getitem__(self, purpose: str) -> tuple[Path, ...]:
         return self.class_paths[purpose]
 
+    def together(self, purposes: Iterable[str]) -> list[Path]:
+        """Return the jars of several purposes, of each artifact the newest version alone, as Gradle does."""
+        newest: dict[Path, Path] = {}
+        for path in (path for purpose in purposes for path in self[purpose]):
+            artifact = path.parents[1]  # artifact/version/file, in Maven's folder
+            is_newer = artifact not in newest or _version(path) > _version(newest[artifact])
+            newest[artifact if path.name != "classes.jar" else path] = path if is_newer else newest[artifact]
+        return list(newest.values())
+
     @property
     def framework(self) -> Path:
         """The Android classes of the target version."""
         return self["framework"][0]
+
+
+def _version(path: Path) -> list[int]:
+    return [int(part) for part in path.parent.name.replace("-", ".").split(".") if part.isdigit()]
 
 
 def fetch(cache: Path, leave_out: Collection[str] = ()) -> Libraries:

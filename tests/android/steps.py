@@ -146,7 +146,9 @@ class Check:
     def _run_android(self, sdk: int, own: Mapping[str, str | Path]) -> str:
         configuration, properties, flags = robolectric(self._linked, self.libraries, self.work)
         tests = ("core-fixtures", *(f"{module}-test" for module in MODULES if module != "core"))
-        purposes = (*pins.SHIPPED, "screen-tests", "framework")
+        # The classes of Android 16 need a newer Java than those of 15.
+        framework = "framework" if self._newest_java else "tested-before"
+        purposes = (*pins.SHIPPED, "screen-tests", framework)
         class_path = [
             *(configuration, self._tools, *self._classes(*tests, *MODULES, "litert-2"), self._linked.classes),
             PROJECT / "core/src/test/resources",
@@ -157,8 +159,8 @@ class Check:
         # Before API 26 Robolectric draws nothing; one way for all tests of a version loads its classes once.
         graphics = "LEGACY" if sdk == pins.MIN_SDK else "NATIVE"
         only = {"robolectric.enabledSdks": str(sdk), "robolectric.graphicsMode": graphics}
-        program = self._newest_java if sdk == pins.TARGET_SDK else None
-        said = run_tests(names, class_path, {**properties, **own, **only}, flags, program or "java")
+        program = self._newest_java or "java"
+        said = run_tests(names, class_path, {**properties, **own, **only}, flags, program)
         return f"API {sdk}: {said}"
 
     def pictures(self, *, update: bool) -> str:
@@ -193,7 +195,7 @@ class Check:
         """Run R8 on the foreign app that embeds a module, with the module's rules and none of its own."""
         main, folder = PROJECT / "example/app/src/main", self.work / "example-resources"
         linked = link(main, self._assets, self.libraries, folder, namespace=_EXAMPLE, application=_EXAMPLE)
-        jars = [path for purpose in pins.SHIPPED_BY_EXAMPLE for path in self.libraries[purpose]]
+        jars = self.libraries.together(pins.SHIPPED_BY_EXAMPLE)
         classes = [*self._classes("core", "executorch", "example"), linked.classes]
         rules = [PROJECT / "executorch/consumer-rules.pro", linked.rules]
         shrunk = shrink(classes, rules, self.libraries, self.work / "example-shrunk", jars)
@@ -243,7 +245,7 @@ class Check:
     @property
     def _shipped(self) -> list[Path]:
         """The jars whose classes become part of the app."""
-        return [path for purpose in pins.SHIPPED for path in self.libraries[purpose]]
+        return self.libraries.together(pins.SHIPPED)
 
     @property
     def _consumer_rules(self) -> list[Path]:

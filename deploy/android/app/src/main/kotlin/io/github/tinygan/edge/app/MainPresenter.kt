@@ -44,6 +44,7 @@ class MainPresenter(private val services: Services, private val saved: Bundle?) 
 
     /** A recipe that waits for the manifest. */
     private var waiting: Recipe? = null
+    private var waitingError: Exception? = null
 
     /** Called once when the next images are there. */
     var afterDrawing: (() -> Unit)? = null
@@ -144,6 +145,10 @@ class MainPresenter(private val services: Services, private val saved: Bundle?) 
 
     /** Shows an error and leaves the images. */
     fun complain(error: Exception) {
+        if (state.catalog == null) {
+            waitingError = error // the images that are drawn first would take it away
+            return
+        }
         val isOver = state.status is Status.Recording || state.status is Status.Loading
         state = state.copy(error = error, status = if (isOver) Status.Failed else state.status)
     }
@@ -177,6 +182,8 @@ class MainPresenter(private val services: Services, private val saved: Bundle?) 
             draw()
             waiting?.let(::follow)
             waiting = null
+            waitingError?.let(::complain)
+            waitingError = null
             catalog.withheld.firstOrNull()?.let { complain(WithheldException(it.runtime.label, it.artifact.file)) }
         }
     }

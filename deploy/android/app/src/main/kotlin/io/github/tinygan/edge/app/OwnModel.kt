@@ -58,8 +58,9 @@ class OwnModel(private val context: Context) {
         target.deleteRecursively()
     }
 
-    private fun copy(name: String, documents: Map<String, Uri>, folder: File) =
-        File(folder, name).outputStream().use { sink -> Sha256.of(open(name, documents), sink) }
+    private fun copy(name: String, documents: Map<String, Uri>, folder: File) = open(name, documents).use { source ->
+        File(folder, name).outputStream().use { sink -> Sha256.of(source, sink) }
+    }
 
     private fun open(name: String, documents: Map<String, Uri>): InputStream {
         val document = documents[name] ?: throw MissingFileException(name)

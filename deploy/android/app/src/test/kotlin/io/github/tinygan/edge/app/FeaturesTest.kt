@@ -14,6 +14,7 @@ import com.google.zxing.BinaryBitmap
 import com.google.zxing.RGBLuminanceSource
 import com.google.zxing.common.HybridBinarizer
 import com.google.zxing.qrcode.QRCodeReader
+import io.github.tinygan.edge.core.Artifact
 import io.github.tinygan.edge.core.ClassShare
 import io.github.tinygan.edge.core.Fixtures
 import io.github.tinygan.edge.core.Image
@@ -78,12 +79,12 @@ class FeaturesTest {
         val pad = activity.view<BlendPad>(R.id.blend_pad)
         pad.layout(0, 0, 400, 300)
         val inset = app.resources.getDimension(R.dimen.pad_inset)
-        touch(pad, 200f, inset)
+        touch(pad, pad.width / 2f, inset)
         activity.waitForImages()
         val top = Recipe(model.id, listOf(ClassShare(0, 1f)), 1u, manifest.truncation)
         assertEquals("at the top there is one class alone", listOf(drawn(top)), activity.shown())
         assertEquals("0 100.0%", activity.textOf(R.id.blend_label))
-        touch(pad, 200f, 10_000f)
+        touch(pad, pad.width / 2f, 10_000f)
         activity.waitForImages()
         assertEquals("below the triangle its lower edge", listOf(0, 500, 500), pad.weights)
     }
@@ -239,7 +240,7 @@ class FeaturesTest {
         val controller = drawnMain()
         val activity = controller.get()
         activity.click(R.id.mode_play)
-        waitUntil("the first image") { activity.images().size == 1 && activity.images()[0] != null }
+        waitUntil("the first image") { "a second" in activity.textOf(R.id.status_text) }
         val first = activity.shown()
         assertTrue("it can be stopped", activity.isBusy())
         tick()
@@ -354,11 +355,15 @@ class FeaturesTest {
 
     @Test
     fun speaksOutcomesAndNotEveryImage() {
+        val gate = Gate(after = Settings.GRID_COUNT + 1) // the golden image and a grid
+        app.runtimes = listOf(StagedRuntime("ExecuTorch", Artifact.EXECUTORCH, "xnnpack", gate))
         val activity = drawnMain().get()
         val status = activity.view<TextView>(R.id.status_text)
         assertEquals(View.ACCESSIBILITY_LIVE_REGION_NONE, status.accessibilityLiveRegion)
         activity.slide(R.id.truncation_bar, 29)
+        assertEquals(View.ACCESSIBILITY_LIVE_REGION_NONE, status.accessibilityLiveRegion)
         activity.click(R.id.cancel_button)
         assertEquals(View.ACCESSIBILITY_LIVE_REGION_POLITE, status.accessibilityLiveRegion)
+        gate.open()
     }
 }

@@ -76,7 +76,7 @@ class PicturesTest {
     fun playing() {
         val activity = drawnMain().get()
         activity.click(R.id.mode_play)
-        waitUntil("the first image") { activity.images().size == 1 && activity.images()[0] != null }
+        waitUntil("the first image") { "a second" in activity.textOf(R.id.status_text) }
         activity.photograph("play")
     }
 

@@ -39,7 +39,8 @@ class RecipeTest {
     fun readsWhatOthersWrite() {
         val other = "truncation=0.5&seed=18446744073709551615&class=7&more=x&model=76a7e234dc54e9c6"
         assertEquals(plain, Recipe.parse(other))
-        assertEquals(blend, Recipe.parse(blend.query.replace(":", "%3A").replace(",", "%2C").replace("=1", "=1.0")))
+        val encoded = blend.query.replace(":", "%3A").replace(",", "%2C")
+        assertEquals(blend, Recipe.parse(encoded.replace("truncation=1", "truncation=1.0")))
     }
 
     @Test
