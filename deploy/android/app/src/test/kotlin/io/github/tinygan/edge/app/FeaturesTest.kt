@@ -227,7 +227,7 @@ class FeaturesTest {
         assertEquals(1, list.adapter.count)
         val row = list.adapter.getView(0, null, list)
         assertEquals("0, seed 3", row.findIn<TextView>(android.R.id.text1).text.toString())
-        waitUntil("its picture") { row.findIn<ImageView>(R.id.row_image).drawable != null }
+        waitUntil("its picture") { row.findIn<ImageView>(R.id.row_image).hasImage() }
         assertTrue(shadowOf(list as ListView).performItemClick(0))
         activity.waitForImages()
         assertEquals("3", activity.textOf(R.id.seed_edit))

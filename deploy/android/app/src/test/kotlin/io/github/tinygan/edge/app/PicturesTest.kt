@@ -109,7 +109,7 @@ class PicturesTest {
         )
         waitUntil("the thumbnails") {
             list.childCount > 0 && List(list.childCount) { list.getChildAt(it) }.all { row ->
-                row.findIn<android.widget.ImageView>(R.id.row_image).drawable != null
+                row.findIn<android.widget.ImageView>(R.id.row_image).hasImage()
             }
         }
         activity.photograph("picker", root)

@@ -152,6 +152,7 @@ class SaveAndShareTest {
     @Test
     @Config(sdk = [35, 36])
     fun saysWhenTheGalleryRefuses() {
+        Robolectric.setupContentProvider(FullGallery::class.java, "media")
         val activity = drawnMain().get()
         activity.click(R.id.save_button)
         activity.waitForError()

@@ -125,6 +125,9 @@ fun Activity.waitForError(): String {
 
 fun Activity.isBusy(): Boolean = view<View>(R.id.cancel_button).isEnabled
 
+/** Whether a view shows an image; one that was cleared has a drawable without a bitmap. */
+fun ImageView.hasImage(): Boolean = (drawable as? BitmapDrawable)?.bitmap != null
+
 /** The pixels of an image, for comparing. */
 fun Bitmap.pixels(): List<Int> = IntArray(width * height).also { getPixels(it, 0, width, 0, 0, width, height) }.toList()
 

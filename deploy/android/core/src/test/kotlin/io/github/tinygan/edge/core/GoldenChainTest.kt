@@ -50,7 +50,11 @@ class GoldenChainTest {
             val first = row * (model.zDim + model.weightCount)
             val second = first + model.zDim
             assertSameBits("latent of $image", inputs.copyOfRange(first, second), drawn.latent)
-            assertSameBits("class of $image", inputs.copyOfRange(second, second + model.weightCount), drawn.classWeights)
+            assertSameBits(
+                "class of $image",
+                inputs.copyOfRange(second, second + model.weightCount),
+                drawn.classWeights
+            )
         }
     }
 
@@ -61,12 +65,12 @@ class GoldenChainTest {
         val seed = (members["seed"] ?: return null).text.toULong()
         val blend = members["blend"] ?: return Inputs(
             TruncatedNormal.latent(seed, manifest.model.zDim, image["truncation"].double),
-            manifest.model.classWeights(image["class"].int),
+            manifest.model.classWeights(image["class"].int)
         )
         val shares = blend.jsonObject.map { (index, weight) -> ClassShare(index.toInt(), weight.double.toFloat()) }
         return Inputs(
             TruncatedNormal.latent(seed, manifest.model.zDim, manifest.truncation),
-            manifest.model.classWeights(shares),
+            manifest.model.classWeights(shares)
         )
     }
 
