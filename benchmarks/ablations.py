@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 
-from train.checkpoint import write_atomically, write_json
 from train.cli import parse, run_script
 from train.distributed import distributed_world
+from train.files import write_atomically, write_json
 from train.judging import QUALITY_FILE
+from train.places import CONFIG_FILE
 from train.presets import PRESETS
-from train.run import CONFIG_FILE, train
+from train.run import train
 
 ROWS = {
     "digits": "all terms",
@@ -51,15 +52,15 @@ def main(arguments: list[str]) -> None:
                 folder = config.runs / (preset if seed == 0 else f"{preset}-seed{seed}")
                 run = dataclasses.replace(PRESETS[preset][1], seed=seed)
                 train(run, folder, world)
-                quality = json.loads((folder / QUALITY_FILE).read_text())
-                settings = json.loads((folder / CONFIG_FILE).read_text())["settings"]
+                quality = json.loads((folder / QUALITY_FILE).read_text(encoding="utf-8"))
+                settings = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["settings"]
                 rows.append(
                     {"preset": preset, "title": title, "seed": seed, "images": settings["optimizer"]["images"]}
                     | {"quality": quality}
                 )
     write_json(config.out, {"rows": rows, "torch": torch.__version__, "machine": platform.platform()})
     text = markdown(rows)
-    write_atomically(config.out.with_suffix(".md"), lambda path: path.write_text(text))
+    write_atomically(config.out.with_suffix(".md"), lambda path: path.write_text(text, encoding="utf-8"))
     print(text)
 
 

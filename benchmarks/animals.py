@@ -1,85 +1,148 @@
-"""Animals at 64 px, from photographs to the paper's Table 2, in as many runs as it takes.
+"""Animals from photographs at 64 px: teacher, students, int8, the paper's Table 2, as commands in order.
 
-    python benchmarks/animals.py --photos TRAIN.npz --validation VAL.npz --minutes 25 --features NETWORK.pt
+    python benchmarks/animals.py --photos TRAIN.npz --validation VAL.npz --features NET.pt --classifier NET.tflite
 
-A teacher of our own is trained, its images collected, a student distilled and quantized, the same student
-trained from scratch and without a term each, and all of them judged. Running the command again goes on where it
-was stopped. --pack and --unpack take the runs from one machine to another.
+Every command is printed before it runs and goes on where it was stopped; one that is done takes seconds. On two
+CPU cores it takes about a night, on a GPU the better part of an hour.
 """
 
-import sys
-from collections.abc import Sequence
+import dataclasses
+import os
+from pathlib import Path
 
-from benchmarks.animals64.archive import check_state_fits, pack, unpack
-from benchmarks.animals64.clock import Clock, limited
-from benchmarks.animals64.settings import AnimalsConfig
-from benchmarks.animals64.stages import Stage, check_inputs, plan
+from benchmarks.quickstart import Command, Stage, run_stages
 from train.cli import parse, run_script
-from train.distributed import distributed_world
-from train.errors import UserError
-from train.loop import Interrupted
+from train.presets import TEN_ANIMALS
+
+# Folder of each student → its preset and what is changed in it: the rows of the table after teacher and int8.
+STUDENTS: dict[str, Command] = {
+    "student": ("animals64",),
+    "scratch": ("scratch-animals64-student",),
+    "no-feature": ("animals64-no-feature",),
+    "no-real": ("animals64-no-real",),
+    "no-adversarial": ("animals64-no-adversarial",),
+    "pixel-only": ("animals64-pixel-only",),
+    "projected": ("animals64", "--discriminator.kind", "projected", "--discriminator.channels", "64"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class AnimalsConfig:
+    """The data, the networks that judge, and where all of it goes."""
+
+    photos: Path
+    """Image pack or folder to train on."""
+    validation: Path
+    """Other photos of the same classes, to measure distances to."""
+    folder: Path = Path("runs/animals64")
+    """The runs lie there."""
+    classes: str = TEN_ANIMALS
+    """ImageNet classes, which both sets of photos have."""
+    per_class: int = 3000
+    """Pairs of each class."""
+    features: Path | None = None
+    """TorchScript feature network that judges; without one EfficientNet-lite0 does, which trained the teacher."""
+    classifier: Path | None = None
+    """TFLite ImageNet classifier that says whether the class asked for is seen."""
+    out: Path = Path("benchmarks/animals64.json")
+    """The table; a .md file and pictures are written beside it."""
+    dry_run: bool = False
+    """Print the commands and stop."""
+
+
+def stages(config: AnimalsConfig) -> list[Stage]:
+    """Return the commands; the seconds are guesses for two cores of a server."""
+    folder = config.folder
+    teacher, student, pairs = folder / "teacher", folder / "student", folder / "pairs"
+    data = ("--data.reals", str(config.photos), "--data.classes", config.classes)
+    snapshots = ("--runtime.snapshots", "15")
+    judge = () if config.features is None else ("--features", str(config.features))
+    curve = ("benchmarks/learning_curve.py", "--reference", str(config.validation), *judge)
+
+    def training(name: str) -> Stage:
+        preset, *changes = STUDENTS[name]
+        taught = () if preset.startswith("scratch") else ("--data.teacher", f"pairs:{pairs}")
+        command = ("train/main.py", preset, "--run", str(folder / name), *taught, *data, *snapshots, *changes)
+        return Stage(f"train a student: {name}", (command,), 2400)
+
+    def quantizing(title: str, *bits: str) -> Stage:
+        return Stage(title, (("compress/qat.py", "--run", str(student), *bits),), 300)
+
+    return [
+        Stage(
+            "train the teacher on photographs",
+            (("train/main.py", "scratch-animals64", "--run", str(teacher), *data, *snapshots),),
+            9000,
+        ),
+        Stage(
+            "keep its best snapshot",
+            ((*curve, "--runs", str(teacher), "--out", str(folder / "teacher_curve.json"), "--keep-best"),),
+            600,
+        ),
+        Stage(
+            "collect its images",
+            (
+                (
+                    *("train/collect.py", "--teacher", str(teacher / "teacher"), "--classes", config.classes),
+                    *("--per-class", str(config.per_class), "--out", str(pairs)),
+                ),
+            ),
+            600,
+        ),
+        training("student"),
+        quantizing("quantization-aware training, W8A8"),
+        quantizing("quantization-aware training, W4A8", "--bits", "W4A8"),
+        quantizing(
+            "train the float control for as long", "--bits", "float", "--out", str(student / "qat" / "control")
+        ),
+        *(training(name) for name in STUDENTS if name != "student"),
+        Stage(
+            "draw the learning curves",
+            ((*curve, "--runs", str(student), str(folder / "scratch"), "--out", _beside(config.out, "_curve")),),
+            600,
+        ),
+        Stage("judge all of them", (_judging(config),), 900),
+    ]
+
+
+def _judging(config: AnimalsConfig) -> Command:
+    folder, student = config.folder, config.folder / "student"
+    models = {
+        "photos": f"reals:{config.photos}",
+        "teacher": f"teacher:{folder / 'teacher' / 'teacher'}",
+        "float": str(student / "student.safetensors"),
+        "control": str(student / "qat" / "control" / "student_int8.safetensors"),
+        "int8": str(student / "qat" / "student_int8.safetensors"),
+        "int4": str(student / "qat" / "W4A8" / "student_int8.safetensors"),
+    }
+    models |= {name: str(folder / name / "student.safetensors") for name in STUDENTS if name != "student"}
+    given = {"--features": config.features, "--classifier": config.classifier}
+    networks = [part for flag, path in given.items() if path is not None for part in (flag, str(path))]
+    return (
+        *("benchmarks/judge.py", "--models", *(f"{name}={what}" for name, what in models.items())),
+        *("--classes", config.classes, "--reference", str(config.validation), "--nearest", str(config.photos)),
+        *networks,
+        *("--no-lite0",) * (config.features is not None),  # it trained the teacher
+        *("--out", str(config.out)),
+    )
+
+
+def _beside(path: Path, suffix: str) -> str:
+    return str(path.with_name(f"{path.stem}{suffix}{path.suffix}"))
 
 
 def main(arguments: list[str]) -> None:
-    """Unpack, run what the time allows, pack, and say what comes next.
-
-    Raises:
-        UserError: anything outside the code that is wrong, in one line.
-        SystemExit: SIGTERM from outside (status 143), or Ctrl-C while a network trains (130); all is saved.
-    """
+    """Run all stages, or print their commands."""
     config = parse(AnimalsConfig, arguments, __doc__ or "")
-    clock = Clock(config.minutes, config.reserve_minutes)
-    if config.unpack is not None:
-        unpack(config, config.unpack)
-    stages = plan(config)
-    if config.minutes != 0:
-        check_inputs(config)
-        check_state_fits(config)
-        try:
-            run_stages(stages, config, clock)
-        except BaseException:  # on a lent machine what is not packed is lost, whatever stopped it
-            _pack_what_there_is(config)
-            raise
-    if config.pack is not None:
-        pack(config, config.pack)
-    numbered = enumerate(stages, 1)
-    following = next(((number, stage) for number, stage in numbered if not stage.is_done()), None)
-    if following is None:
-        print(f"all {len(stages)} stages are done; the table is {config.out}")
-    else:
-        number, stage = following
-        print(f"next is stage {number} of {len(stages)}, {stage.title}; run the same command again")
-
-
-def _pack_what_there_is(config: AnimalsConfig) -> None:
-    """Pack after a failure, which is what a user has to hear of."""
-    if config.pack is not None:
-        try:
-            pack(config, config.pack)
-        except (UserError, OSError) as error:
-            print(f"warning: nothing was packed: {error}", file=sys.stderr)
-
-
-def run_stages(stages: Sequence[Stage], config: AnimalsConfig, clock: Clock) -> None:
-    """Run stage after stage until the time is up."""
-    try:
-        with distributed_world(config.device) as world, limited(clock):
-            if world.size > 1:
-                raise UserError("the stages run in one process; start it without torchrun")
-            for number, stage in enumerate(stages, 1):
-                done = stage.is_done()
-                if not done and clock.is_short():
-                    break
-                state = "done already" if done else clock.left()
-                print(f"[{number}/{len(stages)}] {stage.title}; {state}", flush=True)
-                if not done:
-                    stage.run(world)
-    except Interrupted as stop:
-        if not clock.is_up:
-            print(f"\nstopped; saved in {config.folder}; go on with the same command", file=sys.stderr)
-            sys.exit(stop.exit_status)
-    if clock.is_short():
-        print(f"\nthe {config.minutes:g} minutes are up; all is saved in {config.folder}", flush=True)
+    plan = stages(config)
+    if config.dry_run:
+        for stage in plan:
+            print(
+                f"# {stage.title}", *(f"python {' '.join(command)}" for command in stage.commands), sep=os.linesep
+            )
+        return
+    run_stages(plan)
+    print(f"table and pictures: {config.out.with_suffix('.md')} and beside it")
 
 
 if __name__ == "__main__":

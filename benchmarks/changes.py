@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.results import read_results
+from benchmarks.results import RESULTS_FILE, read_results
 
 Better = Literal["lower", "higher"] | None
 
@@ -31,11 +31,19 @@ def print_changes(ours: Path, theirs: Path) -> None:
     Raises:
         UserError: a file is missing or damaged.
     """
-    new, old = read_results(ours), read_results(theirs)
+    new, old = read_results(ours), read_results(_results_in(theirs))
     if new["model"]["sha256"] != old["model"]["sha256"]:
         print("the two files are about different students")
     lines = [line for section in ("cost", "latency", "quality") for line in changes(new, old, section)]
     print("\n".join(lines) if lines else "nothing has changed by more than its tolerance")
+
+
+def _results_in(path: Path) -> Path:
+    """Return the results file that is meant: the file, or that in a benchmark's or a run's folder."""
+    if not path.is_dir():
+        return path
+    inside = [path / RESULTS_FILE, path / "benchmark" / RESULTS_FILE]
+    return next((file for file in inside if file.is_file()), inside[0])
 
 
 def changes(new: dict[str, Any], old: dict[str, Any], section: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.baselines import Baseline, baselines
 from benchmarks.cost import Cost, biggan_deep_128, measure_cost, published_rows
 from benchmarks.model import Model, teacher_spec
 from benchmarks.results import Results
@@ -13,9 +14,8 @@ from benchmarks.settings import BenchmarkConfig
 from benchmarks.torch_forms import use_authors_order
 from compress.deploy_form import deploy_form, one_hot
 from compress.one_class import specialise
-from deploy.parity import file_size
-from train.checkpoint import load_snapshot
-from train.run import STUDENT_FILE
+from deploy.package_files import file_size
+from train.snapshot import STUDENT_FILE, load_snapshot
 from train.teacher import Teacher, open_teacher
 
 FLOAT_BYTES = 4
@@ -40,16 +40,18 @@ def measure_costs(model: Model, config: BenchmarkConfig, results: Results) -> No
     rows = _forms(model, config)
     rows |= {f"artifact/{a['file']}": {"name": a["file"], "bytes": a["bytes"]} for a in model.artifacts}
     rows["counted/BigGAN-deep-128"] = {"name": "BigGAN-deep-128, counted", **biggan_deep_128().row(FLOAT_BYTES)}
+    rows |= {f"counted/{name}": _count_baseline(name, counted) for name, counted in baselines().items()}
     rows |= {f"published/{name}": {"name": f"{name}, published", **row} for name, row in published_rows().items()}
     for key, row in rows.items():
         results.put("cost", key, {}, row)
         print(_line(row), flush=True)
+    notes = [f"{name}: {counted.note}" for name, counted in baselines().items() if counted.note]
     left_out = [f"the float student was not counted: {why}"] if (why := model.replaced.get("float")) else []
     for sentence in left_out:
         print(sentence, flush=True)
     if not config.only:
         results.keep_only("cost", "", list(rows))
-    results.say("cost", protocol=PROTOCOL, left_out=left_out)
+    results.say("cost", protocol=PROTOCOL, left_out=[*left_out, *notes])
 
 
 def _forms(model: Model, config: BenchmarkConfig) -> dict[str, dict[str, Any]]:
@@ -81,6 +83,12 @@ def _count_teacher(teacher: Teacher, z: torch.Tensor, y: torch.Tensor) -> dict[s
     row = counted.row(FLOAT_BYTES)
     row["parameters"] = teacher.parameters
     return row
+
+
+def _count_baseline(name: str, counted: Baseline) -> dict[str, Any]:
+    row = counted.generator.row(FLOAT_BYTES)
+    total = {"parameters_with_discriminator": row["parameters"] + counted.discriminator_parameters}
+    return {"name": f"{name}, counted", **row, **total}
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -1,8 +1,6 @@
 """Latency on this machine: the artifacts in their own runtimes, between the float student's forms in torch."""
 
 import dataclasses
-import importlib.metadata
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,13 @@ from benchmarks.settings import BenchmarkConfig
 from benchmarks.torch_forms import AuthorsOrder
 from benchmarks.worker import Kind, Worker
 from deploy.executorch_program import Lowered
+from deploy.manifest import versions
 from deploy.xnnpack import lower_xnnpack
-from train.checkpoint import load_snapshot, write_atomically
 from train.errors import UserError
-from train.run import STUDENT_FILE
-from train.teacher import file_hash
+from train.files import file_hash, write_atomically, write_text
+from train.locks import locked
+from train.machine import usable_cores
+from train.snapshot import STUDENT_FILE, load_snapshot
 
 AUTHORS_FILE = "authors_xnnpack_fp32.pte"
 DEPLOY_FP32 = "student_xnnpack_fp32.pte"
@@ -51,18 +51,24 @@ class Group:
     """What decides their figures."""
 
 
-def measure_host(model: Model, config: BenchmarkConfig, results: Results) -> None:
-    """Time every candidate with every number of threads; a group that results.json has already is kept."""
+def measure_host(model: Model, config: BenchmarkConfig, results: Results) -> list[str]:
+    """Time every candidate with every number of threads; a group that results.json has already is kept.
+
+    Returns:
+        A sentence for each candidate that was asked for and could not be timed.
+    """
     candidates, notes = find_candidates(model, config)
-    groups = [
-        _group(candidates, threads, config) for threads in config.threads or sorted({1, os.cpu_count() or 1})
-    ]
+    left_out: list[str] = []
+    groups = [_group(candidates, threads, config) for threads in config.threads or sorted({1, usable_cores()})]
     for group in groups:
-        if not config.again and (failures := _failures_of_measured(group, results)) is not None:
-            print(f"latency with {_threads(group.threads)}: measured already", flush=True)
-            notes += failures
+        failures = None if config.again else _still_failing(model, group, results, config.seed)
+        if failures is None:
+            failures = _measure_together(model, config, results, group)
         else:
-            notes += _measure_together(model, config, results, group)
+            print(f"latency with {_threads(group.threads)}: measured already", flush=True)
+        left_out += failures
+    for sentence in [*notes, *left_out]:
+        print(sentence, flush=True)
     if not (config.only or config.threads):
         results.keep_only("latency", "host/", [key for group in groups for key in group.candidates])
     results.say(
@@ -72,20 +78,38 @@ def measure_host(model: Model, config: BenchmarkConfig, results: Results) -> Non
         f"{config.iterations} timed runs of one image in a process of its own; percentiles over all timed runs; "
         "ratios of medians within a round: median, lowest and highest; calls from Python, what the bindings cost "
         "included; memory: growth of the process from before the load to its peak",
-        left_out=notes,
+        left_out=[*notes, *left_out],
     )
+    return left_out
 
 
-def _failures_of_measured(group: Group, results: Results) -> list[str] | None:
-    """Return a sentence for each candidate that is known not to load; None if something has to be measured."""
+def _still_failing(model: Model, group: Group, results: Results, seed: int) -> list[str] | None:
+    """Return a sentence for each candidate without a row that still does not load; None if one has to be timed."""
+    missing = {key for key, inputs in group.inputs.items() if not results.kept("latency", key, inputs)}
+    if missing - {key.removeprefix("latency/") for key in results.content.get("failures", {})}:
+        return None
     failures = []
-    for key, inputs in group.inputs.items():
-        if results.kept("latency", key, inputs):
-            continue
-        if (why := results.failure("latency", key, inputs)) is None:
+    for key in sorted(missing):  # what kept it from loading may be gone
+        worker = _worker(model, group, key, seed)
+        try:
+            worker.ready()
+            worker.load()
             return None
-        failures.append(why)
+        except UserError as error:
+            failures.append(_failure(key, error))
+        finally:
+            worker.close()
     return failures
+
+
+def _worker(model: Model, group: Group, key: str, seed: int) -> Worker:
+    z, y = model.latents(seed, 1)
+    candidate = group.candidates[key]
+    return Worker(candidate.kind, candidate.path, group.threads, model.inputs(z[0], int(y[0])))
+
+
+def _failure(key: str, error: UserError) -> str:
+    return f"{key} was not timed: {error}"
 
 
 def _group(candidates: list[Candidate], threads: int, config: BenchmarkConfig) -> Group:
@@ -127,10 +151,15 @@ def find_candidates(model: Model, config: BenchmarkConfig) -> tuple[list[Candida
 
 def authors_program(snapshot: Path, path: Path) -> Path:
     """Return a program of the float student in the authors' order of operations; it is made once per student."""
+    with locked(path.parent, f"makes {path}", name=f".{path.name}.lock"):
+        return _authors_program(snapshot, path)
+
+
+def _authors_program(snapshot: Path, path: Path) -> Path:
     student, _ = load_snapshot(snapshot)
     mark = path.with_suffix(".source")
-    made_of = f"{file_hash(snapshot)} executorch {importlib.metadata.version('executorch')}"
-    if path.is_file() and mark.is_file() and mark.read_text() == made_of:
+    made_of = f"{file_hash(snapshot)} executorch {versions('executorch').get('executorch')}"
+    if path.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == made_of:
         return path
     config = student.config
     inputs = torch.zeros(1, config.z_dim), torch.zeros(1, config.num_classes)
@@ -138,26 +167,25 @@ def authors_program(snapshot: Path, path: Path) -> Path:
     lowered: Lowered = lower_xnnpack(AuthorsOrder(student), inputs)
     mark.unlink(missing_ok=True)
     write_atomically(path, lambda temporary: temporary.write_bytes(lowered.buffer))
-    write_atomically(mark, lambda temporary: temporary.write_text(made_of))
+    write_text(mark, made_of)
     return path
 
 
 def _measure_together(model: Model, config: BenchmarkConfig, results: Results, group: Group) -> list[str]:
     """Time a group, store its rows and its failures; return a sentence for each candidate that did not load."""
-    z, y = model.latents(config.seed, 1)
-    example, notes = model.inputs(z[0], int(y[0])), []
+    failures: list[str] = []
     workers: dict[str, Worker] = {}
     loads: dict[str, dict[str, float]] = {}
     try:
-        for key, candidate in group.candidates.items():
-            workers[key] = Worker(candidate.kind, candidate.path, group.threads, example)
+        for key in group.candidates:
+            workers[key] = _worker(model, group, key, config.seed)
         for key in tqdm(list(workers), desc=f"loading, {_threads(group.threads)}", leave=False):
             try:
                 workers[key].ready()
                 loads[key] = workers[key].load()
             except UserError as error:
-                notes.append(f"{key} was not timed: {error}")
-                results.put_failure("latency", key, group.inputs[key], f"{notes[-1]} (--again tries it again)")
+                failures.append(_failure(key, error))
+                results.put_failure("latency", key, group.inputs[key], failures[-1])
                 workers.pop(key).close()
         visits = config.rounds * len(workers)
         with tqdm(total=visits, desc=f"timing, {_threads(group.threads)}", leave=False) as bar:
@@ -184,7 +212,7 @@ def _measure_together(model: Model, config: BenchmarkConfig, results: Results, g
     finally:
         for worker in workers.values():
             worker.close()
-    return notes
+    return failures
 
 
 def _ratios(samples: dict[str, Samples], key: str, threads: int) -> dict[str, dict[str, float]]:
@@ -213,8 +241,5 @@ def _inputs(candidate: Candidate, threads: int, config: BenchmarkConfig) -> dict
         "rounds": config.rounds,
         "warmup": config.warmup,
         "iterations": config.iterations,
-        "tools": {
-            package: importlib.metadata.version(package)
-            for package in ("torch", packages.get(candidate.kind, "torch"))
-        },
+        "tools": versions(packages.get(candidate.kind, "torch")),
     }

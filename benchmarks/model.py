@@ -2,19 +2,20 @@
 
 import dataclasses
 import fnmatch
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from compress.config import INT8_STUDENTS
-from deploy.manifest import content_hash, read_manifest
+from deploy.manifest import MANIFEST_FILE, export_command, read_manifest
+from deploy.package_files import content_hash
 from deploy.runners import runner_of
 from train.errors import UserError, did_you_mean
+from train.files import file_hash
 from train.noise import latents_in_turn
-from train.run import CONFIG_FILE, STUDENT_FILE
-from train.teacher import file_hash
+from train.places import CONFIG_FILE, read_settings
+from train.snapshot import STUDENT_FILE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,15 +87,11 @@ class Model:
 
     def setting(self, *names: str) -> Any:
         """Return a setting of the run, such as ("data", "teacher"); None where the run has no config.json."""
-        path = self.run / CONFIG_FILE
-        if not path.is_file():
+        if not (self.run / CONFIG_FILE).is_file():
             return None
-        try:
-            value: Any = json.loads(path.read_text())["settings"]
-            for name in names:
-                value = value[name]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} was not written by this version of train/main.py ({error!r})") from None
+        value: Any = read_settings(self.run)
+        for name in names:
+            value = value[name]
         return value
 
 
@@ -116,10 +113,12 @@ def open_model(run: Path, folder: Path, only: tuple[str, ...] = ()) -> Model:
     Raises:
         UserError: no artifacts, one is missing or is not what the manifest states, or a pattern matches none.
     """
+    if not (folder / MANIFEST_FILE).is_file():
+        raise UserError(f"no {MANIFEST_FILE} in {folder}; export with: {export_command(run, folder)}")
     manifest = read_manifest(folder)
     names = [artifact["file"] for artifact in manifest["artifacts"]]
     if not names:
-        raise UserError(f"{folder} has no artifacts; export with: python deploy/android/export.py --run {run}")
+        raise UserError(f"{folder} has no artifacts; export with: {export_command(run, folder)}")
     for pattern in only:
         if not fnmatch.filter(names, pattern):
             known = f"{did_you_mean(pattern, names)}; there are {', '.join(names)}"

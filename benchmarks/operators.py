@@ -10,7 +10,7 @@ from benchmarks.results import this_machine
 from benchmarks.settings import BenchmarkConfig
 from benchmarks.tables import Table
 from deploy.executorch_profile import profile_program
-from train.checkpoint import write_json
+from train.files import write_json
 
 PROFILE_FILE = "profile.json"
 TFLITE_NOTE = (

@@ -1,10 +1,13 @@
 """The report's two plots: quality against latency, and quality against multiply-accumulates."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from train.commands import to_install
 from train.errors import UserError
+from train.files import write_atomically
 
 # The first of these that was measured is the quality that is plotted.
 _PREFERRED = ("fid", "l1_to_teacher", "psnr_to_float", "recognised")
@@ -53,19 +56,41 @@ _QUALITY_OF_COST = {"teacher": "teacher", "student": "float", "deploy": "float",
 """Row of the costs → model of the quality."""
 
 
+def line_plot(curves: Mapping[str, Sequence[tuple[float, float]]], path: Path, *, x: str, y: str) -> None:
+    """Draw curves, name → (across, up) of each point, with their names at their ends.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    figure, axes = _figure(x, y)
+    for name, points in curves.items():
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=3)
+        axes.annotate(name, points[-1], xytext=(4, 0), textcoords="offset points", va="center")
+    write_atomically(path, lambda temporary: temporary.write_bytes(_png(figure)))
+
+
 def _scatter(points: Sequence[tuple[float, float, str]], x: str, y: str) -> bytes:
+    figure, axes = _figure(x, y)
+    for index, (across, up, label) in enumerate(points):
+        axes.plot([across], [up], "osD^v<>pX"[index % 9], label=label)
+    figure.legend(loc="outside right upper", fontsize=7)
+    return _png(figure)
+
+
+def _figure(x: str, y: str) -> tuple[Any, Any]:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("matplotlib is not installed; pip install 'tinygan-edge[benchmarks]'") from None
+        raise UserError(f"matplotlib is not installed; {to_install('benchmarks')}") from None
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    for index, (across, up, label) in enumerate(points):
-        axes.plot([across], [up], "osD^v<>pX"[index % 9], label=label)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(visible=True, alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=7)
+    return figure, axes
+
+
+def _png(figure: Any) -> bytes:
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=110)
     return image.getvalue()

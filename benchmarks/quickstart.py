@@ -6,12 +6,12 @@ a stopped quickstart goes on.
 
 import dataclasses
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from train.cli import parse, run_script
+from train.commands import script_process, typed
 from train.errors import UserError
 
 Command = tuple[str, ...]
@@ -58,9 +58,15 @@ def stages(run: Path) -> list[Stage]:
 
 
 def main(arguments: list[str]) -> None:
-    """Run all stages, saying which one it is and about how long is left."""
+    """Run all stages and say where the results are."""
     config = parse(QuickstartConfig, arguments, __doc__ or "")
-    plan = stages(config.run)
+    run_stages(stages(config.run))
+    print(f"teacher over student: {config.run}/samples/final.png; phone artifacts: {config.run}/artifacts")
+    print(f"report: {config.run}/benchmark/report.html")
+
+
+def run_stages(plan: Sequence[Stage]) -> None:
+    """Run stage after stage, saying which one it is and about how long is left."""
     spent = expected = 0.0
     begun = time.monotonic()
     for number, stage in enumerate(plan, 1):
@@ -73,8 +79,6 @@ def main(arguments: list[str]) -> None:
         spent += time.monotonic() - started
         expected += stage.seconds
     print(f"\ndone in {_minutes(time.monotonic() - begun)}")
-    print(f"teacher over student: {config.run}/samples/final.png; phone artifacts: {config.run}/artifacts")
-    print(f"report: {config.run}/benchmark/report.html")
 
 
 def run_side_by_side(commands: Sequence[Command]) -> None:
@@ -84,8 +88,8 @@ def run_side_by_side(commands: Sequence[Command]) -> None:
         UserError: one of them failed; the others are ended.
     """
     for command in commands:
-        print(f"  python {' '.join(command)}", flush=True)
-    processes = {command: subprocess.Popen([sys.executable, *command]) for command in commands}
+        print(f"  {typed(*command)}", flush=True)
+    processes = {command: subprocess.Popen(script_process(*command)) for command in commands}
     try:
         while processes:
             for command, process in list(processes.items()):
@@ -94,7 +98,7 @@ def run_side_by_side(commands: Sequence[Command]) -> None:
                     continue
                 del processes[command]
                 if status:
-                    raise UserError(f"python {' '.join(command)} has failed (exit status {status})")
+                    raise UserError(f"{typed(*command)} has failed (exit status {status})")
             time.sleep(0.1)
     finally:
         for process in processes.values():

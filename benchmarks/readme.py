@@ -13,9 +13,9 @@ from typing import Any
 from benchmarks.results import read_results
 from benchmarks.tables import Table, cost_table, latency_tables, quality_table
 from benchmarks.throughput.table import throughput_table
-from train.checkpoint import write_atomically
 from train.cli import parse, run_script
 from train.errors import UserError
+from train.files import write_atomically
 
 RESULTS = Path(__file__).parent / "results_digits.json"
 INT8_ROWS = Path(__file__).parent / "int8_digits.json"
@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> None:
     if config.check:
         if made != text:
             raise UserError(
-                f"the tables in {config.readme} are not those of the results; python -m benchmarks.readme"
+                f"the tables in {config.readme} are not those of the results; "
+                "write them with: python -m benchmarks.readme"
             )
         return
     write_atomically(config.readme, lambda temporary: temporary.write_text(made, encoding="utf-8"))
@@ -59,10 +60,10 @@ def committed_tables() -> Makers:
         "cost": lambda: _markdown(cost_table(results), "cost"),
         "latency": lambda: _narrow_latency(results),
         "quality": lambda: _markdown(quality_table(results, _QUALITY), "quality"),
-        "int8": lambda: int8_table(json.loads(INT8_ROWS.read_text())),
+        "int8": lambda: int8_table(json.loads(INT8_ROWS.read_text(encoding="utf-8"))),
     }
     for name, path in THROUGHPUT.items():
-        makers[f"throughput-{name}"] = lambda path=path: _throughput(json.loads(path.read_text()))
+        makers[f"throughput-{name}"] = lambda path=path: _throughput(json.loads(path.read_text(encoding="utf-8")))
     return makers
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from benchmarks.plots import plots
 from benchmarks.results import read_results
 from benchmarks.tables import tables
-from train.checkpoint import write_atomically
+from train.commands import to_install
 from train.errors import UserError
+from train.files import write_atomically
 
 _TEMPLATE = Path(__file__).parent / "assets" / "report.html.j2"
 PICTURES = {
@@ -37,7 +38,7 @@ def write_report(results_file: Path, folder: Path) -> Path:
     }
     pictures |= plots(results)
     text = "\n".join([f"# {_title(results)}\n", *(f"## {table.title}\n\n{table.markdown()}" for table in found)])
-    write_atomically(folder / "report.md", lambda temporary: temporary.write_text(text))
+    write_atomically(folder / "report.md", lambda temporary: temporary.write_text(text, encoding="utf-8"))
     encoded = {title: base64.b64encode(image).decode() for title, image in pictures.items()}
     page = _template().render(title=_title(results), model=results["model"], tables=found, pictures=encoded)
     path = folder / "report.html"
@@ -55,5 +56,5 @@ def _template() -> Any:
     try:
         import jinja2
     except ImportError:
-        raise UserError("jinja2 is not installed; pip install 'tinygan-edge[benchmarks]'") from None
+        raise UserError(f"jinja2 is not installed; {to_install('benchmarks')}") from None
     return jinja2.Template(_TEMPLATE.read_text(encoding="utf-8"), autoescape=True)

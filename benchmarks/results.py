@@ -1,13 +1,17 @@
 """`results.json`: every measured row; tables and plots are made from it alone."""
 
+import contextlib
 import json
-import os
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from train.checkpoint import write_json
+from train.commands import typed
 from train.errors import UserError
+from train.files import write_json
+from train.locks import locked
+from train.machine import usable_cores
 
 FORMAT = "tinygan-edge-results-1"
 RESULTS_FILE = "results.json"
@@ -19,7 +23,8 @@ class Results:
     """Rows in three sections, written to disk after every change, so that a stopped benchmark goes on.
 
     A row is a JSON object with a `key`, which tells it from the others of its section, and `inputs`: whatever
-    decides its figures (hashes, settings, the device). A row of other inputs is not kept.
+    decides its figures (hashes, settings, the device). A row of other inputs is not kept. Several commands may
+    measure into one file: each change is made to what is on disk then, under a lock.
 
     Args:
         path: of `results.json`; what is there is gone on with.
@@ -30,13 +35,10 @@ class Results:
     """
 
     def __init__(self, path: Path, model: dict[str, Any]) -> None:
-        self.path = path
-        self.content: dict[str, Any] = {"format": FORMAT, "model": _plain(model), "notes": {}}
-        self.content |= {section: [] for section in SECTIONS}
-        if path.is_file():
-            stored = read_results(path)
-            if stored["model"] == self.content["model"]:
-                self.content = stored
+        self.path, self._begun = path, False
+        self._empty: dict[str, Any] = {"format": FORMAT, "model": _plain(model), "notes": {}}
+        self._empty |= {section: [] for section in SECTIONS}
+        self.content = self._stored() or self._empty
 
     def kept(self, section: Section, key: str, inputs: dict[str, Any]) -> bool:
         """Return whether a row of these inputs is there."""
@@ -45,44 +47,56 @@ class Results:
     def put(self, section: Section, key: str, inputs: dict[str, Any], figures: dict[str, Any]) -> None:
         """Add a row, in place of one of the same key."""
         row = _plain({"key": key, "inputs": inputs, **figures})
-        self.content.get("failures", {}).pop(f"{section}/{key}", None)
-        rows: list[dict[str, Any]] = self.content[section]
-        for index, other in enumerate(rows):
-            if other["key"] == key:
-                rows[index] = row
-                break
-        else:
-            rows.append(row)
-        self.write()
+        with self._changing():
+            self.content.get("failures", {}).pop(f"{section}/{key}", None)
+            rows: list[dict[str, Any]] = self.content[section]
+            for index, other in enumerate(rows):
+                if other["key"] == key:
+                    rows[index] = row
+                    break
+            else:
+                rows.append(row)
 
     def put_failure(self, section: Section, key: str, inputs: dict[str, Any], why: str) -> None:
-        """Record that the row of these inputs cannot be had, so that nobody tries again; a row of the key goes."""
-        rows: list[dict[str, Any]] = self.content[section]
-        self.content[section] = [row for row in rows if row["key"] != key]
-        self.content.setdefault("failures", {})[f"{section}/{key}"] = _plain({"inputs": inputs, "why": why})
-        self.write()
-
-    def failure(self, section: Section, key: str, inputs: dict[str, Any]) -> str | None:
-        """Return why the row of these inputs cannot be had; None where nothing is known of it."""
-        found = self.content.get("failures", {}).get(f"{section}/{key}")
-        return found["why"] if found and found["inputs"] == _plain(inputs) else None
+        """Record why the row of these inputs could not be had; a row of the key goes."""
+        with self._changing():
+            rows: list[dict[str, Any]] = self.content[section]
+            self.content[section] = [row for row in rows if row["key"] != key]
+            self.content.setdefault("failures", {})[f"{section}/{key}"] = _plain({"inputs": inputs, "why": why})
 
     def keep_only(self, section: Section, prefix: str, keys: list[str]) -> None:
         """Drop the rows whose key begins with `prefix` and is none of `keys`; order the others like those."""
-        rows: list[dict[str, Any]] = self.content[section]
-        mine = {row["key"]: row for row in rows if row["key"].startswith(prefix)}
-        others = [row for row in rows if row["key"] not in mine]
-        self.content[section] = [*others, *(mine[key] for key in keys if key in mine)]
-        self.write()
+        with self._changing():
+            rows: list[dict[str, Any]] = self.content[section]
+            mine = {row["key"]: row for row in rows if row["key"].startswith(prefix)}
+            others = [row for row in rows if row["key"] not in mine]
+            self.content[section] = [*others, *(mine[key] for key in keys if key in mine)]
+            failures = self.content.get("failures", {})
+            stale = f"{section}/{prefix}"
+            kept = {f"{section}/{key}" for key in keys}
+            self.content["failures"] = {k: v for k, v in failures.items() if not k.startswith(stale) or k in kept}
 
     def say(self, subject: str, **values: Any) -> None:
         """Record something about a whole section: its protocol, what was left out and why."""
-        self.content["notes"][subject] = _plain(values)
-        self.write()
+        with self._changing():
+            self.content["notes"][subject] = _plain(values)
 
-    def write(self) -> None:
-        """Write the file."""
-        write_json(self.path, self.content)
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Take what is on disk, and write the result of the context."""
+        doing = f"writes {self.path}"
+        with locked(self.path.parent, doing, name=f".{self.path.name}.lock"):
+            stored = self._stored()
+            if stored is None and self._begun and self.path.is_file():
+                raise UserError(f"{self.path} is about another model now; measure into another folder with --out")
+            self.content, self._begun = stored or self._empty, True
+            yield
+            write_json(self.path, self.content)
+
+    def _stored(self) -> dict[str, Any] | None:
+        """Return what is on disk; None if there is nothing about this model."""
+        stored = read_results(self.path) if self.path.is_file() else None
+        return stored if stored and stored["model"] == self._empty["model"] else None
 
 
 def read_results(path: Path) -> dict[str, Any]:
@@ -92,9 +106,11 @@ def read_results(path: Path) -> dict[str, Any]:
         UserError: it is missing, damaged or of another version.
     """
     if not path.is_file():
-        raise UserError(f"no results at {path}; measure with: python benchmarks/run_device.py")
+        folder = path.parent
+        where = ("--run", folder.parent) if folder.name == "benchmark" else ("--out", folder)
+        raise UserError(f"no results at {path}; measure with: {typed('benchmarks/run_device.py', *where)}")
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         sections = [content[section] for section in SECTIONS]
         if not all(isinstance(row["key"], str) and "inputs" in row for rows in sections for row in rows):
             raise TypeError("a row without key")
@@ -111,7 +127,7 @@ def this_machine() -> dict[str, Any]:
     return {
         "target": "host",
         "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -119,7 +135,7 @@ def this_machine() -> dict[str, Any]:
 def _cpu_name() -> str:
     information = Path("/proc/cpuinfo")
     if information.is_file():
-        for line in information.read_text().splitlines():
+        for line in information.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

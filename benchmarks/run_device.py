@@ -3,6 +3,8 @@
 Writes results.json, from which report.md, report.html and the README's tables are made.
 """
 
+import sys
+
 from benchmarks.changes import print_changes
 from benchmarks.model import Model, open_model
 from benchmarks.report import write_report
@@ -23,23 +25,29 @@ def main(arguments: list[str]) -> None:
     if config.target == "android":
         from benchmarks.phones.android import measure_android
 
-        measure_android(model, config, results)
+        failures = measure_android(model, config, results)
     elif config.target == "ios":
         from benchmarks.phones.ios import measure_ios
 
-        measure_ios(model, config, results)
+        failures = measure_ios(model, config, results)
     elif config.profile:
         from benchmarks.operators import profile_artifacts
 
         profile_artifacts(model, config)
         return
     else:
-        _measure_here(model, config, results)
+        failures = _measure_here(model, config, results)
     report = write_report(path, config.folder)
     print(f"report: {report}")
+    if failures:
+        for failure in failures:
+            print(f"error: {failure}", file=sys.stderr)
+        sys.exit(1)
 
 
-def _measure_here(model: Model, config: BenchmarkConfig, results: Results) -> None:
+def _measure_here(model: Model, config: BenchmarkConfig, results: Results) -> list[str]:
+    """Measure on this machine; return a sentence for each thing that was asked for and failed."""
+    failures: list[str] = []
     if "cost" in config.parts:
         from benchmarks.costs import measure_costs
 
@@ -47,11 +55,12 @@ def _measure_here(model: Model, config: BenchmarkConfig, results: Results) -> No
     if "latency" in config.parts:
         from benchmarks.host import measure_host
 
-        measure_host(model, config, results)
+        failures += measure_host(model, config, results)
     if "quality" in config.parts:
         from benchmarks.scoring import measure_quality
 
-        measure_quality(model, config, results)
+        failures += measure_quality(model, config, results)
+    return failures
 
 
 if __name__ == "__main__":

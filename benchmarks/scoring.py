@@ -11,19 +11,22 @@ from torch import nn
 from tqdm import tqdm
 
 from benchmarks.model import Model, teacher_spec
-from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate, open_reals
+from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate
 from benchmarks.quality.features import full_precision
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 from compress.config import INT8_STUDENTS
 from deploy.manifest import versions
 from deploy.runners import runner_of
-from train.checkpoint import load_student, write_atomically
+from train.commands import typed
 from train.errors import UserError
+from train.files import file_hash, write_atomically
 from train.images import save_png, sheet, to_bytes
 from train.noise import SAMPLER
+from train.reals import open_reals
 from train.sampling import generate
-from train.teacher import Teacher, file_hash, open_teacher
+from train.snapshot import load_student
+from train.teacher import Teacher, open_teacher
 
 TEACHER, FLOAT, CONTROL = "teacher", "float", "control"
 CONTROL_FILE = Path("qat/control") / INT8_STUDENTS["int8"].name
@@ -61,21 +64,23 @@ class Drawer:
         return np.load(path, mmap_mode="r")
 
 
-def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> None:
+def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> list[str]:
     """Judge the teacher, the float student, its control, the quantized students and the artifacts.
 
     Models, figures and what was left out go into the section "quality"; a picture beside the results.
+
+    Returns:
+        A sentence for each thing that was asked for and failed.
     """
     drawers, left_out = find_drawers(model, config)
     if not drawers:
-        print(f"quality: nothing here can draw: {'; '.join(left_out)}", flush=True)
-        return
+        return [f"quality was not measured, nothing here can draw: {'; '.join(left_out)}"]
     asked, settings = _asked(model, config), _settings(model, config)
     inputs = {drawer.name: drawer.inputs | {"asked": _plain(config)} for drawer in drawers}
     keys = {name: f"quality/{name}" for name in inputs}
     if not config.again and all(results.kept("quality", keys[name], inputs[name]) for name in inputs):
         print("quality: measured already", flush=True)
-        return
+        return []
     z, y = model.latents(config.seed, config.images)
     images = {}
     for drawer in tqdm(drawers, desc="drawing", leave=False):
@@ -102,6 +107,7 @@ def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> 
         protocol=quality.record,
         left_out=left_out + quality.notes,
     )
+    return []
 
 
 def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], list[str]]:
@@ -117,7 +123,7 @@ def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], l
         if path is not None and path.is_file():
             drawers.append(Drawer(name, file_hash(path), by_student(path)))
         elif name == CONTROL:
-            made = f"make it with python compress/compare.py --run {model.run}"
+            made = f"make it with: {typed('compress/compare.py', '--run', model.run)}"
             notes.append(f"There is no float control, trained for as long as the int8 student, at {path}: {made}")
         elif name in model.replaced:
             notes.append(f"the {name} student was not scored: {model.replaced[name]}")
@@ -149,8 +155,10 @@ def by_student(path: Path, device: torch.device = _CPU) -> Callable[[], Draw]:
         student: nn.Module = load_student(path)[0].to(device)
 
         def draw(z: np.ndarray, y: np.ndarray) -> np.ndarray:
+            # By parts: the images of a whole evaluation as float32 may not fit into memory.
+            parts = zip(torch.from_numpy(z).split(_BATCH), torch.from_numpy(y).split(_BATCH), strict=True)
             with full_precision():
-                return to_bytes(generate(student, torch.from_numpy(z), torch.from_numpy(y), _BATCH))
+                return np.concatenate([to_bytes(generate(student, *part, _BATCH)) for part in parts])
 
         return draw
 

@@ -29,7 +29,7 @@ class BenchmarkConfig:
     again: bool = False
     """Measure again what results.json has already."""
     compare: Path | None = None
-    """Measure nothing: print what is better or worse than in this other results.json."""
+    """Measure nothing: print what is better or worse than in this other results.json, or the folder with it."""
 
     threads: tuple[int, ...] = ()
     """Thread counts; by default 1 and the number of cores of the machine, or of the phone's big ones."""

@@ -35,6 +35,7 @@ def cost_table(results: dict[str, Any]) -> Table | None:
     columns: dict[str, Callable[[Row], str]] = {
         "model": lambda row: row["name"],
         "parameters, M": lambda row: number(row, "parameters", 1e-6, 2),
+        "with its critic, M": lambda row: number(row, "parameters_with_discriminator", 1e-6, 2),
         "MACs, M": lambda row: number(row, "multiply_accumulates", 1e-6, 2),
         "FLOPs, M": lambda row: number(row, "flops", 1e-6, 2),
         "file, MB": lambda row: number(row, "bytes", 1e-6, 2),

@@ -10,9 +10,9 @@ from torch import nn
 from torch._dynamo.exc import BackendCompilerFailed
 
 from compress.deploy_form import deploy_form
-from train.checkpoint import load_snapshot
 from train.errors import UserError
 from train.generator import ConditionalBatchNorm2d, Generator, ResidualBlock, upsample
+from train.snapshot import load_snapshot
 
 
 class _AuthorsBlock(ResidualBlock):

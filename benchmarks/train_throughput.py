@@ -5,7 +5,6 @@ released code, on the same networks and batch size and in the same run. Data are
 """
 
 import dataclasses
-import os
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +19,12 @@ from benchmarks.throughput.measuring import Protocol, mark_fastest, measure_batc
 from benchmarks.throughput.profiling import profile_batch
 from benchmarks.throughput.stored import random_sources
 from benchmarks.throughput.table import profile_table, throughput_table
-from train.checkpoint import write_atomically, write_json
 from train.cli import parse, run_script
 from train.config import TrainConfig
 from train.distributed import World, distributed_world
 from train.errors import UserError, did_you_mean
+from train.files import write_atomically, write_json
+from train.machine import usable_cores
 from train.presets import PRESETS
 
 FORMAT = "tinygan-edge-throughput-1"
@@ -173,7 +173,7 @@ def _run_config(config: ThroughputConfig, batch_size: int) -> TrainConfig:
 def _workers(config: ThroughputConfig, world: World) -> int:
     if config.workers is not None:
         return config.workers
-    return 0 if world.device.type == "cpu" else min(_LOADERS_ON_GPU, os.cpu_count() or 1)
+    return 0 if world.device.type == "cpu" else min(_LOADERS_ON_GPU, usable_cores())
 
 
 def _limits(rows: list[Configuration], world: World) -> dict[str, Limits]:

@@ -1,7 +1,7 @@
 """A process of its own for each candidate: it loads one model, runs it when asked, and tells what it took.
 
-`python -m benchmarks.worker` reads one JSON object per line and answers each with one; see `serve`. A process
-apart gives each candidate its own thread pool, its own first load and its own peak memory.
+The process reads one JSON object per line and answers each with one; see `serve`. It gives each candidate its own
+thread pool, its own first load and its own peak memory.
 """
 
 import functools
@@ -17,8 +17,10 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.latency import monotonic_milliseconds
+from train.commands import module_process, process_environment
 from train.errors import UserError
 
+_ANSWER = "\x1e"  # a record separator, with which every answer begins
 Kind = Literal["program", "tflite", "eager", "eager-authors", "compiled"]
 
 
@@ -35,13 +37,14 @@ class Worker:
     def __init__(self, kind: Kind, path: Path, threads: int, inputs: tuple[np.ndarray, ...]) -> None:
         self._name = f"{path.name} ({kind})"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker"],
+            module_process("benchmarks.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             # What a runtime decides at import time; torch and ExecuTorch are told again when they are there.
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+            env=process_environment(OMP_NUM_THREADS=str(threads), PYTHONIOENCODING="utf-8"),
         )
         arrays = [array.tolist() for array in inputs]
         self._send({"kind": kind, "path": str(path), "threads": threads, "inputs": arrays})
@@ -84,10 +87,10 @@ class Worker:
 
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise self._died()
-        answer = json.loads(line)
+        while not (line := self._process.stdout.readline()).startswith(_ANSWER):  # else some import has printed it
+            if not line:
+                raise self._died()
+        answer = json.loads(line.removeprefix(_ANSWER))
         if "error" in answer:
             raise UserError(f"{self._name}: {answer['error']}")
         return answer
@@ -169,7 +172,7 @@ def _reset_peak() -> int:
 def _status(field: str) -> int:
     """Return a field of this process's memory in bytes, 0 where the system has none."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{field}:")), 0)
@@ -181,7 +184,7 @@ def main() -> None:
     os.dup2(2, 1)
 
     def send(answer: dict[str, Any]) -> None:
-        print(json.dumps(answer), file=answers, flush=True)
+        print(_ANSWER + json.dumps(answer), file=answers, flush=True)
 
     serve(sys.stdin.readline, send)
 

@@ -5,6 +5,7 @@ and without the distillation losses, torchao's flow, and other widths. Running i
 rows that are missing.
 """
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -18,12 +19,13 @@ from compress.comparison import (
 )
 from compress.config import QatConfig, check_length, parse_bits
 from compress.evaluate import Judge
+from compress.finetune import claimed
 from compress.float_run import open_run
-from compress.report import Table
-from train.checkpoint import write_atomically
+from compress.report import REPORT_FILE, Table
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.errors import UserError
+from train.files import write_atomically
 from train.loop import Interrupted
 from train.sources import open_sources
 
@@ -56,11 +58,13 @@ def main(arguments: list[str]) -> None:
     run = open_run(settings.run, fresh_discriminator=settings.fresh_discriminator)
     if config.pt2e:  # its turn comes late
         check_length("--pt2e-images", config.pt2e_images, run.config)
-    with distributed_world(settings.device) as world:
+    with contextlib.ExitStack() as stack:
+        world = stack.enter_context(distributed_world(settings.device))
         if world.size > 1:
             raise UserError("the comparison runs in one process; start it without torchrun")
+        stack.enter_context(claimed(settings.folder, world))
         sources = open_sources(settings.float_settings(run.config), run.folder, world)
-        table = Table(settings.folder / "report.json", run, Judge(run, sources))
+        table = Table(settings.folder / REPORT_FILE, run, Judge(run, sources))
         try:
             table.add_float()
             comparison = Comparison(settings, run, sources, world, table)
@@ -70,7 +74,7 @@ def main(arguments: list[str]) -> None:
             sys.exit(stop.exit_status)
     print(table)
     markdown = table.path.with_suffix(".md")
-    write_atomically(markdown, lambda temporary: temporary.write_text(table.markdown()))
+    write_atomically(markdown, lambda temporary: temporary.write_text(table.markdown(), encoding="utf-8"))
     for bits in trained:
         _print_recovered(table, dataclasses.replace(settings, bits=bits))
 

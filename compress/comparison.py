@@ -16,9 +16,10 @@ from compress.fake_quant import QuantGenerator
 from compress.finetune import calibration_batches, finetune, post_training
 from compress.float_run import FloatRun
 from compress.report import FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW, Table
-from train.checkpoint import save_tensors, write_atomically
+from train.commands import to_install
 from train.distributed import World
 from train.errors import UserError
+from train.files import save_tensors, write_atomically
 from train.sources import Sources
 
 CONTROL_ROWS = {True: "float control", False: "float control, not equalised"}
@@ -166,7 +167,7 @@ def plot_widths(table: Table, widths: Sequence[str], path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("matplotlib is not installed; pip install 'tinygan-edge[compress]'") from None
+        raise UserError(f"matplotlib is not installed; {to_install('compress')}") from None
     finest = parse_bits(widths[0])
     panels = {
         "weights": [bits for bits in widths if parse_bits(bits)[1] == finest[1]],

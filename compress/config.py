@@ -23,6 +23,18 @@ _BITS = re.compile(r"(?:W(\d+))?(?:A(\d+))?")
 
 
 @dataclasses.dataclass(frozen=True)
+class Places:
+    """Where the run's data is now, if neither where it was nor moved together with the run."""
+
+    teacher: str | None = None
+    """As in train/main.py."""
+    reals: str | None = None
+    """As in train/main.py."""
+    damaged: int | None = None
+    """As in train/main.py."""
+
+
+@dataclasses.dataclass(frozen=True)
 class QatConfig:
     """One fine-tuning of a float student on the grids that phones compute on."""
 
@@ -61,6 +73,7 @@ class QatConfig:
     """Batches that the first ranges are chosen from."""
     fresh_discriminator: bool = False
     """Go on without the trained discriminator, at the cost of diversity."""
+    data: Places = Places()
     device: str = "auto"
     """auto, cpu or cuda."""
     checkpoint_minutes: float = 5.0
@@ -126,12 +139,13 @@ class QatConfig:
         if self.losses == "student":
             # On the scale of the run's own pixel term, so that the two can be compared.
             loss = dataclasses.replace(PIXEL_ONLY, pixel=run.loss.pixel * self.pixel_share or 1.0)
-        return dataclasses.replace(run, optimizer=optimizer, loss=loss)
+        data = dataclasses.replace(run.data, **{k: v for k, v in vars(self.data).items() if v is not None})
+        return dataclasses.replace(run, optimizer=optimizer, loss=loss, data=data)
 
     def learned(self) -> dict[str, Any]:
         """Return what decides the result, as plain values."""
         values = dataclasses.asdict(self)
-        for name in ("run", "out", "device", "checkpoint_minutes"):
+        for name in ("run", "out", "data", "device", "checkpoint_minutes"):
             del values[name]
         return values
 

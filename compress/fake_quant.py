@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from compress.deploy_form import ClassAffine, DeployGenerator
 from compress.export_points import ExportOperation, ExportPoint
@@ -163,7 +164,7 @@ class QuantGenerator(nn.Module):
         passes: tuple[Mode, ...] = ("extremes", "values") if method in {"percentile", "mse"} else ("extremes",)
         for mode in passes:
             self._set_mode(mode)
-            for batch in batches:
+            for batch in tqdm(batches, desc=f"calibrating ({mode})", unit=" batches"):
                 self.form(*batch)
             for name, point in points.items():
                 _check_range(name, *point.observer.extremes())

@@ -1,9 +1,10 @@
 """Fine-tuning of a quantized student by the float run's own step and loop."""
 
+import contextlib
 import copy
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,11 @@ from compress.float_run import FloatRun
 from compress.int8_file import save_int8
 from compress.reconstruct import reconstruct
 from train.batches import Batch
-from train.checkpoint import load_state
 from train.config import TrainConfig, without_folders
 from train.distributed import World
 from train.errors import UserError
-from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit
+from train.locks import LOCK_FILE, locked
+from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit, load_state
 from train.precision import without_tf32
 from train.report import Reference, Report, comparison_sheet, draw
 from train.run import batch_source, distribute
@@ -135,8 +136,7 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
     training = training_of(ByClass(student), settings, config, run, world)
     averaged: Any = training.average.module
     file = folder / INT8_FILE
-    finished = file.is_file() and finished_steps(folder) == config.steps
-    if finished:
+    if is_finished(settings, run):
         training.resume(folder / STATE_FILE)  # refuses a state of other settings
         averaged.generator.freeze_ranges()
         return Result(averaged.generator, file, None)
@@ -154,19 +154,34 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
         reference=reference,
     )
     freezer = RangeFreezer(student, int(settings.freeze_at * config.steps))
-    if world.is_main:
-        folder.mkdir(parents=True, exist_ok=True)
-    world.barrier()
-    started = time.monotonic()
-    minutes = settings.checkpoint_minutes
-    fit(training, batches, folder, world, observers=[report, freezer, grids], checkpoint_minutes=minutes)
-    seconds = None if resumed else time.monotonic() - started
-    result: QuantGenerator = averaged.generator
-    result.freeze_ranges()
-    if world.is_main:
-        save_int8(file, result, dataclasses.replace(run.info, images=run.info.images + config.optimizer.images))
-        grids.draw(folder / "comparison.png")
+    with claimed(folder, world, ".training.lock"):
+        started = time.monotonic()
+        minutes = settings.checkpoint_minutes
+        fit(training, batches, folder, world, observers=[report, freezer, grids], checkpoint_minutes=minutes)
+        seconds = None if resumed else time.monotonic() - started
+        result: QuantGenerator = averaged.generator
+        result.freeze_ranges()
+        if world.is_main:
+            save_int8(
+                file, result, dataclasses.replace(run.info, images=run.info.images + config.optimizer.images)
+            )
+            grids.draw(folder / "comparison.png")
     return Result(result, file, seconds)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, world: World, name: str = LOCK_FILE) -> Iterator[None]:
+    """Let this command alone quantize into `folder`.
+
+    Raises:
+        UserError: another one does.
+    """
+    remedy = "wait until it has ended, or choose another --out"
+    with contextlib.ExitStack() as stack:
+        if world.is_main:
+            stack.enter_context(locked(folder, f"quantizes into {folder}", name=name, wait=False, remedy=remedy))
+        world.barrier()
+        yield
 
 
 def calibration_batches(
@@ -199,6 +214,12 @@ def _check_terms(config: TrainConfig) -> None:
             f"the run's loss.mode_seeking {config.loss.mode_seeking} is not carried on here; set it to 0 in "
             "the run's config.json to quantize without it"
         )
+
+
+def is_finished(settings: QatConfig, run: FloatRun) -> bool:
+    """Return whether the fine-tuning in `settings.folder`, of these settings or others, has ended."""
+    steps = settings.float_settings(run.config).steps
+    return (settings.folder / INT8_FILE).is_file() and finished_steps(settings.folder) == steps
 
 
 def finished_steps(folder: Path) -> int:
@@ -234,6 +255,7 @@ def training_of(
         torch.float32,  # in TF32 or half precision the grids would not be the phone's
         config.augment,
     )
+    # A file by its name: it may have moved.
     learned = without_folders(run.config.learned())
     fingerprint = {"settings": settings.learned(), "run": learned, "weights": run.fingerprint}
     return Training(

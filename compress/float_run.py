@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from train.checkpoint import SnapshotInfo, check_state_dict, load_snapshot, read_tensors
-from train.config import DataConfig, LossConfig, OptimizerConfig, ScheduleConfig, TrainConfig
-from train.discriminator import Discriminator, DiscriminatorConfig
+from train.build import build_discriminator
+from train.checkpoint import DISCRIMINATOR_FILE
+from train.commands import typed
+from train.config import DataConfig, LossConfig, OptimizerConfig, RuntimeConfig, ScheduleConfig, TrainConfig
+from train.discriminator import DiscriminatorConfig
 from train.errors import UserError
+from train.files import check_state_dict, file_hash, read_tensors
 from train.generator import Generator, GeneratorConfig
-from train.run import CONFIG_FILE, DISCRIMINATOR_FILE, STUDENT_FILE
-from train.teacher import file_hash
+from train.places import CONFIG_FILE, read_settings
+from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
 _SECTIONS = {
     "generator": GeneratorConfig,
@@ -34,7 +38,7 @@ class FloatRun:
     student: Generator
     """In eval mode on the CPU."""
     info: SnapshotInfo
-    discriminator: Discriminator
+    discriminator: nn.Module
     fingerprint: str
     """SHA-256 of the student and the discriminator."""
 
@@ -46,7 +50,9 @@ def open_run(folder: Path, *, fresh_discriminator: bool = False) -> FloatRun:
         UserError: something is missing or damaged, with what to do.
     """
     if not folder.is_dir():
-        raise UserError(f"no run folder at {folder}; train a student with: python train/main.py --run {folder}")
+        raise UserError(
+            f"no run folder at {folder}; train a student with: {typed('train/main.py', '--run', folder)}"
+        )
     student, info = load_snapshot(folder / STUDENT_FILE)
     config = _read_config(folder / CONFIG_FILE)
     if config.generator != info.generator:
@@ -59,26 +65,25 @@ def open_run(folder: Path, *, fresh_discriminator: bool = False) -> FloatRun:
 
 def _read_config(path: Path) -> TrainConfig:
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        if "imported_from" in content:
+        if "imported_from" in json.loads(path.read_text(encoding="utf-8")):
             raise UserError(
                 f"{path.parent} is an imported checkpoint, and how to train it on is unknown; quantize it without "
-                f"training: python compress/post_training.py --run {path.parent}"
+                f"training: {typed('compress/post_training.py', '--run', path.parent)}"
             )
-        settings: dict[str, Any] = content["settings"]
+        settings: dict[str, Any] = read_settings(path.parent)
+        runtime = RuntimeConfig(shared=settings.pop("shared", ""))
         sections = {name: section(**settings.pop(name)) for name, section in _SECTIONS.items()}
-        return TrainConfig(**sections, **settings)
+        return TrainConfig(**sections, **settings, runtime=runtime)
     except FileNotFoundError:
         raise UserError(f"no {path}, so data and losses are unknown; give a folder of train/main.py") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} was not written by this version of train/main.py ({error!r})") from None
 
 
-def _discriminator(config: TrainConfig, path: Path | None) -> Discriminator:
+def _discriminator(config: TrainConfig, path: Path | None) -> nn.Module:
     """Build the discriminator, from `path` or, without one, freshly initialised by the run's seed."""
     torch.manual_seed(config.seed)
-    channels, generator = config.discriminator.channels, config.generator
-    discriminator = Discriminator(channels, generator.image_size, generator.num_classes)
+    discriminator = build_discriminator(config.discriminator, config.generator)
     if path is None:
         return discriminator
     remedy = "a fresh one costs diversity: restore the file, or go on all the same with --fresh-discriminator"

@@ -13,8 +13,10 @@ from compress.deploy_form import DeployGenerator
 from compress.fake_quant import QuantGenerator
 from compress.quant_config import QuantConfig
 from compress.quantizer import level_dtype
-from train.checkpoint import SnapshotInfo, read_info, read_tensors, save_tensors
+from train.commands import typed
 from train.errors import UserError
+from train.files import read_tensors, save_tensors
+from train.snapshot import SnapshotInfo, read_info
 
 INT8_FORMAT = "tinygan-edge-int8-student-1"
 
@@ -47,7 +49,9 @@ def load_int8(path: Path) -> tuple[QuantGenerator, SnapshotInfo]:
     Raises:
         UserError: there is no such file, or it is damaged, or it is not an int8 student of this project.
     """
-    tensors, metadata = read_tensors(path, "int8 student", "make one with: python compress/qat.py")
+    run = path.parents[1] if path.parent.name == "qat" else Path("runs/digits")
+    remedy = f"make one with: {typed('compress/qat.py', '--run', run)}"
+    tensors, metadata = read_tensors(path, "int8 student", remedy)
     if metadata.get("format") != INT8_FORMAT:
         raise UserError(
             f"{path} is no int8 student: its format is {metadata.get('format')!r}, not {INT8_FORMAT!r}"

@@ -14,16 +14,16 @@ from compress.by_class import ByClass
 from compress.config import INT8_FILE, QatConfig
 from compress.deploy_form import deploy_form, one_hot
 from compress.evaluate import psnr
-from compress.finetune import post_training
+from compress.finetune import claimed, post_training
 from compress.int8_file import save_int8
-from train.checkpoint import SnapshotInfo, load_snapshot
 from train.cli import parse, run_script
+from train.distributed import World
 from train.errors import UserError
 from train.judging import JUDGED_SEED
 from train.loop import STATE_FILE
 from train.noise import consecutive_seeds, truncated_normal
-from train.run import STUDENT_FILE
 from train.sampling import generate
+from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
 _BATCH = 32
 _COMPARED = 64  # images
@@ -59,11 +59,12 @@ def main(arguments: list[str]) -> None:
             f"{settings.folder} holds a fine-tuning of compress/qat.py; give another folder with --out"
         )
     student, info = load_snapshot(config.run / STUDENT_FILE)
-    z, y = _latents(info, 0, config.latents)
-    weights = one_hot(y, info.generator.num_classes)
-    batches = list(zip(z.split(_BATCH), weights.split(_BATCH), strict=True))
-    rounded = post_training(deploy_form(student), settings, batches)
-    save_int8(file, rounded, info)
+    with claimed(settings.folder, World(0, 1, torch.device("cpu")), ".training.lock"):
+        z, y = _latents(info, 0, config.latents)
+        weights = one_hot(y, info.generator.num_classes)
+        batches = list(zip(z.split(_BATCH), weights.split(_BATCH), strict=True))
+        rounded = post_training(deploy_form(student), settings, batches)
+        save_int8(file, rounded, info)
     z, y = _latents(info, JUDGED_SEED, _COMPARED)
     level = psnr(generate(ByClass(rounded), z, y), generate(student, z, y))
     print(f"{config.bits} without training: {level or float('inf'):.1f} dB to the float student's images; {file}")

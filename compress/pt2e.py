@@ -16,6 +16,7 @@ from compress.config import QatConfig
 from compress.deploy_form import DeployGenerator, one_hot
 from compress.finetune import FineTuneBatches, training_of
 from compress.float_run import FloatRun
+from train.commands import to_install
 from train.distributed import World
 from train.errors import UserError
 from train.loop import fit
@@ -123,9 +124,7 @@ def _torchao() -> SimpleNamespace:
             from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
             from torchao.testing.pt2e import _xnnpack_quantizer as xnnpack
     except ImportError:
-        raise UserError(
-            "torchao is not installed; pip install 'tinygan-edge[compress]' or pass --no-pt2e"
-        ) from None
+        raise UserError(f"torchao is not installed; {to_install('compress')}, or pass --no-pt2e") from None
     config = xnnpack.get_symmetric_quantization_config(is_per_channel=True, is_qat=True)
     return SimpleNamespace(
         quantizer=xnnpack.XNNPACKQuantizer().set_global(config),

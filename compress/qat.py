@@ -6,12 +6,12 @@ It leaves student_int8.safetensors, report.json and comparison.png in <run>/qat.
 import sys
 import time
 
-from compress.config import QatConfig
+from compress.config import INT8_FILE, QatConfig
 from compress.deploy_form import deploy_form
 from compress.evaluate import Judge
-from compress.finetune import calibration_batches, finetune, post_training
+from compress.finetune import calibration_batches, claimed, finetune, is_finished, post_training
 from compress.float_run import open_run
-from compress.report import POST_TRAINING_ROW, QAT_ROW, Table
+from compress.report import POST_TRAINING_ROW, QAT_ROW, REPORT_FILE, Table, stored_rows, table_of
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.loop import Interrupted
@@ -22,7 +22,12 @@ def main(arguments: list[str]) -> None:
     """Parse, resolve, quantize, report."""
     settings = parse(QatConfig, arguments, "Turn a float student into one that computes as a phone does.")
     run = open_run(settings.run, fresh_discriminator=settings.fresh_discriminator)
-    with distributed_world(settings.device) as world:
+    name = QAT_ROW.format(bits=settings.bits)
+    if is_finished(settings, run) and (rows := stored_rows(settings.folder / REPORT_FILE, run, name, settings)):
+        print(table_of(rows))
+        print(f"{settings.folder} is finished; its results are there: {settings.folder / INT8_FILE}")
+        return
+    with distributed_world(settings.device) as world, claimed(settings.folder, world):
         sources = open_sources(settings.float_settings(run.config), run.folder, world)
         started = time.monotonic()
         batches = calibration_batches(settings, run, sources, world)
@@ -36,7 +41,7 @@ def main(arguments: list[str]) -> None:
             sys.exit(stop.exit_status)
         if not world.is_main:
             return
-        table = Table(settings.folder / "report.json", run, Judge(run, sources))
+        table = Table(settings.folder / REPORT_FILE, run, Judge(run, sources))
         table.add_float()
         table.add_post_training(
             POST_TRAINING_ROW.format(bits=settings.bits),
@@ -45,7 +50,7 @@ def main(arguments: list[str]) -> None:
             seconds=calibration_seconds,
             own_float=table.float_images,
         )
-        table.add_trained(QAT_ROW.format(bits=settings.bits), result, settings)
+        table.add_trained(name, result, settings)
         print(table)
         print(f"int8 student: {result.file}; pictures and report: {settings.folder}")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 from torch import nn
+from tqdm import tqdm
 
 from compress.deploy_form import DeployGenerator
 from compress.fake_quant import QuantGenerator
@@ -57,9 +58,12 @@ def reconstruct(
         operation.register_forward_pre_hook(_fitter(operation, targets[name]))
         for name, operation in layers.items()
     ]
+    bar = tqdm(total=len(layers), desc="fitting rounded weights", unit=" layers")
+    hooks += [operation.register_forward_hook(lambda *_: bar.update() and None) for operation in layers.values()]
     try:
         student(*latents)  # each layer is fitted when its input is there
     finally:
+        bar.close()
         for hook in hooks:
             hook.remove()
 

@@ -14,9 +14,10 @@ from compress.fake_quant import QuantGenerator
 from compress.finetune import Result
 from compress.float_run import FloatRun
 from compress.int8_file import save_int8
-from train.checkpoint import write_json
-from train.run import STUDENT_FILE
+from train.files import write_json
+from train.snapshot import STUDENT_FILE
 
+REPORT_FILE = "report.json"
 FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW = "float student", "{bits} post-training", "{bits} QAT"
 
 COLUMNS = {
@@ -132,27 +133,40 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table in Markdown."""
-        head, *rows = self._cells()
+        head, *rows = _cells(self.rows)
         lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
         return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
-    def _cells(self) -> list[list[str]]:
-        columns = [name for name in COLUMNS if any(name in row for row in self.rows.values())]
-        head = ["", *(name.replace("_", " ") for name in columns)]
-        return [head, *([name, *(str(row.get(c, "–")) for c in columns)] for name, row in self.rows.items())]
-
     def __str__(self) -> str:
-        lines = self._cells()
-        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) if not index else cell.rjust(width) for index, (cell, width) in pairs)
-            for pairs in (list(enumerate(zip(line, widths, strict=True))) for line in lines)
-        )
+        return table_of(self.rows)
+
+
+def table_of(rows: dict[str, dict[str, Any]]) -> str:
+    """Return rows as a table of text."""
+    lines = _cells(rows)
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) if not index else cell.rjust(width) for index, (cell, width) in pairs)
+        for pairs in (list(enumerate(zip(line, widths, strict=True))) for line in lines)
+    )
+
+
+def stored_rows(path: Path, run: FloatRun, name: str, settings: QatConfig) -> dict[str, dict[str, Any]]:
+    """Return the rows of a report about a run, if that of `name` is there and of these settings; else none."""
+    stored = _read(path)
+    rows: dict[str, dict[str, Any]] = stored.get("rows", {}) if stored.get("weights") == run.fingerprint else {}
+    return rows if rows.get(name, {}).get("settings") == json.loads(json.dumps(settings.learned())) else {}
+
+
+def _cells(rows: dict[str, dict[str, Any]]) -> list[list[str]]:
+    columns = [name for name in COLUMNS if any(name in row for row in rows.values())]
+    head = ["", *(name.replace("_", " ") for name in columns)]
+    return [head, *([name, *(str(row.get(c, "–")) for c in columns)] for name, row in rows.items())]
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return stored if isinstance(stored, dict) else {}

@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from compress.by_class import ByClass
-from compress.config import QatConfig
+from compress.config import Places, QatConfig
 from compress.deploy_form import deploy_form
 from compress.evaluate import Judge, psnr
 from compress.fake_quant import QuantGenerator
 from compress.finetune import calibration_batches, post_training
 from compress.float_run import FloatRun, open_run
-from train.checkpoint import write_atomically, write_json
 from train.cli import parse, run_script
+from train.commands import to_install
 from train.distributed import World
 from train.errors import UserError
+from train.files import write_atomically, write_json
 from train.images import to_bytes
 from train.judging import JUDGED_IMAGES
 from train.sampling import generate
@@ -42,6 +44,7 @@ class SensitivityConfig:
     """Bits of weights and activations, such as W8A8 or W4A8."""
     exceptions: tuple[str, ...] = ()
     """Layers with other bits, as in compress/qat.py."""
+    data: Places = Places()
     images: int = 200
     """Images to compare, the first ones that compress/qat.py judges."""
 
@@ -58,6 +61,7 @@ def main(arguments: list[str]) -> None:
         out=config.out,
         bits=config.bits,
         exceptions=config.exceptions,
+        data=config.data,
         reconstruct=False,  # what was fitted to make up for other layers' rounding is an error without it
     )
     run = open_run(config.run, fresh_discriminator=True)  # none is needed
@@ -108,7 +112,7 @@ def measure(student: QuantGenerator, run: FloatRun, judge: Judge, images: int) -
         "depthwise outputs": [name for name in layers if name.endswith("depthwise.output")],
         "last layer": [name for name in layers if name.startswith("to_rgb")],
     }
-    costs = {name: cost([name]) for name in layers}
+    costs = {name: cost([name]) for name in tqdm(layers, desc="one layer at a time")}
     ranked = sorted(costs, key=lambda name: costs[name]["psnr_to_float"])
     float_row = {} if teacher is None else {"l1_to_teacher": cost([])["l1_to_teacher"]}
     return {
@@ -128,7 +132,7 @@ def plot(report: dict[str, Any], path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("matplotlib is not installed; pip install 'tinygan-edge[compress]'") from None
+        raise UserError(f"matplotlib is not installed; {to_install('compress')}") from None
     names = list(report["layers"])[:_SHOWN]
     levels = [report["layers"][name]["psnr_to_float"] for name in names]
     errors = [4 / 10 ** (level / 10) for level in levels]

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from deploy.quiet import quiet
+from train.commands import to_install
 from train.errors import UserError
 
 # What the runtime says on every start, whatever the machine: how it looks for cores, and our thread count.
@@ -290,4 +291,4 @@ def _runtime() -> SimpleNamespace:
 
 def missing() -> UserError:
     """Return the error that says how to install executorch."""
-    return UserError("executorch is not installed; pip install 'tinygan-edge[android]'")
+    return UserError(f"executorch is not installed; {to_install('android')}")

@@ -21,9 +21,9 @@ from deploy.manifest import Entry, describe, input_specs
 from deploy.parity import Parity
 from deploy.pipeline import Artifact
 from deploy.source import ExportSource, Reference
-from train.checkpoint import SnapshotInfo
 from train.classes import class_names
 from train.generator import Generator, GeneratorConfig
+from train.snapshot import SnapshotInfo
 
 # As a run on some of BigGAN's classes has them: gaps, several synonyms, two of one name; and one beyond ASCII.
 _CLASSES = {index: class_names(1000)[index] for index in (0, 1, 7, 134, 281, 397)} | {300: "Käfer, 甲虫"}

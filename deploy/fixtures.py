@@ -18,9 +18,9 @@ import torch
 
 from deploy.fixture_manifests import good_manifest, manifest_errors, one_class_manifest
 from deploy.floors import GOLDEN_FLOOR
-from deploy.manifest import content_hash
 from deploy.manifest_fields import PIXEL_RULE
-from train.checkpoint import write_atomically
+from deploy.package_files import content_hash
+from train.files import write_atomically
 from train.images import to_bytes
 from train.noise import SAMPLER, consecutive_seeds, truncated_normal
 
@@ -173,7 +173,7 @@ def psnr() -> dict[str, Any]:
 
 
 def hashes() -> dict[str, Any]:
-    """Return SHA-256 of byte strings, and of folders as `deploy.manifest.content_hash` sees them."""
+    """Return SHA-256 of byte strings, and of folders as `deploy.package_files.content_hash` sees them."""
     texts = [b"", b"abc", bytes(range(256)), *(b"a" * count for count in (55, 56, 63, 64, 65, 119, 120, 1000))]
     folders = [
         {"Manifest.json": "{}", "Data/com.apple.CoreML/weights/weight.bin": "w", "Data/model.mlmodel": "m"},

@@ -141,7 +141,7 @@ def packaged_schema(package: str) -> Schema:
         ImportError: the package is not installed.
     """
     with quiet():
-        return Schema(importlib.resources.files(package).joinpath("schema.fbs").read_text())
+        return Schema(importlib.resources.files(package).joinpath("schema.fbs").read_text(encoding="utf-8"))
 
 
 def read_header(payload: bytes, backend: str, magic: bytes, layout: str) -> tuple[int, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from deploy.source import ExportSource, Reference
-from train.checkpoint import write_atomically
 from train.errors import UserError
+from train.files import save_arrays, write_atomically
 from train.images import to_bytes
 from train.noise import consecutive_seeds, truncated_normal
 
@@ -47,12 +47,7 @@ class Golden:
         arrays = {f"image_{name}": images for name, images in self.images.items()}
         arrays |= {name: getattr(self, name) for name in ("seeds", "z", "y")}
         arrays |= {"num_classes": np.int64(self.num_classes), "one_class": np.bool_(self.one_class)}
-
-        def write(temporary: Path) -> None:
-            with temporary.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-
-        write_atomically(path, write)
+        save_arrays(path, arrays)
 
     def first_image(self, student: Reference) -> bytes:
         """Return a student's first image as H × W × 3 bytes, which an app can read without a library."""

@@ -2,11 +2,8 @@
 
 import contextlib
 import dataclasses
-import fcntl
-import hashlib
 import importlib.metadata
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +13,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deploy.golden import GOLDEN_FILE, Golden
 from deploy.manifest_fields import PIXEL_RULE, check_fields
+from deploy.package_files import content_hash
 from deploy.parity import Parity
 from deploy.source import ExportSource, Reference
-from train.checkpoint import write_json
+from train.commands import typed
 from train.errors import UserError
+from train.files import file_hash, remove, write_json
+from train.locks import locked
 from train.noise import SAMPLER, TRUNCATION_BOUND
-from train.teacher import file_hash
 
 MANIFEST_FILE = "manifest.json"
 LOCK_FILE = ".manifest.lock"
@@ -88,7 +87,7 @@ class Manifest:
 
     def keeps(self, file: str, options: dict[str, str], tools: dict[str, str]) -> bool:
         """Return whether an artifact is there unchanged, from these options and tools."""
-        for entry in self.artifacts:
+        for entry in read_manifest(self.folder)["artifacts"]:
             if entry["file"] == file and (entry["options"], entry["tools"]) == (options, tools):
                 return content_hash(self.folder / file) == entry["sha256"]
         return False
@@ -101,9 +100,11 @@ class Manifest:
     @contextlib.contextmanager
     def _changing(self, file: str) -> Iterator[None]:
         """Take what is on disk without `file`, and write the result of the context."""
-        with locked(self.folder):
-            stored = read_manifest(self.folder)["artifacts"]
-            self.artifacts = [artifact for artifact in stored if artifact["file"] != file]
+        with changing(self.folder):
+            stored = read_manifest(self.folder)
+            if stored["model"]["sha256"] != self.head["model"]["sha256"]:
+                raise UserError(f"{self.folder} is of another student now; export into another folder with --out")
+            self.artifacts = [artifact for artifact in stored["artifacts"] if artifact["file"] != file]
             yield
             self.write()
 
@@ -112,12 +113,9 @@ class Manifest:
         write_json(self.folder / MANIFEST_FILE, {**self.head, "artifacts": self.artifacts})
 
 
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def changing(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Keep other exports from changing a folder's manifest inside the context."""
-    with (folder / LOCK_FILE).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
-        yield
+    return locked(folder, f"writes {folder / MANIFEST_FILE}", name=LOCK_FILE)
 
 
 def describe(
@@ -178,7 +176,7 @@ def open_manifest(folder: Path, source: ExportSource, golden: Golden) -> Manifes
 
     Artifacts of other weights are deleted with their entries, and a line says which.
     """
-    with locked(folder):
+    with changing(folder):
         golden.save(folder / GOLDEN_FILE)
         first_images = golden.save_first_images(folder)
         manifest = Manifest(folder, describe(source, golden, folder / GOLDEN_FILE, first_images))
@@ -216,9 +214,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST_FILE
     if not path.is_file():
-        raise UserError(f"no {MANIFEST_FILE} in {folder}; export with: python deploy/android/export.py")
+        again = export_command(folder.parent if folder.name == "artifacts" else Path("runs/digits"), folder)
+        raise UserError(f"no {MANIFEST_FILE} in {folder}; export with: {again}")
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is damaged ({error}); export again") from None
     if not isinstance(stored, dict) or stored.get("format") != FORMAT:
@@ -228,22 +227,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return stored
 
 
-def content_hash(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of all files in a folder."""
-    if path.is_file():
-        return file_hash(path)
-    total = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(f"{file.relative_to(path).as_posix()}\0{file_hash(file)}\n".encode())
-    return total.hexdigest()
+def export_command(run: Path, folder: Path, script: str = "deploy/android/export.py") -> str:
+    """Return the command line that exports a run into `folder`, for messages."""
+    return typed(script, "--run", run, *(() if folder == run / "artifacts" else ("--out", folder)))
 
 
-def remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def own_version() -> str:
+    """Return this project's version; "unknown" where it is not installed but only found."""
+    try:
+        return importlib.metadata.version("tinygan-edge")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -51,13 +50,24 @@ def measure(
         as_bytes: the images were bytes, so compare them with the student's bytes.
 
     Raises:
+        ParityError: as `compare` does.
+    """
+    images = np.concatenate([run(*golden.inputs(k)) for k in range(len(golden.z))])
+    return compare(images, golden, reference, runner, floor, as_bytes=as_bytes)
+
+
+def compare(
+    images: np.ndarray, golden: Golden, reference: Reference, runner: str, floor: float, *, as_bytes: bool = False
+) -> Parity:
+    """Compare images of the golden latents, float32 [N, 3, H, W] in [-1, 1]; the rest is as for `measure`.
+
+    Raises:
         ParityError: the images have another shape, are not finite, or are below the floor, or the first one is
             below the floor of the apps.
     """
     expected = golden.images[reference]
     if as_bytes:
         expected = from_bytes(torch.from_numpy(to_bytes(torch.from_numpy(expected)))).numpy()
-    images = np.concatenate([run(*golden.inputs(k)) for k in range(len(expected))])
     if images.shape != expected.shape:
         raise ParityError(f"it makes images of shape {list(images.shape)}, not {list(expected.shape)}")
     if not np.isfinite(images).all():
@@ -97,8 +107,3 @@ def _psnr(difference: np.ndarray, span: float) -> float | None:
     """Return the dB of a difference, float64, between values `span` apart at most; None where it is 0."""
     error = float((difference**2).mean())
     return float(10 * np.log10(span**2 / error)) if error else None
-
-
-def file_size(path: Path) -> int:
-    """Return the bytes of a file, or of all files in a folder."""
-    return path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())

@@ -1,17 +1,21 @@
 """Write artifacts one after another: build, run, compare, and only then give the file its name."""
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from deploy.golden import Golden, make_golden
-from deploy.manifest import Entry, Manifest, TensorSpec, content_hash, input_specs, open_manifest, remove, versions
-from deploy.parity import Parity, file_size, measure
-from deploy.runners import runner_of
+from deploy.manifest import Entry, Manifest, TensorSpec, input_specs, open_manifest, versions
+from deploy.package_files import content_hash, file_size
+from deploy.parity import Parity, measure
+from deploy.runners import browser_check, describe_browser_check, runner_of
 from deploy.source import ExportSource, Reference
 from train.errors import UserError
+from train.files import remove, temporary_beside
+from train.locks import locked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,14 +66,17 @@ def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path, *,
     failures = []
     for artifact in artifacts:
         tools = versions(*artifact.packages)
-        if not again and manifest.keeps(artifact.file, artifact.options, tools):
-            print(f"{artifact.file:<36} is there; --again makes it anew", flush=True)
-            continue
         try:
-            _export_one(artifact, source, golden, manifest, tools)
-        except UserError as error:
-            failures.append(f"{artifact.file}: {error}")
-            print(f"{artifact.file:<36} failed: {error}", flush=True)
+            # Another export into this folder may be making the same file.
+            with locked(folder, f"exports {folder / artifact.file}", name=f".{artifact.file}.lock"):
+                if not again and manifest.keeps(artifact.file, artifact.options, tools):
+                    print(f"{artifact.file:<36} is there; --again makes it anew", flush=True)
+                else:
+                    _export_one(artifact, source, golden, manifest, tools)
+        except (UserError, OSError) as error:
+            why = " ".join(str(error).split())
+            failures.append(f"{artifact.file}: {why}")
+            print(f"{artifact.file:<36} failed: {why}", flush=True)
     return failures
 
 
@@ -81,8 +88,7 @@ def _export_one(
     # An old file must not survive under a name that the manifest no longer vouches for.
     manifest.drop(artifact.file)
     remove(target)
-    temporary = target.with_name(f".{target.stem}.new{target.suffix}")
-    remove(temporary)
+    temporary = temporary_beside(target, target.suffix)
     try:
         built = artifact.build(temporary)
         runner, load = runner_of(artifact.runtime, artifact.backend)
@@ -92,6 +98,7 @@ def _export_one(
             parity = measure(
                 load(temporary), golden, artifact.reference, runner, artifact.floor, as_bytes=as_bytes
             )
+        browser = browser_check(temporary, artifact.runtime, golden, artifact.reference, artifact.floor)
         entry = Entry(
             artifact.file,
             artifact.platforms,
@@ -106,11 +113,11 @@ def _export_one(
             (artifact.output,),
             built.outside_delegate,
             parity,
-            built.checks,
+            built.checks | browser,
             artifact.options,
             tools,
         )
-        temporary.rename(target)
+        os.replace(temporary, target)
         manifest.put(entry)
     finally:
         remove(temporary)
@@ -124,4 +131,5 @@ def _line(entry: Entry, seconds: float) -> str:
         quality = f"{psnr} to the {entry.parity.reference} student"
     else:
         quality = f"not run: {entry.parity['not_run']}"
+    quality += describe_browser_check(entry.checks)
     return f"{entry.file:<36} {entry.bytes / 1e6:6.2f} MB  {seconds:5.1f} s  {quality}"

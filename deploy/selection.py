@@ -13,6 +13,7 @@ from compress.config import INT8_STUDENTS
 from deploy.pipeline import Artifact, export
 from deploy.source import ExportSource, Reference, open_source
 from train.cli import parse
+from train.commands import typed
 from train.errors import UserError, did_you_mean
 
 
@@ -119,5 +120,6 @@ def _matches(artifact: Artifact, pattern: str) -> bool:
 
 
 def _remedy(name: str, run: Path) -> str:
-    bits = " --bits W4A8" if name == "int4" else ""
-    return f"no {run / INT8_STUDENTS[name]}; make it with: python compress/qat.py --run {run}{bits}"  # type: ignore[index]
+    bits = ("--bits", "W4A8") if name == "int4" else ()
+    path = run / INT8_STUDENTS[name]  # type: ignore[index]
+    return f"no {path}; make it with: {typed('compress/qat.py', '--run', run, *bits)}"

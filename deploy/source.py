@@ -13,11 +13,11 @@ from compress.fake_quant import QuantGenerator
 from compress.int8_file import load_int8
 from compress.one_class import OneClassGenerator, specialise
 from compress.one_class_student import specialise_quantized
-from train.checkpoint import SnapshotInfo, load_snapshot
+from train.commands import typed
 from train.errors import UserError
+from train.files import file_hash
 from train.noise import consecutive_seeds, truncated_normal
-from train.run import STUDENT_FILE
-from train.teacher import file_hash
+from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
 Reference = Literal["float", "int8", "int4"]
 """Which student an artifact is made from and compared with."""
@@ -73,7 +73,7 @@ def open_source(run: Path, class_index: int | None = None) -> ExportSource:
         UserError: there is no student, a file is damaged or of another architecture, or the class is unknown.
     """
     if not run.is_dir():
-        raise UserError(f"no run folder at {run}; train a student with: python train/main.py --run {run}")
+        raise UserError(f"no run folder at {run}; train a student with: {typed('train/main.py', '--run', run)}")
     student, info = load_snapshot(run / STUDENT_FILE)
     if class_index is not None and class_index not in info.classes:
         known = f"{min(info.classes)} to {max(info.classes)}"

@@ -12,12 +12,13 @@ from typing import Any
 import tyro
 
 from deploy.golden import Golden, load_golden
-from deploy.manifest import content_hash, read_manifest
-from deploy.parity import file_size, measure
-from deploy.runners import runner_of
+from deploy.manifest import read_manifest
+from deploy.package_files import content_hash, file_size, hidden_files, unlisted_files
+from deploy.parity import measure
+from deploy.runners import browser_check, describe_browser_check, runner_of
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.teacher import file_hash
+from train.files import file_hash
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,8 @@ def verify(folder: Path, *, run: bool = True) -> list[str]:
     for artifact in manifest["artifacts"]:
         try:
             print(f"{artifact['file']:<36} {_verify_one(folder, artifact, golden, run)}", flush=True)
+            if hidden := hidden_files(folder / artifact["file"]):
+                print(f"{'':<36} hidden files, which do not count: {', '.join(hidden)}", flush=True)
         except UserError as error:
             problems.append(f"{artifact['file']}: {error}")
             print(f"{artifact['file']:<36} failed", flush=True)
@@ -75,6 +78,8 @@ def _verify_one(folder: Path, artifact: dict[str, Any], golden: Golden, run: boo
     path = folder / artifact["file"]
     if not path.exists():
         raise UserError("the file is missing; export it again")
+    if strangers := [str(file.relative_to(path)) for file in unlisted_files(path)]:
+        raise UserError(f"it has files that its Manifest.json does not list: {', '.join(strangers)}; delete them")
     if (size := file_size(path)) != artifact["bytes"]:
         raise UserError(f"it has {size:,} bytes, not {artifact['bytes']:,}; export it again")
     if (found := content_hash(path)) != artifact["sha256"]:
@@ -90,7 +95,9 @@ def _verify_one(folder: Path, artifact: dict[str, Any], golden: Golden, run: boo
     stated = artifact["parity"]
     as_bytes = artifact["outputs"][0]["dtype"] == "uint8"
     parity = measure(load(path), golden, stated["reference"], runner, stated["floor"], as_bytes=as_bytes)
-    return "unchanged; " + ("identical" if parity.psnr is None else f"{parity.psnr:.1f} dB") + f" ({runner})"
+    browser = browser_check(path, artifact["runtime"], golden, stated["reference"], stated["floor"])
+    quality = "identical" if parity.psnr is None else f"{parity.psnr:.1f} dB"
+    return f"unchanged; {quality} ({runner}){describe_browser_check(browser)}"
 
 
 def _changed(what: str, expected: str, found: str) -> str:

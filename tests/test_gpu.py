@@ -15,14 +15,14 @@ from stand_ins import replace, tiny_run
 from compress import evaluate, qat
 from compress.int8_file import load_int8_by_class
 from train import biggan, judging, loop
-from train.checkpoint import load_snapshot, load_state
 from train.config import TrainConfig
 from train.distributed import distributed_world
-from train.loop import Interrupted
+from train.loop import Interrupted, load_state
 from train.precision import without_tf32
 from train.presets import PRESETS
 from train.run import train
 from train.sampling import generate
+from train.snapshot import load_snapshot
 from train.teacher import open_teacher
 
 DEVICE = os.environ.get("GPU_TESTS_ON", "cuda")

@@ -69,16 +69,22 @@ class ClassBalancedReals:
     that both share one batch of the student's images.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
-        self.images = images
+    def __init__(self, images: np.ndarray, labels: np.ndarray, *, mirror: bool = False) -> None:
+        self.images, self.mirror = images, mirror
         self.order = np.argsort(labels, kind="stable")
         self.counts = np.bincount(labels)
         self.starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
 
     def draw(self, y: np.ndarray, uniform: np.ndarray) -> torch.Tensor:
-        """Return one image per class in y [N], chosen by uniform [N] in [0, 1): uint8 [N, H, W, 3]."""
-        chosen = self.order[self.starts[y] + (uniform * self.counts[y]).astype(np.int64)]
-        return torch.from_numpy(np.ascontiguousarray(self.images[chosen]))
+        """Return one image per class in y [N], chosen by uniform [N] in [0, 1): uint8 [N, H, W, 3].
+
+        With `mirror` every image comes as often mirrored, left and right exchanged.
+        """
+        position, remainder = np.divmod(uniform * self.counts[y], 1.0)
+        images = self.images[self.order[self.starts[y] + position.astype(np.int64)]]
+        if self.mirror:
+            images = np.where((remainder < 0.5)[:, None, None, None], images[:, :, ::-1], images)
+        return torch.from_numpy(np.ascontiguousarray(images))
 
 
 class BatchSource:

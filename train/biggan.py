@@ -12,8 +12,8 @@ from pytorch_pretrained_biggan.model import BigGANBatchNorm
 from torch import nn
 from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
 
-from train.checkpoint import check_state_dict, load_torch_file, write_atomically
 from train.errors import UserError
+from train.files import check_state_dict, load_torch_file, save_torch, write_text
 from train.generator import GeneratorConfig
 from train.noise import consecutive_seeds, truncated_normal
 from train.norm import batch_moments
@@ -133,8 +133,7 @@ class TrainableBigGAN(nn.Module):
         """
         self.train()
         device = next(self.parameters()).device
-        labels = torch.tensor(classes, device=device).repeat(STATISTICS_IMAGES // len(classes) + 1)
-        labels = labels[:STATISTICS_IMAGES]
+        labels = torch.tensor(statistics_labels(classes), device=device)
         seeds = consecutive_seeds(2**63 + seed, STATISTICS_IMAGES)
         unit = torch.from_numpy(truncated_normal(seeds, self.config.z_dim, 1.0)).to(device)
         norms = [m for m in self.model.modules() if isinstance(m, BatchStatisticsNorm)]
@@ -150,10 +149,19 @@ class TrainableBigGAN(nn.Module):
             self(unit * (row / (rows - 1)), labels)
         for norm in norms:
             norm.record_row = None
-        folder.mkdir(parents=True, exist_ok=True)
-        state = {name: tensor.half().cpu() for name, tensor in self.model.state_dict().items()}
-        write_atomically(folder / WEIGHTS_FILE, lambda path: torch.save(state, path))
-        write_atomically(folder / CONFIG_FILE, lambda path: path.write_text(self.model.config.to_json_string()))
+        # A file is a function of its content, and not of the memory format that a run has trained in.
+        plain = torch.contiguous_format
+        state = {n: t.half().cpu().clone(memory_format=plain) for n, t in self.model.state_dict().items()}
+        save_torch(folder / WEIGHTS_FILE, state)
+        write_text(folder / CONFIG_FILE, self.model.config.to_json_string())
+
+
+def statistics_labels(classes: list[int]) -> list[int]:
+    """Return `STATISTICS_IMAGES` labels: the classes in turn, or of more classes some from all over them."""
+    count = len(classes)
+    if count <= STATISTICS_IMAGES:
+        return (classes * (STATISTICS_IMAGES // count + 1))[:STATISTICS_IMAGES]
+    return [classes[k * count // STATISTICS_IMAGES] for k in range(STATISTICS_IMAGES)]
 
 
 def library_files(name: str) -> tuple[Path, Path]:

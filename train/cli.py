@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import tyro
 
+from train.environment import Stream
 from train.errors import UserError, did_you_mean
 
 Config = TypeVar("Config")
@@ -84,8 +85,10 @@ def _condense(boxed: str, arguments: Sequence[str]) -> str:
 
 def run_script(main: Callable[[list[str]], None]) -> None:
     """Run `main` on the command line; a `UserError` becomes one line on stderr and exit status 2."""
+    sys.stdout, sys.stderr = Stream(sys.stdout), Stream(sys.stderr)  # type: ignore[assignment]
     try:
         main(sys.argv[1:])
+        sys.stdout.flush()
     except UserError as error:
         sys.exit(_fail(str(error)))
     except KeyboardInterrupt:

@@ -24,6 +24,10 @@ class DataConfig:
     """Classes to learn, such as 0-397; empty means all that the teacher or the real images have."""
     reals: str = "digits"
     """Real images: digits, an image pack (.npz), a folder of class folders, or empty for none."""
+    damaged: int = 0
+    """How many photos may be left out because they cannot be read; more are an error that names them."""
+    mirror: bool = False
+    """Show every real image mirrored, left for right, half of the time: for photographs, not for digits."""
     class_embedding: str = ""
     """A .npy file, float [num_classes, class_embedding_dim], that initialises the class embedding."""
 
@@ -95,6 +99,11 @@ class RuntimeConfig:
     """Sample grids over the whole run."""
     checkpoint_minutes: float = 5.0
     """Minutes between two saves of the training state."""
+    shared: str = ""
+    """Folder of the pairs and decoded photos that runs share, such as one for the whole machine; empty: the
+    folder that the run folder is in."""
+    snapshots: int = 0
+    """Averaged weights to keep over the whole run, for its learning curve; 0 keeps the last ones only."""
 
     def computes_in_bfloat16(self, device_type: str) -> bool:
         """Return what `precision` means on a device of this type."""
@@ -112,6 +121,7 @@ _RANGES: list[tuple[str, float, float]] = [
     ("discriminator.channels", 1, math.inf),
     ("data.truncation", 0, 1),
     ("data.per_class", 1, math.inf),
+    ("data.damaged", 0, math.inf),
     *((f"loss.{field.name}", 0, math.inf) for field in dataclasses.fields(LossConfig)),
     ("schedule.every", 1, math.inf),
     ("optimizer.batch_size", 1, math.inf),
@@ -124,6 +134,7 @@ _RANGES: list[tuple[str, float, float]] = [
     ("optimizer.ema_decay", 0, 1),
     ("runtime.log_every", 1, math.inf),
     ("runtime.grids", 0, math.inf),
+    ("runtime.snapshots", 0, math.inf),
     ("runtime.checkpoint_minutes", 0, math.inf),
 ]
 
@@ -144,6 +155,10 @@ class TrainConfig:
     runtime: RuntimeConfig = RuntimeConfig()
     augment: float = 0.0
     """Probability of shift and cutout on the discriminator's inputs, for training from scratch."""
+    augment_photographs: bool = False
+    """Augment as photographs: colours change too, and blanks are grey."""
+    initialise: str = ""
+    """Weights to start from: a snapshot of a run (.safetensors), or a BigGAN's folder in the library's format."""
     dry_run: bool = False
     """Print the resolved configuration and stop."""
 

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +21,12 @@ NEGATIVE_SLOPE = 0.01  # the released code's; LeakyReLU 0.2 is more common
 class DiscriminatorConfig:
     """Everything that fixes the discriminator's architecture but the image size and classes it judges."""
 
+    kind: Literal["strided", "projected"] = "strided"
+    """strided: the paper's; projected: heads on the frozen features of EfficientNet-lite0 (train.projected)."""
     channels: int = 32
-    """Channels of the first layer; each later layer doubles them."""
+    """strided: channels of the first layer, which each later layer doubles; projected: width of the heads."""
+    feature_size: int = 128
+    """Pixels per side at which the projected kind's frozen network looks at an image, a multiple of 32."""
 
 
 class Discriminator(nn.Module):
@@ -32,10 +37,10 @@ class Discriminator(nn.Module):
         depth = int(math.log2(image_size)) - 2
         widths = [3] + [channels * 2**k for k in range(depth)]
         self.convs = nn.ModuleList(
-            _spectral_norm(nn.Conv2d(i, o, 4, stride=2, padding=1)) for i, o in itertools.pairwise(widths)
+            spectrally_normed(nn.Conv2d(i, o, 4, stride=2, padding=1)) for i, o in itertools.pairwise(widths)
         )
-        self.linear = _spectral_norm(nn.Linear(widths[-1], 1))
-        self.class_embedding = _spectral_norm(nn.Embedding(num_classes, widths[-1]))
+        self.linear = spectrally_normed(nn.Linear(widths[-1], 1))
+        self.class_embedding = spectrally_normed(nn.Embedding(num_classes, widths[-1]))
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Score images.
@@ -47,31 +52,35 @@ class Discriminator(nn.Module):
         Returns:
             Scores, float32 [N], and the activations of every convolution after its LeakyReLU, first to last.
         """
-        # Reading a parametrised weight runs the power iteration: once per call, never in half precision.
-        with torch.autocast(x.device.type, enabled=False):
-            weights = [_weight(conv) for conv in self.convs]
-            linear_weight, class_weight = _weight(self.linear), _weight(self.class_embedding)
         features = []
-        for weight, conv in zip(weights, self.convs, strict=True):
-            x = F.leaky_relu(F.conv2d(x, weight, _bias(conv), stride=2, padding=1), NEGATIVE_SLOPE)
+        for conv in self.convs:
+            x = F.leaky_relu(F.conv2d(x, normed_weight(conv), bias_of(conv), stride=2, padding=1), NEGATIVE_SLOPE)
             features.append(x)
         with torch.autocast(x.device.type, enabled=False):
             pooled = x.float().sum(dim=(2, 3))
-            unconditional = F.linear(pooled, linear_weight, _bias(self.linear)).squeeze(1)
-            projection = (F.embedding(y, class_weight) * pooled).sum(dim=1)
+            unconditional = F.linear(pooled, normed_weight(self.linear), bias_of(self.linear)).squeeze(1)
+            projection = (F.embedding(y, normed_weight(self.class_embedding)) * pooled).sum(dim=1)
         return unconditional + projection, features
 
 
-def _spectral_norm(layer: nn.Module) -> nn.Module:
+def spectrally_normed(layer: nn.Module) -> nn.Module:
+    """Divide a layer's weight by its largest singular value, which power iterations follow."""
     return spectral_norm(layer, n_power_iterations=POWER_ITERATIONS)
 
 
-def _weight(layer: nn.Module) -> torch.Tensor:
-    weight = layer.weight  # read once
+def normed_weight(layer: nn.Module) -> torch.Tensor:
+    """Return the weight of a `spectrally_normed` layer, float32.
+
+    Read it once a call: reading runs the power iteration, never in half precision.
+    """
+    # The parametrization's own device: that of its weights.
+    with torch.autocast(next(layer.parameters()).device.type, enabled=False):
+        weight = layer.weight
     assert isinstance(weight, torch.Tensor)
     return weight
 
 
-def _bias(layer: nn.Module) -> torch.Tensor:
+def bias_of(layer: nn.Module) -> torch.Tensor:
+    """Return a layer's bias."""
     assert isinstance(layer.bias, torch.Tensor)
     return layer.bias

@@ -12,6 +12,9 @@ from torch import nn
 from train.errors import UserError
 from train.norm import BatchNorm2d
 
+IMAGE_SIZES = (32, 64, 128)
+"""That a generator can draw, pixels per side."""
+
 Architecture = Literal["dw", "std", "biggan"]
 
 
@@ -33,8 +36,8 @@ class GeneratorConfig:
     """Length of the class embedding that feeds every conditional norm."""
 
     def __post_init__(self) -> None:
-        if self.image_size not in (32, 64, 128):
-            raise UserError(f"image size {self.image_size} is not one of 32, 64, 128")
+        if self.image_size not in IMAGE_SIZES:
+            raise UserError(f"image size {self.image_size} is not one of {', '.join(map(str, IMAGE_SIZES))}")
         for name in ("channels", "num_classes", "z_dim", "class_embedding_dim"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -148,10 +151,12 @@ class Generator(nn.Module):
         return torch.tanh(self.to_rgb(F.relu(self.output_norm(h))))
 
 
-def build_generator(config: GeneratorConfig) -> nn.Module:
-    """Build the network that `config` names: (z, y) → images in [-1, 1], freshly initialised."""
-    if config.architecture == "biggan":
-        from train.biggan import TrainableBigGAN
+def build_generator(config: GeneratorConfig) -> Generator:
+    """Build a student, freshly initialised.
 
-        return TrainableBigGAN(config)
+    Raises:
+        UserError: the architecture is a teacher's, which train.build knows.
+    """
+    if config.architecture == "biggan":
+        raise UserError("a biggan is a teacher's architecture, not a student's; take dw or std")
     return Generator(config)

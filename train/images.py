@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from train.checkpoint import write_atomically
+from train.files import write_atomically
 
 _LABEL_HEIGHT = 12
 _GAP = 4  # pixels between groups of rows

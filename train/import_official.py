@@ -20,12 +20,13 @@ import tyro
 from safetensors.torch import save_file
 from torch import nn
 
-from train.checkpoint import SnapshotInfo, load_torch_file, save_snapshot, write_atomically, write_json
 from train.classes import class_names, parse_classes
 from train.cli import parse, run_script
 from train.discriminator import Discriminator
 from train.errors import UserError
+from train.files import load_torch_file, write_atomically, write_json
 from train.generator import Generator, GeneratorConfig
+from train.snapshot import SnapshotInfo, save_snapshot
 
 DISCRIMINATOR_FORMAT = "tinygan-edge-discriminator-1"
 _TRUNCATION = 0.5  # of the BigGAN samples that the released code trains on

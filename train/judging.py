@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from train import digits
-from train.checkpoint import write_json
 from train.config import TrainConfig
+from train.files import write_json
 from train.images import to_bytes
 from train.noise import latents_in_turn
 from train.sampling import generate

@@ -13,10 +13,10 @@ import torch.distributed
 from torch import nn
 
 from train.batches import Batch
-from train.checkpoint import load_state, save_state
 from train.config import LossConfig, OptimizerConfig, ScheduleConfig
 from train.distributed import World
 from train.errors import UserError
+from train.files import load_torch_file, save_torch
 from train.step import Players, train_step, unwrap, weights_at
 
 STATE_FILE = "state.pt"
@@ -86,6 +86,15 @@ class WeightAverage:
 def _is_averaged(name: str, tensor: torch.Tensor) -> bool:
     """Everything but counters and the vectors of spectral norms, whose average would mean nothing."""
     return tensor.is_floating_point() and not name.endswith(("weight_u", "weight_v"))
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a training state onto the CPU.
+
+    Raises:
+        UserError: the file is damaged or holds something else.
+    """
+    return load_torch_file(path, "training state")
 
 
 @dataclasses.dataclass
@@ -205,7 +214,7 @@ def fit(
             if number or step + 1 == training.steps or (due and world.size == 1) or _agreed_due(world, step, due):
                 _check_finite(training, saved, path)
                 if world.is_main:
-                    save_state(path, training.state(step + 1))
+                    save_torch(path, training.state(step + 1))
                 for observer in observers:
                     observer.after_save(step + 1)
                 saved, saved_at = step + 1, time.monotonic()

@@ -8,26 +8,21 @@ seed · 2^32 + i. Shards therefore come out the same in any order and from any n
 
 import dataclasses
 import hashlib
-import json
-import os
-import shutil
-import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from train.checkpoint import write_json
 from train.errors import UserError
+from train.files import write_folder_atomically, write_json
 from train.noise import consecutive_seeds, truncated_normal
 
 FORMAT = "tinygan-edge-pairs-1"
 COLLECT_AGAIN = "delete that shard's folder and run collect again"
 """The remedy for a damaged shard."""
 
-_RECORD = "shard.json"  # count and checksum of the shard that it lies in
+RECORD = "shard.json"  # count and checksum of the shard that it lies in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,31 +82,21 @@ class PairSettings:
         )
 
 
+def write_shard(shard: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write the three arrays and their record; the folder `shard` appears whole or not at all."""
+
+    def write(folder: Path) -> None:
+        folder.mkdir()
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", array)
+        write_json(folder / RECORD, {"count": len(arrays["y"]), "sha256": checksum(arrays.values())})
+
+    write_folder_atomically(shard, write)
+
+
 def is_whole(shard: Path) -> bool:
     """Return whether the folder `shard` has all its files."""
-    return all((shard / name).is_file() for name in ("images.npy", "z.npy", "y.npy", _RECORD))
-
-
-def missing_shards(folder: Path, settings: PairSettings) -> list[str]:
-    """Return the shards that are not in `folder`, or miss a file, in order."""
-    return [name for name in settings.shards if not is_whole(folder / name)]
-
-
-def write_shard(shard: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write the three arrays and their record into a temporary folder, flush to disk and rename."""
-    temporary = shard.with_name(f".{shard.name}.tmp")
-    temporary.mkdir()
-    try:
-        for name, array in arrays.items():
-            with open(temporary / f"{name}.npy", "wb") as file:
-                np.save(file, array)
-                file.flush()
-                os.fsync(file.fileno())
-        write_json(temporary / _RECORD, {"count": len(arrays["y"]), "sha256": checksum(arrays.values())})
-        os.replace(temporary, shard)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    return all((shard / name).is_file() for name in ("images.npy", "z.npy", "y.npy", RECORD))
 
 
 def checksum(arrays: Iterable[np.ndarray]) -> str:
@@ -152,81 +137,3 @@ def _map_array(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> torch.Ten
     # NumPy's own maps keep their files open, and hundreds of shards would exceed a process's limit.
     content = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)[array.offset :]
     return content.view(torch.from_numpy(np.empty(0, dtype)).dtype).view(shape)
-
-
-def write_plan(folder: Path, settings: PairSettings, command: str) -> None:
-    """Pin the settings of a collection that is not, or no longer, complete."""
-    write_json(folder / "plan.json", {**dataclasses.asdict(settings), "command": command})
-    (folder / "index.json").unlink(missing_ok=True)
-
-
-def write_index(folder: Path, settings: PairSettings) -> None:
-    """Declare a collection complete, from the records in its shards."""
-    shards = [{"folder": name, **_read_json(folder / name / _RECORD)} for name in settings.shards]
-    write_json(folder / "index.json", {**dataclasses.asdict(settings), "shards": shards})
-    (folder / "plan.json").unlink()
-
-
-def read_index(folder: Path) -> tuple[PairSettings, list[str]]:
-    """Return the settings of a complete collection and the checksum of each shard.
-
-    Raises:
-        UserError: there is no collection in `folder`, or it is unfinished, or its index is damaged.
-    """
-    path = folder / "index.json"
-    if not path.is_file():
-        raise UserError(_why_no_index(folder))
-    index = _read_json(path)
-    records = index.pop("shards", None)
-    settings = _parse_settings(index, path)
-    try:
-        listed = {record["folder"]: record["count"] for record in records}
-        checksums = [record["sha256"] for record in records]
-    except (KeyError, TypeError):
-        listed, checksums = {}, []
-    if listed != {name: len(pairs) for name, pairs in settings.shards.items()}:
-        raise UserError(f"{path} does not list its shards as it should; restore it or delete the folder")
-    return settings, checksums
-
-
-def _why_no_index(folder: Path) -> str:
-    if not (folder / "plan.json").is_file():
-        return f"no pairs in {folder}; collect some with: python train/collect.py --out {folder}"
-    settings, command = read_plan(folder)
-    done = len(settings.shards) - len(missing_shards(folder, settings))
-    again = command or "collect_pairs with the same arguments"
-    return f"{folder} has {done} of {len(settings.shards)} shards; collect the rest with: {again}"
-
-
-def read_plan(folder: Path) -> tuple[PairSettings, str]:
-    """Return the settings of an unfinished collection, and the command that resumes it ("" if unknown).
-
-    Raises:
-        UserError: the plan is damaged.
-    """
-    path = folder / "plan.json"
-    plan = _read_json(path)
-    command = plan.pop("command", "")
-    return _parse_settings(plan, path), command
-
-
-def _parse_settings(fields: dict[str, Any], path: Path) -> PairSettings:
-    if fields.get("format") != FORMAT:
-        raise UserError(f"{path} has format {fields.get('format')!r}, not {FORMAT!r}; collect into another folder")
-    types = typing.get_type_hints(PairSettings) | {"classes": list}
-    wrong = sorted(types.keys() ^ fields.keys())
-    wrong = wrong or [name for name, kind in types.items() if not isinstance(fields[name], kind)]
-    wrong = wrong or [name for name in ("image_size", "z_dim", "per_class", "shard_size") if fields[name] < 1]
-    if wrong:
-        raise UserError(f"{path} is damaged ({wrong[0]}); restore it or delete the folder")
-    return PairSettings(**fields)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); restore it or delete the folder") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged (no JSON object); restore it or delete the folder")
-    return content

@@ -1,10 +1,7 @@
 """A teacher's images with their latents and classes: collected once, learned from many times."""
 
-import dataclasses
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,20 +11,16 @@ from train.distributed import World
 from train.errors import UserError
 from train.images import to_bytes
 from train.noise import SAMPLER
-from train.pair_format import (
-    COLLECT_AGAIN,
-    FORMAT,
-    PairSettings,
-    checksum,
-    is_whole,
-    map_shard,
+from train.pair_folder import (
+    check_may_write,
+    claimed,
+    is_complete,
     missing_shards,
     read_index,
-    read_plan,
     write_index,
     write_plan,
-    write_shard,
 )
+from train.pair_format import COLLECT_AGAIN, FORMAT, PairSettings, checksum, map_shard, write_shard
 from train.precision import without_tf32
 from train.teacher import Teacher
 
@@ -69,27 +62,22 @@ def collect_pairs(
     """
     settings = pair_settings(teacher, classes, per_class=per_class, seed=seed, shard_size=shard_size)
     _check_settings(settings, batch_size)
-    _check_same_settings(folder, settings)
-    world.barrier()  # nobody changes the folder before everybody has read it
-    if world.is_main:
-        _remove_leftovers(folder)
-    world.barrier()
-    shards, missing = settings.shards, missing_shards(folder, settings)
-    if not missing and (folder / "index.json").is_file():
-        _say(world, f"{folder} is complete: {settings.count:,} pairs of {len(classes)} classes")
-        return
-    _check_disk_space(folder, sum(len(shards[name]) for name in missing) * settings.pair_bytes)
-    if world.is_main:
-        write_plan(folder, settings, command)
-    world.barrier()  # nobody finishes a shard before everybody has the same list
-    if done := len(shards) - len(missing):
-        _say(world, f"{folder} has {done} of {len(shards)} shards; collecting the rest")
-    mine = {name: shards[name] for name in missing[world.rank :: world.size]}
-    _collect_shards(teacher, folder, settings, mine, world=world, batch_size=batch_size)
-    world.barrier()
-    if world.is_main:
-        write_index(folder, settings)
-        _say(world, f"{folder} is complete: {settings.count:,} pairs of {len(classes)} classes")
+    check_may_write(folder, settings)
+    if not is_complete(folder, settings):
+        with claimed(folder, settings, world):
+            missing = missing_shards(folder, settings)
+            if world.is_main and missing:
+                write_plan(folder, settings, command)
+            world.barrier()  # nobody finishes a shard before everybody has the same list
+            shards = settings.shards
+            if missing and (done := len(shards) - len(missing)):
+                _say(world, f"{folder} has {done} of {len(shards)} shards; collecting the rest")
+            mine = {name: shards[name] for name in missing[world.rank :: world.size]}
+            _collect_shards(teacher, folder, settings, mine, world=world, batch_size=batch_size)
+            world.barrier()
+            if world.is_main and not is_complete(folder, settings):
+                write_index(folder, settings)
+    _say(world, f"{folder} is complete: {settings.count:,} pairs of {len(classes)} classes")
 
 
 def pair_settings(
@@ -202,55 +190,6 @@ def _check_settings(settings: PairSettings, batch_size: int) -> None:
             raise UserError(f"{settings.teacher} has no class {label}; give 0 to {settings.num_classes - 1}")
         if label in settings.classes[:position]:
             raise UserError(f"class {label} is listed twice; list each class once")
-
-
-def _check_same_settings(folder: Path, settings: PairSettings) -> None:
-    """Raise a UserError unless `folder` is new, empty, or a collection with exactly these settings."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file; give a folder with --out")
-    if (folder / "index.json").is_file():
-        stored, _ = read_index(folder)
-    elif (folder / "plan.json").is_file():
-        stored, _ = read_plan(folder)
-    else:
-        other = [] if not folder.exists() else [path.name for path in folder.iterdir() if path.name[0] != "."]
-        if other:
-            raise UserError(f"{folder} holds other files ({min(other)}), not pairs; give a new folder with --out")
-        return
-    pinned, asked = dataclasses.asdict(stored), dataclasses.asdict(settings)
-    different = [name for name in asked if pinned[name] != asked[name]]
-    if different:
-        has = ", ".join(f"{name} {_brief(pinned[name])}" for name in different)
-        wants = ", ".join(f"{name} {_brief(asked[name])}" for name in different)
-        raise UserError(
-            f"{folder} is a collection with {has}, and this call asks for {wants}; "
-            "use the same settings or another --out"
-        )
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, list) and len(value) > 6:
-        return f"[{value[0]}, {value[1]}, … {value[-1]}: {len(value)} classes]"
-    return f"{value[:12]}…" if isinstance(value, str) and len(value) == 64 else str(value)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what a kill left half-written, and shards that miss a file."""
-    for path in [*folder.glob(".shard-*.tmp"), *folder.glob("shard-*")]:
-        if path.is_dir() and not (path.suffix != ".tmp" and is_whole(path)):
-            shutil.rmtree(path)
-    for name in (".plan.json.tmp", ".index.json.tmp"):
-        (folder / name).unlink(missing_ok=True)
-
-
-def _check_disk_space(folder: Path, needed: int) -> None:
-    disk = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(disk).free
-    if needed > free:
-        raise UserError(
-            f"the pairs still to collect need {needed / 1e9:,.3f} GB and {disk} has {free / 1e9:,.3f} GB free; "
-            "free some, lower --per-class or give another --out"
-        )
 
 
 def _collect_shards(

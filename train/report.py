@@ -14,8 +14,8 @@ import torch.distributed
 from torch import nn
 from tqdm import tqdm
 
-from train.checkpoint import write_atomically
 from train.distributed import World
+from train.files import write_atomically
 from train.images import save_png, sheet, to_bytes
 from train.loop import STATE_FILE, not_finite
 from train.sampling import generate
@@ -97,7 +97,7 @@ class Report:
             return
         self._log = self.folder / "stats.jsonl"
         kept = "".join(_entries_until(self._log, step))
-        write_atomically(self._log, lambda path: path.write_text(kept))
+        write_atomically(self._log, lambda path: path.write_text(kept, encoding="utf-8"))
         self._tensorboard = _tensorboard(self.folder)
         self._bar = tqdm(
             total=self.steps * self.batch_size,
@@ -146,7 +146,7 @@ class Report:
         speed = (step - self._window[0]) * self.batch_size / max(now - self._window[1], 1e-9)
         self._window = (step, now)
         entry = {"step": step, "images": step * self.batch_size, "images_per_second": round(speed, 1), **values}
-        with open(self._log, "a") as file:
+        with open(self._log, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
         if self._bar is not None:
             self._bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()}, refresh=False)
@@ -181,7 +181,7 @@ class Report:
         if kind not in self._alarmed:
             self._alarmed.add(kind)
             tqdm.write(f"warning: possible collapse: {message}", file=sys.stderr)
-            with open(self._log, "a") as file:
+            with open(self._log, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"alarm": kind, "message": message}) + "\n")
 
 
@@ -189,7 +189,7 @@ def _entries_until(log: Path, step: int) -> list[str]:
     """Return the lines of a log up to `step`; a line that a kill cut off is dropped."""
     kept: list[str] = []
     if log.exists() and step:
-        for line in log.read_text().splitlines(keepends=True):
+        for line in log.read_text(encoding="utf-8").splitlines(keepends=True):
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:

@@ -1,10 +1,12 @@
 """Assembles a run from its configuration, fits it, and writes what it leaves behind."""
 
+import contextlib
 import dataclasses
 import hashlib
 import inspect
 import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +16,27 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
-from train.checkpoint import SnapshotInfo, save_snapshot, save_tensors, write_json
+from train.build import build_discriminator, build_network
+from train.checkpoint import TEACHER_FOLDER, Outputs
 from train.config import TrainConfig, without_folders
-from train.discriminator import Discriminator
 from train.distributed import World
 from train.errors import UserError
-from train.generator import Generator, build_generator
+from train.files import file_hash, write_json
+from train.generator import Generator
+from train.initialise import initialise
 from train.judging import judge_digits
 from train.label_sheet import write_label_sheet
+from train.locks import locked
 from train.loop import Training, WeightAverage, fit
+from train.places import CONFIG_FILE, record_places
 from train.precision import training_precision
+from train.projected import ProjectedDiscriminator
 from train.report import Report, comparison_sheet, draw
+from train.snapshot import STUDENT_FILE
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
-from train.step import Players, optimizers, unwrap
-from train.teacher import file_hash
+from train.step import Players, optimizers
 
-STUDENT_FILE, DISCRIMINATOR_FILE, TEACHER_FOLDER = "student.safetensors", "discriminator.safetensors", "teacher"
-CONFIG_FILE, FINISHED_FILE = "config.json", "finished.json"
+FINISHED_FILE = "finished.json"
 
 
 def train(config: TrainConfig, folder: Path, world: World) -> None:
@@ -47,6 +53,27 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
         return
     sources = open_sources(config, folder, world)
     training = assemble(config, sources, world)
+    with claimed(folder, config, world):
+        _train(config, folder, world, sources, training)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, config: TrainConfig, world: World) -> Iterator[None]:
+    """Let this command alone train in `folder`.
+
+    Raises:
+        UserError: another one does; or it has just begun with other settings.
+    """
+    with contextlib.ExitStack() as stack:
+        if world.is_main:
+            remedy = "wait until it has ended, or choose another --run"
+            stack.enter_context(locked(folder, f"trains in {folder}", wait=False, remedy=remedy))
+            check_folder(folder, config)
+        world.barrier()
+        yield
+
+
+def _train(config: TrainConfig, folder: Path, world: World, sources: Sources, training: Training) -> None:
     reference = grid_reference(sources, config.generator.z_dim, config.seed)
     report = Report(
         folder,
@@ -61,7 +88,9 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
     outputs = Outputs(config, folder, world, sources, training)
     batches = batch_source(config, sources, world)
     if world.is_main:  # the folder is claimed once nothing of the input can be refused any more
-        write_json(folder / CONFIG_FILE, {"settings": _settings(config), "torch": torch.__version__})
+        places = record_places(dataclasses.asdict(config.data) | {"shared": config.runtime.shared}, folder)
+        content = {"settings": _settings(config), "places": places, "torch": torch.__version__}
+        write_json(folder / CONFIG_FILE, content)
         if sources.reals is not None:
             write_label_sheet(sources.reals, sources.names, folder / "samples" / "real-labels.png")
     try:
@@ -92,7 +121,9 @@ def check_folder(folder: Path, config: TrainConfig) -> None:
     if not path.is_file():
         return
     try:
-        stored = without_folders(json.loads(path.read_text())["settings"])
+        stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        # A setting that an older version did not have: it did what the default does.
+        stored = without_folders(_filled(stored, _settings(TrainConfig())))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{folder} was not made by train/main.py; choose another --run or delete it") from None
     ours = without_folders(_settings(config))
@@ -100,6 +131,13 @@ def check_folder(folder: Path, config: TrainConfig) -> None:
     if differences:
         more = f" (and {len(differences) - 1} more differences)" if len(differences) > 1 else ""
         raise UserError(f"{folder} was made with {differences[0]}{more}; choose another --run or delete it")
+
+
+def _filled(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings with the defaults of those that they miss."""
+    whole = defaults | values
+    nested = {name: value for name, value in whole.items() if isinstance(value, dict) and name in defaults}
+    return whole | {name: _filled(value, defaults[name]) for name, value in nested.items()}
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
@@ -126,7 +164,7 @@ def has_ended(folder: Path, config: TrainConfig) -> bool:
     FINISHED_FILE is written last of all.
     """
     try:
-        return json.loads((folder / FINISHED_FILE).read_text()) == _ending(config)
+        return json.loads((folder / FINISHED_FILE).read_text(encoding="utf-8")) == _ending(config)
     except (FileNotFoundError, ValueError):
         return False
 
@@ -138,21 +176,25 @@ def _ending(config: TrainConfig) -> dict[str, int]:
 def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     """Build the networks, seeded, and their optimizers."""
     torch.manual_seed(config.seed)
-    generator = build_generator(config.generator)
+    generator = build_network(config.generator)
     embedding = initial_class_embedding(config)
     if embedding is not None:
         if not isinstance(generator, Generator):
             raise UserError("--data.class-embedding is for students; leave it out for a BigGAN")
         with torch.no_grad():
             generator.class_embedding.weight.copy_(embedding)
-    average = build_generator(config.generator)
+    if config.initialise:
+        initialise(generator, config.initialise)
+    average = build_network(config.generator)
     average.load_state_dict(generator.state_dict())
-    discriminator = Discriminator(
-        config.discriminator.channels, config.generator.image_size, config.generator.num_classes
-    )
+    discriminator = build_discriminator(config.discriminator, config.generator)
     for module in (generator, average, discriminator):
         # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if isinstance(discriminator, ProjectedDiscriminator):
+        if sources.reals is None:
+            raise UserError("--discriminator.kind projected knows classes by their photos; give --data.reals")
+        discriminator.learn_classes(sources.reals.images, sources.reals.labels)
     settings = config.optimizer
     generator_optimizer, discriminator_optimizer = optimizers(generator, discriminator, settings)
     if config.runtime.compiles(world.device.type):
@@ -168,6 +210,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
         discriminator_optimizer,
         torch.bfloat16 if half else torch.float32,
         config.augment,
+        config.augment_photographs,
         _real_distance(sources, world) if config.loss.mode_seeking else None,
     )
     return Training(
@@ -233,45 +276,7 @@ def batch_source(config: TrainConfig, sources: Sources, world: World) -> BatchSo
         seed=config.seed,
         world=world,
         pairs=sources.pairs,
-        reals=ClassBalancedReals(reals.images, reals.labels) if reals else None,
+        reals=ClassBalancedReals(reals.images, reals.labels, mirror=config.data.mirror) if reals else None,
         scratch=None if sources.pairs else latents,
         augment=config.augment > 0,
     )
-
-
-@dataclasses.dataclass
-class Outputs:
-    """Writes the inference weights whenever the training state is saved; see `train.loop.Observer`."""
-
-    config: TrainConfig
-    folder: Path
-    world: World
-    sources: Sources
-    training: Training
-
-    def start(self, step: int) -> None:
-        """Nothing to do."""
-
-    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
-        """Nothing to do."""
-
-    def after_save(self, step: int) -> None:
-        """Write the inference weights; the last ones are for `train` to write, which may be stopped meanwhile."""
-        if self.world.is_main and step < self.config.steps:
-            self.write(step)
-
-    def write(self, step: int) -> None:
-        """Write the averaged generator, and the discriminator that quantization-aware training goes on with."""
-        average, discriminator = self.training.average.module, unwrap(self.training.players.discriminator)
-        save_tensors(self.folder / DISCRIMINATOR_FILE, discriminator.state_dict(), {})
-        if isinstance(average, Generator):
-            info = SnapshotInfo(
-                generator=self.config.generator,
-                classes={label: self.sources.names[label] for label in self.sources.classes},
-                truncation=self.sources.truncation,
-                source=self.sources.describe(),
-                images=step * self.config.optimizer.batch_size,
-            )
-            save_snapshot(self.folder / STUDENT_FILE, average, info)
-        elif step == self.config.steps:
-            average.store(self.folder / TEACHER_FOLDER, self.sources.classes, self.config.seed)  # pyright: ignore

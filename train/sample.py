@@ -7,12 +7,13 @@
 The same seed and snapshot give the same bytes on the same machine.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -20,17 +21,19 @@ import numpy as np
 import torch
 from numpy.lib.npyio import NpzFile
 
-from train.checkpoint import SnapshotInfo, load_student, write_atomically
 from train.classes import parse_classes
 from train.cli import parse, run_script
 from train.errors import UserError
+from train.files import save_arrays, short_name
 from train.generator import Generator
-from train.images import to_bytes
+from train.images import save_png, to_bytes
 from train.noise import consecutive_seeds, truncated_normal
 from train.sampling import generate, generate_mixtures, labelled_rows
+from train.snapshot import SnapshotInfo, load_student
 
 _DEFAULT_RUN = Path("runs/digits")
 _DEFAULT_CLASS_COUNT = 10
+_IN_NAME = ("classes", "seed", "truncation", "columns")
 _SMALLEST_TILE = 96  # pixels; smaller images are enlarged, so that the labels can be read
 
 
@@ -56,7 +59,8 @@ class SampleConfig:
     steps: int = 8
     """Images per strip, both ends included."""
     out: Path | None = None
-    """The PNG; left out: <run>/samples/grid.png, or a file beside the checkpoint."""
+    """The PNG; left out: <run>/samples/grid.png, with what differs from the default grid in its name, or a file
+    beside the checkpoint."""
     latents: Path | None = None
     """Draw these, without a PNG: a .npz of z, float32 [N, z_dim] with its truncation, and y, int64 [N]."""
     save_arrays: Path | None = None
@@ -128,6 +132,12 @@ def _check_flags_with_latents(config: SampleConfig) -> None:
 
 def _default_out(config: SampleConfig, snapshot: Path) -> Path:
     name = f"interpolate_{config.interpolate}" if config.interpolate else "grid"
+    if name == "grid" and config.checkpoint is None:
+        # What was asked for is in the name: the grid of a run that other stages leave is the default one.
+        asked = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+        plain = {field.name: field.default for field in dataclasses.fields(config)}
+        changed = [f"{key}-{asked[key]}" for key in _IN_NAME if asked[key] != plain[key]]
+        name = short_name("_".join(["grid", *changed]).replace(" ", ""), 80)
     if config.checkpoint is not None:
         return snapshot.with_name(f"{snapshot.stem}_{name}.png")
     return snapshot.parent / "samples" / f"{name}.png"
@@ -246,20 +256,19 @@ def _save_sheet(drawing: Drawing, path: Path) -> None:
     rows = np.split(to_bytes(drawing.images), len(drawing.left))
     scale = -(-_SMALLEST_TILE // drawing.images.shape[-1])
     picture = labelled_rows(rows, drawing.left, drawing.right, scale)
-    _write(path, lambda temporary: picture.save(temporary, format="PNG"))
+    with _one_line(path):
+        save_png(picture, path)
 
 
 def _save_arrays(path: Path, z: torch.Tensor, y: torch.Tensor, images: torch.Tensor) -> None:
-    def save(temporary: Path) -> None:
-        with open(temporary, "wb") as file:  # given a name, savez would append .npz to it
-            np.savez(file, z=z.numpy(), y=y.numpy(), images=images.numpy())
-
-    _write(path, save)
+    with _one_line(path):
+        save_arrays(path, {"z": z.numpy(), "y": y.numpy(), "images": images.numpy()})
 
 
-def _write(path: Path, write: Callable[[Path], None]) -> None:
+@contextlib.contextmanager
+def _one_line(path: Path) -> Iterator[None]:
     try:
-        write_atomically(path, write)
+        yield
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror or error}); choose another place") from None
 

@@ -8,12 +8,17 @@ import torch
 
 from train import digits
 from train.classes import class_names, parse_classes
+from train.commands import typed
 from train.config import DataConfig, TrainConfig
 from train.distributed import World
 from train.errors import UserError
+from train.files import short_name
+from train.generator import IMAGE_SIZES
 from train.noise import consecutive_seeds, truncated_normal
 from train.pairs import PairDataset, collect_pairs
-from train.reals import RealImages, classes_in, load_reals
+from train.photo_sets import classes_in
+from train.places import beside
+from train.reals import RealImages, open_reals
 from train.report import Reference
 from train.teacher import open_teacher
 
@@ -35,14 +40,15 @@ class Sources:
     def describe(self) -> str:
         """Return one line for records."""
         parts = [f"teacher {self.pairs.teacher}"] if self.pairs else []
-        parts += [f"real images {self.reals.source}"] if self.reals else []
+        # By name: where it lies is no matter of the weights that are learned, and nobody else's.
+        parts += [f"real images {Path(self.reals.source).name}"] if self.reals else []
         return ", ".join(parts)
 
 
 def open_sources(config: TrainConfig, folder: Path, world: World) -> Sources:
     """Open the data of `config`, collecting the teacher's pairs first where they are not stored yet.
 
-    Pairs and decoded real images are kept beside the run folder, so that runs share them.
+    Pairs and decoded real images are kept beside the run folder, or in runtime.shared, so that runs share them.
 
     Raises:
         UserError: something is missing or does not fit, with the command that makes it.
@@ -57,23 +63,25 @@ def open_sources(config: TrainConfig, folder: Path, world: World) -> Sources:
     return Sources(pairs, reals, classes, class_names(config.generator.num_classes), truncation)
 
 
+def shared_folder(config: TrainConfig, run: Path, name: str) -> Path:
+    """Return where the collections of pairs, or the decoded photos, are that a run shares with others."""
+    return Path(config.runtime.shared) / name if config.runtime.shared else beside(run, name)
+
+
 def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
     data = config.data
     if data.teacher.startswith("pairs:"):
         path = Path(data.teacher.removeprefix("pairs:"))
         if not path.is_dir():
-            classes_flag = f" --classes {data.classes}" if data.classes else ""
-            teacher = "biggan-deep-128" if config.generator.image_size == 128 else "FOLDER"
-            raise UserError(
-                f"no teacher's images at {path}; make them with: python train/collect.py --teacher {teacher} "
-                f"--out {path} --per-class {data.per_class}{classes_flag}"
-            )
+            raise UserError(_no_pairs(config, path))
     else:
         teacher = world.main_first(lambda: open_teacher(data.teacher, data.truncation))
         _check_shape(config, data.teacher, teacher.image_size, teacher.z_dim, teacher.num_classes)
         classes = parse_classes(data.classes or f"0-{teacher.num_classes - 1}", teacher.num_classes)
         key = f"{teacher.name}-{teacher.fingerprint[:8]}-t{data.truncation}-{data.per_class}-s{config.seed}"
-        path = folder.parent / "pairs" / (f"{key}-{data.classes}" if data.classes else key)
+        path = shared_folder(config, folder, "pairs") / short_name(
+            f"{key}-{data.classes}" if data.classes else key
+        )
         collect_pairs(
             teacher.to(world.device), path, classes, per_class=data.per_class, seed=config.seed, world=world
         )
@@ -82,17 +90,40 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
     return pairs
 
 
+def _no_pairs(config: TrainConfig, path: Path) -> str:
+    """Return what to do about pairs that are not there."""
+    size, classes = config.generator.image_size, config.data.classes
+    teacher = {32: "digits", 128: "biggan-deep-128"}.get(size, "runs/scratch-animals64/teacher")
+    flags = ("--per-class", config.data.per_class, *(("--classes", classes) if classes else ()))
+    command = typed("train/collect.py", "--teacher", teacher, "--out", path, *flags)
+    first = f"train one with: {typed('train/main.py', 'scratch-animals64')}, then " if size == 64 else ""
+    return (
+        f"no teacher's images at {path}; name another folder with --data.teacher pairs:FOLDER, or {first}"
+        f"make them with: {command}"
+    )
+
+
 def _check_shape(config: TrainConfig, source: str, image_size: int, z_dim: int, num_classes: int) -> None:
+    if image_size not in IMAGE_SIZES:
+        sizes = ", ".join(map(str, IMAGE_SIZES))
+        raise UserError(f"{source} has images of {image_size} px, and a student has {sizes}; take another teacher")
     wanted = config.generator
-    for flag, ours, theirs in (
-        ("image-size", wanted.image_size, image_size),
-        ("z-dim", wanted.z_dim, z_dim),
-        ("num-classes", wanted.num_classes, num_classes),
-    ):
-        if ours != theirs:
-            raise UserError(
-                f"{source} has {flag} {theirs}, the student has {ours}; pass --generator.{flag} {theirs}"
-            )
+    differences = {
+        flag: (ours, theirs)
+        for flag, ours, theirs in (
+            ("image-size", wanted.image_size, image_size),
+            ("z-dim", wanted.z_dim, z_dim),
+            ("num-classes", wanted.num_classes, num_classes),
+        )
+        if ours != theirs
+    }
+    if differences:
+        has = ", ".join(f"{flag} {theirs}, the student has {ours}" for flag, (ours, theirs) in differences.items())
+        remedy = " ".join(f"--generator.{flag} {theirs}" for flag, (_, theirs) in differences.items())
+        if config.data.reals == "digits" and (image_size, num_classes) != (digits.SIZE, digits.CLASSES):
+            remedy += " and, as the real digits do not fit it, photos with --data.reals, or no real images with"
+            remedy += " --data.reals '' --loss.real-generator 0 --loss.real-discriminator 0"
+        raise UserError(f"{source} has {has}; pass {remedy}")
 
 
 def _classes(config: TrainConfig, pairs: PairDataset | None) -> list[int]:
@@ -108,21 +139,30 @@ def _classes(config: TrainConfig, pairs: PairDataset | None) -> list[int]:
         return list(pairs.classes)
     if config.data.reals == "digits":
         return list(range(digits.CLASSES))
-    return classes_in(_path_of_reals(config.data), config.generator.num_classes)
+    path, count = _path_of_reals(config.data), config.generator.num_classes
+    found = classes_in(path, count)
+    if missing := sorted(set(range(count)) - set(found)):
+        named = ", ".join([*(str(label) for label in missing[:10]), *["…"] * (len(missing) > 10)])
+        print(
+            f"{path} has images of {len(found)} of the {count} classes; the run goes without {named}", flush=True
+        )
+    return found
 
 
 def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: World) -> RealImages:
-    generator, source = config.generator, config.data.reals
-    if source == "digits":
-        if (generator.image_size, generator.num_classes) != (digits.SIZE, digits.CLASSES):
-            raise UserError(
-                f"the digits are {digits.SIZE} px and {digits.CLASSES} classes, the student has "
-                f"{generator.image_size} px and {generator.num_classes}; give --data.reals a pack or a folder"
-            )
-        images, labels = digits.real_digits()
-        return RealImages(images, labels, "scikit-learn's handwritten digits")
-    path, cache = _path_of_reals(config.data), folder.parent / "cache"
-    return world.main_first(lambda: load_reals(path, generator.image_size, classes, generator.num_classes, cache))
+    generator, cache = config.generator, shared_folder(config, folder, "cache")
+    source = "digits" if config.data.reals == "digits" else str(_path_of_reals(config.data))
+    return world.main_first(
+        lambda: open_reals(
+            source,
+            generator.image_size,
+            classes,
+            generator.num_classes,
+            cache,
+            damaged=config.data.damaged,
+            remedy=", or leave them out with --data.damaged {count}",
+        )
+    )
 
 
 def _path_of_reals(data: DataConfig) -> Path:
@@ -147,15 +187,14 @@ def _check_needs(config: TrainConfig) -> None:
         "real_generator": reals,
         "mode_seeking": reals,
     }
-    for name, there in needs.items():
-        if getattr(config.loss, name) and not there:
-            missing = (
-                "--data.teacher" if name in ("feature", "pixel") or "distillation" in name else "--data.reals"
-            )
-            flag = f"--loss.{name.replace('_', '-')}"
-            raise UserError(
-                f"{flag} is {getattr(config.loss, name)} but there is no {missing}; give it or pass {flag} 0"
-            )
+    lacking = [name for name, there in needs.items() if getattr(config.loss, name) and not there]
+    if lacking:
+        places = {"--data.teacher": teacher, "--data.reals": reals}
+        missing = " and ".join(flag for flag, there in places.items() if not there)
+        flags = {name: f"--loss.{name.replace('_', '-')}" for name in lacking}
+        weights = ", ".join(f"{flag} is {getattr(config.loss, name)}" for name, flag in flags.items())
+        remedy = " ".join(f"{flag} 0" for flag in flags.values())
+        raise UserError(f"{weights}, but there is no {missing}; give it or pass {remedy}")
 
 
 def initial_class_embedding(config: TrainConfig) -> torch.Tensor | None:

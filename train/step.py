@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train import losses
-from train.augment import shift_and_cutout
+from train.augment import augmented
 from train.batches import Batch
 from train.config import LossConfig, OptimizerConfig, ScheduleConfig
 
@@ -72,6 +72,8 @@ class Players:
     """Of convolutions and linears; statistics, spectral norms and losses are float32 always."""
     augment: float = 0.0
     """Probability of augmenting an image that the discriminator sees."""
+    photographs: bool = False
+    """Whether to augment as photographs."""
     real_distance: torch.Tensor | None = None
     """Mean absolute difference of two real images of one class, in [0, 2]; for the mode-seeking term."""
 
@@ -188,7 +190,7 @@ def _judge(
 def _augmented(players: Players, batch: Batch, images: torch.Tensor, half: int) -> torch.Tensor:
     if batch.augment is None:
         return images
-    return shift_and_cutout(images, batch.augment.chunk(2)[half], players.augment)
+    return augmented(images, batch.augment.chunk(2)[half], players.augment, photographs=players.photographs)
 
 
 def optimizers(

@@ -1,14 +1,14 @@
 """A teacher is (z, y) → image and nothing more: a black box (TinyGAN, Section 3.1)."""
 
-import hashlib
 from pathlib import Path
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 
-from train.checkpoint import load_snapshot
 from train.errors import UserError, did_you_mean
+from train.files import file_hash
+from train.snapshot import load_snapshot
 
 EMBEDDED = {"digits": Path(__file__).parent / "assets" / "digits_teacher"}
 PUBLISHED = ("biggan-deep-128",)  # the only size that a student here can learn
@@ -123,13 +123,3 @@ def open_teacher(spec: str, truncation: float | None = None) -> Teacher:
         name = spec if spec in EMBEDDED else folder.name
         weights, config = folder / WEIGHTS_FILE, folder / CONFIG_FILE
     return BigGANTeacher(name, weights, config, 0.5 if truncation is None else truncation)
-
-
-def file_hash(*paths: Path) -> str:
-    """Return the SHA-256 over the contents of `paths`, in hexadecimal."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

@@ -8,16 +8,16 @@ import numpy as np
 from benchmarks.model import Model
 from benchmarks.phones import app, benchmark_model, executor_runner
 from benchmarks.phones.adb import open_phone
-from benchmarks.phones.device import big_cores, describe, phone_name, read_state, summary
+from benchmarks.phones.device import big_cores, describe, read_state, summary, unit_name
 from benchmarks.phones.programs import Starter, measure_programs
 from benchmarks.phones.session import Session, float_reference
 from benchmarks.phones.starts import UnexpectedOutputError
 from benchmarks.phones.tools import Tool, check_abi, obtain
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
-from train.checkpoint import write_atomically
+from deploy.manifest import export_command
 from train.errors import UserError
-from train.teacher import file_hash
+from train.files import file_hash, write_atomically
 
 NOTHING = (
     "nothing to measure with: give --executor-runner and --benchmark-model (path, or URL with its SHA-256) built "
@@ -30,7 +30,7 @@ START_TIMEOUT = 600
 
 def measure_android(
     model: Model, config: BenchmarkConfig, results: Results, waiting: app.Waiting | None = None
-) -> None:
+) -> list[str]:
     """Measure every artifact for Android on a phone; rows that results.json has already are kept.
 
     Args:
@@ -39,13 +39,17 @@ def measure_android(
         results: where the rows go, one by one.
         waiting: how long to wait for the app.
 
+    Returns:
+        A sentence for each row that was asked for and could not be had.
+
     Raises:
         UserError: no phone, no program to measure with, a wrong one, the phone went away, or nothing at all
             could be measured; rows that were finished before stay.
     """
     artifacts = [artifact for artifact in model.artifacts if "android" in artifact["platforms"]]
     if not artifacts:
-        raise UserError(f"{model.folder} has nothing for Android; export with: python deploy/android/export.py")
+        again = export_command(model.run, model.folder)
+        raise UserError(f"{model.folder} has nothing for Android; export with: {again}")
     tools = _tools(config)
     adb = open_phone(config.serial)
     device = describe(adb)
@@ -55,7 +59,7 @@ def measure_android(
     for tool in tools.values():
         check_abi(tool, device["abis"])
     session = Session(adb, model, config, results, device, _threads(config, device))
-    name = phone_name(device)
+    name = unit_name(device)
     print(
         f"measuring on {name} ({device.get('soc', 'it does not tell its SoC')}), serial {adb.serial}", flush=True
     )
@@ -85,6 +89,7 @@ def measure_android(
     )
     if not session.keys:
         raise UserError(f"nothing could be measured on {name}: {session.left_out[0]}")
+    return session.left_out
 
 
 def _tools(config: BenchmarkConfig) -> dict[str, Tool]:

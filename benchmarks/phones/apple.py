@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from train.commands import to_install
 from train.errors import UserError, did_you_mean
 
 COMPUTE_UNITS = ("ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE")
@@ -80,7 +81,7 @@ def open_coremltools(development_team: str | None) -> Apple:
             DeviceType,
         )
     except ImportError as error:
-        raise UserError(f"coremltools 9 is needed ({error}): pip install 'tinygan-edge[ios]'") from None
+        raise UserError(f"coremltools 9 is needed ({error}): {to_install('ios')}") from None
 
     def prepare(iphone: Any) -> Awaitable[Any]:
         return iphone.prepare_for_model_debugging(AppSigningCredentials(development_team=development_team or ""))

@@ -53,6 +53,11 @@ def phone_name(device: dict[str, Any]) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", full).strip("-")
 
 
+def unit_name(device: dict[str, Any]) -> str:
+    """Return a name for keys that two phones of one model do not share, such as Google-Pixel-8-1f0c3a."""
+    return f"{phone_name(device)}-{device['unit'][:6]}"
+
+
 def big_cores(device: dict[str, Any]) -> int:
     """Return how many cores the app calls big: those above the lowest of all highest frequencies.
 

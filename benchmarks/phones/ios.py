@@ -23,6 +23,7 @@ from benchmarks.phones.session import keep_current
 from benchmarks.phones.starts import Start, figures
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
+from deploy.manifest import export_command
 from train.errors import UserError
 
 ELSEWHERE = (
@@ -45,7 +46,7 @@ class Candidate:
     """One per turn."""
 
 
-def measure_ios(model: Model, config: BenchmarkConfig, results: Results, apple: Apple | None = None) -> None:
+def measure_ios(model: Model, config: BenchmarkConfig, results: Results, apple: Apple | None = None) -> list[str]:
     """Time every Core ML package with every compute unit; rows that results.json has already are kept.
 
     Args:
@@ -53,6 +54,9 @@ def measure_ios(model: Model, config: BenchmarkConfig, results: Results, apple: 
         config: what to measure.
         results: where the rows go.
         apple: in place of coremltools.
+
+    Returns:
+        A sentence for each row that was asked for and could not be had.
 
     Raises:
         UserError: this is no Mac, coremltools is missing, there is nothing to measure, several iPhones are
@@ -62,8 +66,9 @@ def measure_ios(model: Model, config: BenchmarkConfig, results: Results, apple: 
         raise UserError(ELSEWHERE)
     packages = [artifact for artifact in model.artifacts if artifact["runtime"] == "coreml"]
     if not packages:
-        raise UserError(f"{model.folder} has no Core ML packages; export with: python deploy/ios/export.py")
-    asyncio.run(
+        again = export_command(model.run, model.folder, "deploy/ios/export.py")
+        raise UserError(f"{model.folder} has no Core ML packages; export with: {again}")
+    return asyncio.run(
         _Measuring(model, config, results, apple or open_coremltools(config.development_team)).run(packages)
     )
 
@@ -75,7 +80,7 @@ class _Measuring:
         self.failed: list[str] = []
         self.left_out: list[str] = []
 
-    async def run(self, packages: list[dict[str, Any]]) -> None:
+    async def run(self, packages: list[dict[str, Any]]) -> list[str]:
         config, apple = self.config, self.apple
         place = await find_place(apple, config.serial)
         print(f"measuring on {place.key}", flush=True)
@@ -107,6 +112,7 @@ class _Measuring:
         )
         if not self.keys:
             raise UserError(f"nothing could be measured on {place.key}: {self.left_out[0]}")
+        return self.left_out
 
     def _inputs(self, artifact: dict[str, Any], unit: str, place: Place) -> dict[str, Any]:
         """Return what decides the figures of a row."""

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from benchmarks.model import Model
 from benchmarks.phones.adb import Adb
-from benchmarks.phones.device import phone_name
+from benchmarks.phones.device import unit_name
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 
@@ -33,7 +33,7 @@ class Session:
     @property
     def prefix(self) -> str:
         """With which the phone's rows begin."""
-        return f"android/{phone_name(self.device)}/"
+        return f"android/{unit_name(self.device)}/"
 
     @property
     def runs(self) -> int:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from train.checkpoint import write_atomically
 from train.errors import UserError
-from train.teacher import file_hash
+from train.files import file_hash, write_atomically
 
 # e_machine of an ELF file → Android's name of the ABI.
 _MACHINES = {0xB7: "arm64-v8a", 0x28: "armeabi-v7a", 0x3E: "x86_64", 0x03: "x86", 0xF3: "riscv64"}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.quality.features import FeatureNetwork, Preprocessing, missing
-from train.teacher import file_hash
+from train.files import file_hash
 
 _FILE = "inception-2015-12-05.pt"  # the name under which clean-fid looks for it
 

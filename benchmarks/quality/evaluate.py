@@ -10,20 +10,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.cross_check import clean_fid_distance, open_clean_fid
-from benchmarks.quality.features import FeatureNetwork, choose_device, open_features, open_inception
+from benchmarks.quality.features import FeatureNetwork, choose_device, open_features, open_inception, open_lite0
 from benchmarks.quality.fidelity import fidelity
 from benchmarks.quality.figure import Figure
 from benchmarks.quality.intra_class import class_counts, class_ranges, read_class_values, worst
 from benchmarks.quality.network_judge import NetworkJudge, ReferenceSet
 from benchmarks.quality.recognition import ImageNetClassifier
-from benchmarks.quality.reference import FeatureStore, images_hash, of_classes, open_reals
+from benchmarks.quality.reference import FeatureStore, images_hash
 from benchmarks.quality.settings import Asked, Quality, QualitySettings
 from benchmarks.quality.worst_classes import write_worst_classes
 from train import digits
 from train.errors import UserError
-from train.reals import RealImages
-
-__all__ = ["Asked", "Quality", "QualitySettings", "evaluate", "open_reals"]
+from train.reals import RealImages, of_classes
 
 # Models of these names are what the others' images are compared with, one by one.
 PAIRED = {"teacher": "the teacher", "float": "the float student", "control": "the float control"}
@@ -144,6 +142,8 @@ class _Session:
             networks += [open_inception(settings.inception, mode, self.device) for mode in settings.preprocessing]
         if settings.features is not None:
             networks.append(open_features(settings.features, self.device))
+        if settings.lite0:
+            networks.append(open_lite0(self.device))
         if settings.inception is None:
             absent = "FID, KID, Inception Score and intra-FID are" if not networks else "FID proper is"
             self.notes.append(
@@ -195,8 +195,10 @@ class _Session:
             figures.append(Figure("diversity", digits.diversity(images, self.asked.y), "diversity", None, how))
         if self.classifier is not None:
             for key, share in self.classifier.agreement(images, self.asked.y, name).items():
-                title = f"{key[:3]}-{key[3]} agreement"
-                ahead = "no other class" if key[3] == "1" else f"fewer than {key[3]} other classes"
+                first, _, among = key.partition("_")[0].removeprefix("top").partition("of")
+                title = f"top-{first} agreement" + (f" of {among} classes" if among else "")
+                ahead = "no other class" if first == "1" else f"fewer than {first} other classes"
+                ahead += f" of the {among} asked for" if among else ""
                 how = f"share with {ahead} at or above the score of the one asked for, by {self.classifier.name}"
                 figures.append(Figure(key, share, title, "higher", how))
         return figures

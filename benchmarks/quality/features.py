@@ -1,7 +1,8 @@
-"""Feature networks, as TorchScript files: the standard FID Inception under its two protocols, or any other one."""
+"""Feature networks: the standard FID Inception under its two protocols, lite0, or any TorchScript file."""
 
 import contextlib
 import dataclasses
+import hashlib
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,14 +13,24 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from train import feature_network
+from train.commands import to_install
 from train.errors import UserError
+from train.files import file_hash
+from train.machine import usable_cores
 from train.precision import without_tf32
-from train.teacher import file_hash
 
 Preprocessing = Literal["legacy_tensorflow", "clean"]
 Forward = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
 INCEPTION_DIMENSIONS = 2048
+LITE0_SIZE = 128  # pixels per side at which lite0 looks; 224 is its own size, three times as slow
+_NOT_FID = {"fid": "frechet", "kid": "kernel_distance", "intra_fid": "intra_frechet"}
+_NOT_FID_TITLES = {
+    "FID": "Fréchet distance",
+    "KID": "kernel distance",
+    "intra-FID": "intra-class Fréchet distance",
+}
 _HOW: dict[Preprocessing, str] = {
     "legacy_tensorflow": "Inception of 2015-12-05, resized by the network as TensorFlow 1 did",
     "clean": "Inception of 2015-12-05, resized by clean-fid (bicubic, antialiased, not rounded)",
@@ -42,16 +53,22 @@ class FeatureNetwork:
     forward: Forward
     """uint8 [n, 3, H, W] on `device` → features [n, dimensions] and class probabilities [n, C], or None."""
     device: torch.device
+    inception: bool = True
+    """Whether a Fréchet distance on it may be called FID at all."""
 
     def key(self, metric: str, count: int, suffix: str = "") -> str:
-        """Return the name of a metric of `count` images, such as fid2000_clean or fid768_mobilenet_n50k."""
+        """Return a metric's name of `count` images: fid2000_clean, fid768_mobilenet_n50k, frechet_lite0_n500."""
         number = f"{count // 1000}k" if count >= 10_000 and count % 1000 == 0 else str(count)
+        if not self.inception:
+            return f"{_NOT_FID.get(metric, metric)}_{self.name}_n{number}{suffix}"
         if self.standard:
             return f"{metric}{number}_{self.name}{suffix}"
         return f"{metric}{self.dimensions}_{self.name}_n{number}{suffix}"
 
     def title(self, metric: str) -> str:
         """Return a metric's name for people: FID with the standard network, FID-768 with another one."""
+        if not self.inception:
+            return f"{_NOT_FID_TITLES.get(metric, metric)} ({self.name})"
         return metric if self.standard else f"{metric}-{self.dimensions}"
 
 
@@ -160,6 +177,33 @@ def open_features(path: Path, device: torch.device) -> FeatureNetwork:
     return FeatureNetwork(name, how, False, dimensions, file_hash(path), forward, device)
 
 
+def open_lite0(device: torch.device) -> FeatureNetwork:
+    """Open EfficientNet-lite0, whose weights come with a package: a distance on it needs no download.
+
+    Raises:
+        UserError: the packages are missing.
+    """
+    network = feature_network.FeatureNetwork(LITE0_SIZE).to(device)
+    digest = hashlib.sha256(f"{LITE0_SIZE}".encode())
+    for weights in network.buffers():
+        digest.update(weights.cpu().numpy().tobytes())
+
+    def forward(images: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return network(images.float() / 127.5 - 1), None
+
+    how = f"the {feature_network.POOLED_CHANNELS} pooled features of EfficientNet-lite0 at {LITE0_SIZE} px"
+    return FeatureNetwork(
+        feature_network.NAME,
+        how,
+        False,
+        feature_network.POOLED_CHANNELS,
+        digest.hexdigest(),
+        forward,
+        device,
+        inception=False,
+    )
+
+
 def load_script(path: Path, device: torch.device) -> Any:
     """Load a TorchScript file in eval mode.
 
@@ -185,7 +229,6 @@ def clean_resize() -> Callable[[torch.Tensor], torch.Tensor]:
     Raises:
         UserError: clean-fid is not installed.
     """
-    import os
     from concurrent.futures import ThreadPoolExecutor
 
     try:
@@ -193,7 +236,7 @@ def clean_resize() -> Callable[[torch.Tensor], torch.Tensor]:
     except ModuleNotFoundError as error:
         raise missing(error) from None
     resize_one = build_resizer("clean")
-    pool = ThreadPoolExecutor(min(16, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(16, usable_cores()))
 
     def resize(images: torch.Tensor) -> torch.Tensor:
         pixels = images.permute(0, 2, 3, 1).cpu().numpy()
@@ -208,7 +251,7 @@ def clean_resize() -> Callable[[torch.Tensor], torch.Tensor]:
 
 def missing(error: ModuleNotFoundError) -> UserError:
     """Return what to tell where clean-fid, or something that it needs, is not installed."""
-    return UserError(f"{error.name} is not installed; pip install 'tinygan-edge[benchmarks]'")
+    return UserError(f"{error.name} is not installed; {to_install('benchmarks')}")
 
 
 @contextlib.contextmanager

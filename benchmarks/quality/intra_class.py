@@ -79,7 +79,7 @@ def read_class_values(path: Path | None) -> ClassValues:
     if path is None:
         return {}
     try:
-        return {int(label): float(value) for label, value in json.loads(path.read_text()).items()}
+        return {int(label): float(value) for label, value in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f'{path} has no class values ({error}); write JSON such as {{"0": 75.9, "1": 68.6}}'

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.quality import intra_class
+from benchmarks.quality.diversity import within_class_distance
 from benchmarks.quality.features import FeatureNetwork
 from benchmarks.quality.figure import Figure
 from benchmarks.quality.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
@@ -76,6 +77,8 @@ class NetworkJudge:
             subset_plan(len(y), len(part.y), kid_subset_size)
         counts = self._intra_counts(references[0], intra_samples) if references else None
         self.references = [(part, store.measure(network, part.images, part.words)) for part in references]
+        reals = [(part, measured) for part, measured in self.references if not part.suffix]
+        self._real_distance = within_class_distance(reals[0][1].features, reals[0][0].y) if reals else None
         self._intra = None if counts is None else self._prepare_intra(*counts)
         fewest = min([len(y), *(len(part.y) for part in references)])
         if references and fewest < network.dimensions:
@@ -92,6 +95,16 @@ class NetworkJudge:
         """
         own = self.store.measure(self.network, images, model)
         figures = []
+        if self._real_distance is not None and (distance := within_class_distance(own.features, self.y)):
+            figures.append(
+                Figure(
+                    f"diversity_{self.network.name}",
+                    distance / self._real_distance,
+                    f"diversity by {self.network.name}",
+                    None,
+                    f"mean distance of two images of one class over that of the real images, {self.network.how}",
+                )
+            )
         for part, measured in self.references:
             if not (model == "teacher" and part.suffix == "_to_teacher"):
                 figures += self._distances(own, measured, part)

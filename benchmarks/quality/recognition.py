@@ -1,6 +1,5 @@
 """Does a network that nobody here trained see the class that was asked for: a TFLite ImageNet classifier."""
 
-import os
 import re
 from pathlib import Path
 
@@ -9,7 +8,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from deploy.quiet import quiet
+from train.commands import to_install
 from train.errors import UserError
+from train.machine import usable_cores
 
 _IMAGENET = 1000
 
@@ -32,10 +33,10 @@ class ImageNetClassifier:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ModuleNotFoundError as error:
-            raise UserError(f"{error.name} is not installed; pip install 'tinygan-edge[benchmarks]'") from None
+            raise UserError(f"{error.name} is not installed; {to_install('benchmarks')}") from None
         try:
             with quiet():
-                self._interpreter = Interpreter(str(path), num_threads=os.cpu_count() or 1)
+                self._interpreter = Interpreter(str(path), num_threads=usable_cores())
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
@@ -91,18 +92,24 @@ class ImageNetClassifier:
             what: text of the progress bar.
 
         Returns:
-            top1_<name> and top5_<name>, in [0, 1].
+            top1_<name> and top5_<name>, in [0, 1]; and for K classes asked for, top1ofK_<name>: the share whose
+            class has the highest score among these K.
 
         Raises:
             UserError: a class is no ImageNet index.
         """
         if y.min() < 0 or y.max() >= _IMAGENET:
             raise UserError(f"class {y.max()} is no ImageNet class; leave --classifier out")
-        ahead = np.empty(len(images), np.int64)
+        asked = np.unique(y) + self._background
+        ahead, ahead_of_asked = np.empty((2, len(images)), np.int64)
         pairs = zip(images, y + self._background, strict=True)
         for k, (image, index) in enumerate(
             tqdm(pairs, total=len(images), desc=f"classes of {what}", unit="image")
         ):
             scores = self.scores(image)
             ahead[k] = np.count_nonzero(scores >= scores[index]) - 1
-        return {f"top{n}_{self.name}": float(np.mean(ahead < n)) for n in (1, 5)}
+            ahead_of_asked[k] = np.count_nonzero(scores[asked] >= scores[index]) - 1
+        shares = {f"top{n}_{self.name}": float(np.mean(ahead < n)) for n in (1, 5)}
+        if 1 < len(asked) < _IMAGENET:
+            shares[f"top1of{len(asked)}_{self.name}"] = float(np.mean(ahead_of_asked < 1))
+        return shares

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,54 +10,10 @@ import torch
 
 from benchmarks.quality.features import FeatureNetwork, Features, extract
 from benchmarks.quality.frechet import GaussianStatistics, gaussian_statistics
-from train import digits
-from train.checkpoint import read_tensors, save_tensors
 from train.errors import UserError
-from train.reals import RealImages, load_reals
+from train.files import read_tensors, save_tensors
 
 _FORMAT = "tinygan-edge-features-1"
-
-
-def open_reals(source: str, image_size: int, classes: Sequence[int], num_classes: int, cache: Path) -> RealImages:
-    """Return the real images of `classes`.
-
-    Args:
-        source: "digits", the embedded ones; or a folder of class folders or an image pack, as `load_reals` takes.
-        image_size: pixels per side.
-        classes: the indices wanted.
-        num_classes: how many classes the indices count through.
-        cache: where decoded images are kept.
-
-    Raises:
-        UserError: as `load_reals`, or the digits do not fit.
-    """
-    if source != "digits":
-        return load_reals(Path(source), image_size, classes, num_classes, cache)
-    if (image_size, num_classes) != (digits.SIZE, digits.CLASSES):
-        raise UserError(
-            f"the digits are {digits.SIZE} px and {digits.CLASSES} classes, the model has {image_size} px and "
-            f"{num_classes}; give a folder of class folders or an image pack"
-        )
-    images, labels = digits.real_digits()
-    return of_classes(RealImages(images, labels, "scikit-learn's handwritten digits"), classes)
-
-
-def of_classes(reals: RealImages, classes: Sequence[int]) -> RealImages:
-    """Return the images of `classes` alone.
-
-    Raises:
-        UserError: there are none of some class.
-    """
-    lacking = sorted(set(classes) - reals.by_class.keys())
-    if lacking:
-        raise UserError(
-            f"{reals.source} has no images of {len(lacking)} of the {len(set(classes))} classes asked for, "
-            f"the first is {lacking[0]}; add some or leave those classes out"
-        )
-    if reals.by_class.keys() == set(classes):
-        return reals
-    chosen = np.flatnonzero(np.isin(reals.labels, list(classes)))
-    return RealImages(reals.images[chosen], reals.labels[chosen], reals.source)
 
 
 def images_hash(images: np.ndarray) -> str:

@@ -34,6 +34,8 @@ class QualitySettings:
     """Protocols of the standard Inception; `clean` needs clean-fid."""
     features: Path | None = None
     """Any TorchScript feature network; its metrics carry its name."""
+    lite0: bool = False
+    """Measure a Fréchet distance on EfficientNet-lite0 too, whose weights come with a package."""
     classifier: Path | None = None
     """A quantized ImageNet classifier as TFLite file, for top-1 and top-5 agreement."""
     classifier_labels: Path | None = None

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from train.classes import class_names, parse_classes
 from train.config import TrainConfig
 from train.noise import SAMPLER
-from train.pair_format import FORMAT, PairSettings, write_index, write_plan, write_shard
+from train.pair_folder import write_index, write_plan
+from train.pair_format import FORMAT, PairSettings, write_shard
 from train.pairs import DEFAULT_SHARD_SIZE, PairDataset
 from train.reals import RealImages
 from train.sources import Sources

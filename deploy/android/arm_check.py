@@ -139,7 +139,7 @@ def _unpack(sdk: Path, folder: Path) -> Path:
 
 def _build(runtime: Path, folder: Path) -> Path:
     source, runner = folder / "runner.cpp", folder / "runner"
-    source.write_text(_RUNNER)
+    source.write_text(_RUNNER, encoding="utf-8")
     include = runtime / "include"
     _run(
         *(_COMPILER, "-std=c++17", "-O1", "-w", *_DEFINES, "-isystem", include),

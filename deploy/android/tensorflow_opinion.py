@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from deploy.parity import Runner, measure
 from deploy.quiet import quiet
 from deploy.source import Reference
 from train.cli import parse, run_script
+from train.commands import module_process, process_environment, to_install
 from train.errors import UserError
 
 _MODULE = "deploy.android.tensorflow_opinion"
@@ -53,8 +53,9 @@ def ask_tensorflow(file: Path, golden: Path, reference: Reference) -> dict[str, 
     Raises:
         UserError: TensorFlow is not installed, or it refuses the file.
     """
-    command = [sys.executable, "-m", _MODULE, str(file), str(golden), reference]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = module_process(_MODULE, file, golden, reference)
+    environment = process_environment(PYTHONIOENCODING="utf-8")
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"the process ended with {done.returncode}"]
         raise UserError(lines[-1].removeprefix("error: "))
@@ -65,7 +66,7 @@ def main(arguments: list[str]) -> None:
     """Compare one file with its golden images and print the result as one line of JSON."""
     config = parse(OpinionConfig, arguments, "Run a .tflite file by TensorFlow's reference kernels.")
     if importlib.util.find_spec("tensorflow") is None:
-        raise UserError("no tensorflow, which is the second opinion; pip install 'tinygan-edge[tensorflow]'")
+        raise UserError(f"no tensorflow, which is the second opinion; {to_install('tensorflow')}")
     golden = load_golden(config.golden)
     if config.reference not in golden.images:
         raise UserError(f"{config.golden} has no images of the {config.reference} student")

@@ -22,6 +22,7 @@ from deploy.android.tflite_file import check_structure, read_tflite
 from deploy.android.tflite_rewrite import with_float_interface, with_half_weights
 from deploy.android.tflite_weights import check_weights
 from deploy.quiet import quiet
+from train.commands import to_install
 from train.errors import UserError
 
 
@@ -185,6 +186,6 @@ def _litert_torch() -> Any:
             import litert_torch
     except ModuleNotFoundError as error:
         raise UserError(
-            f"no {error.name}, which makes TFLite files; install it with: pip install 'tinygan-edge[android]'"
+            f"no {error.name}, which makes TFLite files; install it with: {to_install('android')}"
         ) from None
     return litert_torch

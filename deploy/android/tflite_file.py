@@ -11,6 +11,7 @@ import numpy as np
 
 from deploy.parity import Runner
 from deploy.quiet import quiet
+from train.commands import to_install
 from train.errors import UserError
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -292,6 +293,4 @@ def _check_integer(operation: Operation, where: str) -> None:
 
 
 def _missing(error: ModuleNotFoundError) -> UserError:
-    return UserError(
-        f"no {error.name}, which reads TFLite files; install it with: pip install 'tinygan-edge[android]'"
-    )
+    return UserError(f"no {error.name}, which reads TFLite files; install it with: {to_install('android')}")

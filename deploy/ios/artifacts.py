@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import importlib.metadata
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from deploy.ios.coreml_delegate import export_delegate, extract_package
 from deploy.ios.coreml_weights import convert_palettized, first_difference
 from deploy.ios.package_info import PackageInfo
 from deploy.ios.package_runner import RUNNER, load_package
-from deploy.manifest import TensorSpec
+from deploy.manifest import TensorSpec, own_version
 from deploy.parity import ParityError, measure
 from deploy.pipeline import Artifact, Built
 from deploy.selection import ExportConfig
@@ -34,7 +33,7 @@ class IosExportConfig(ExportConfig):
     """Author of the packages."""
     license: str = "Code: Apache-2.0. Weights: as the licence of their training data allows."
     """Licence of the packages."""
-    model_version: str = importlib.metadata.version("tinygan-edge")
+    model_version: str = own_version()
     """Version of the packages."""
 
 

@@ -6,8 +6,7 @@ alone. The output `image` is an RGB picture, or float32 [1, 3, H, W] in [-1, 1] 
 
 import contextlib
 import copy
-import os
-import shutil
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +20,11 @@ from compress.deploy_form import DeployGenerator, ImageForm
 from compress.fake_quant import QuantGenerator
 from compress.one_class import OneClassGenerator
 from deploy.ios.package_info import PackageInfo, describe
+from deploy.package_files import tidy_package
 from deploy.quiet import quiet
+from train.commands import to_install
 from train.errors import UserError
+from train.files import write_folder_atomically
 
 Compute = Literal["fp16", "fp32"]
 Output = Literal["image", "values"]
@@ -208,16 +210,13 @@ def write_package(
     if path.suffix != SUFFIX or path.is_file():
         raise UserError(f"{path} is no place for a Core ML package; give a folder that ends in {SUFFIX}")
     describe(model, info, live.config, precision)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.tmp{SUFFIX}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
+
+    def write(temporary: Path) -> None:
         with quiet():
             model.save(str(temporary))
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        tidy_package(temporary)
+
+    write_folder_atomically(path, write)
 
 
 def coremltools() -> Any:
@@ -232,7 +231,13 @@ def coremltools() -> Any:
         try:
             import coremltools as ct
         except ImportError:
-            raise UserError("coremltools is not installed; pip install 'tinygan-edge[ios]'") from None
+            raise UserError(f"coremltools is not installed; {to_install('ios')}") from None
+    if importlib.util.find_spec("coremltools.libmilstoragepython") is None:  # it imports all the same
+        here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise UserError(
+            f"coremltools {ct.__version__} has no native part for Python {here} on this machine and cannot write "
+            "packages; use a Python that its wheels are made for, such as 3.12"
+        )
     return ct
 
 

@@ -25,8 +25,9 @@ from deploy.ios.coreml import (
     oldest_system,
 )
 from deploy.quiet import quiet
-from train.checkpoint import write_atomically
+from train.commands import to_install
 from train.errors import UserError
+from train.files import write_atomically
 
 BACKEND = "CoreMLBackend"
 _PACKAGE = "model.mlpackage"
@@ -91,7 +92,7 @@ def _partitioner(ct: Any, target: str, compute: Compute) -> Any:
         from executorch.backends.apple.coreml.compiler import CoreMLBackend
         from executorch.backends.apple.coreml.partition import CoreMLPartitioner
     except ImportError:
-        raise UserError("executorch is not installed; pip install 'tinygan-edge[ios]'") from None
+        raise UserError(f"executorch is not installed; {to_install('ios')}") from None
     specs = CoreMLBackend.generate_compile_specs(
         minimum_deployment_target=getattr(ct.target, target),
         compute_precision=ct.precision.FLOAT16 if compute == "fp16" else ct.precision.FLOAT32,

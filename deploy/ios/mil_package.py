@@ -79,7 +79,7 @@ def read_package(path: Path) -> Package:
 
 def _model_file(package: Path) -> Path:
     try:
-        manifest = json.loads((package / "Manifest.json").read_text())
+        manifest = json.loads((package / "Manifest.json").read_text(encoding="utf-8"))
         entry = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]
         path = package / "Data" / entry["path"]
     except FileNotFoundError:

@@ -11,8 +11,8 @@ from tests.android.alignment import PAGE, load_alignment, misaligned
 from tests.android.libraries import Libraries
 from tests.android.resources import APPLICATION
 from tests.android.tools import java, run_tool
-from train.checkpoint import write_atomically
 from train.errors import UserError
+from train.files import write_atomically
 
 _ALIGNMENT_FIELD = 0xD935  # Android's extra field: the boundary, then padding
 _STORED = (".arsc", ".pte", ".tflite", ".rgb")

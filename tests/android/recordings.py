@@ -17,7 +17,7 @@ from deploy.golden import load_golden
 from deploy.manifest import MANIFEST_FILE, read_manifest
 from deploy.runners import runner_of
 from tests.android.model import app_artifacts
-from train.checkpoint import write_json
+from train.files import write_json
 from train.images import to_bytes
 from train.noise import consecutive_seeds, random_words, truncated_normal
 

@@ -25,16 +25,33 @@ def test_a_stopped_benchmark_goes_on(path):
     assert not again.kept("quality", "host/a/threads-1", {"sha256": "1", "sizes": (1, 2)})
 
 
-def test_a_failure_is_known_until_its_inputs_change_or_it_succeeds(path):
+def test_a_failure_is_written_down_until_it_succeeds(path):
     results = Results(path, MODEL)
     results.put("latency", "host/a", {"sha256": "0"}, {})
     results.put_failure("latency", "host/a", {"sha256": "1", "sizes": (1, 2)}, "it is broken")
     assert read_results(path)["latency"] == []
-    again = Results(path, MODEL)
-    assert again.failure("latency", "host/a", {"sha256": "1", "sizes": (1, 2)}) == "it is broken"
-    assert again.failure("latency", "host/a", {"sha256": "2", "sizes": (1, 2)}) is None
-    again.put("latency", "host/a", {"sha256": "1", "sizes": (1, 2)}, {})
-    assert again.failure("latency", "host/a", {"sha256": "1", "sizes": (1, 2)}) is None
+    assert read_results(path)["failures"]["latency/host/a"]["why"] == "it is broken"
+    Results(path, MODEL).put("latency", "host/a", {"sha256": "1", "sizes": (1, 2)}, {})
+    assert read_results(path)["failures"] == {}
+
+
+def test_two_commands_lose_no_row_of_each_other(path):
+    first, second = Results(path, MODEL), Results(path, MODEL)
+    first.put("cost", "a", {}, {})
+    second.put("latency", "b", {}, {})
+    first.say("cost", protocol="counted")
+    second.keep_only("latency", "", ["b"])
+    content = read_results(path)
+    assert [row["key"] for row in content["cost"]] == ["a"] and [row["key"] for row in content["latency"]] == ["b"]
+    assert content["notes"]["cost"] == {"protocol": "counted"}
+
+
+def test_another_model_does_not_take_the_file_from_a_command_at_work(path):
+    first = Results(path, MODEL)
+    first.put("cost", "a", {}, {})
+    Results(path, {**MODEL, "sha256": {"float": "b"}}).put("cost", "c", {}, {})
+    with pytest.raises(UserError, match="about another model now; measure into another folder with --out"):
+        first.put("cost", "d", {}, {})
 
 
 def test_rows_of_another_student_are_dropped(path):

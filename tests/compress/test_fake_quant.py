@@ -15,8 +15,8 @@ from compress.int8_file import INT8_FORMAT, load_int8, save_int8
 from compress.one_class import specialise
 from compress.quant_config import QuantConfig
 from compress.quantizer import QuantOperation, QuantPoint, round_to_grid
-from train.checkpoint import SnapshotInfo
 from train.errors import UserError
+from train.snapshot import SnapshotInfo
 
 CLASSES = 5
 

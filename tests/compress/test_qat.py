@@ -22,12 +22,12 @@ from compress.float_run import open_run
 from compress.int8_file import load_int8
 from compress.report import COLUMNS
 from train import loop
-from train.checkpoint import load_state, load_student
 from train.errors import UserError
 from train.generator import GeneratorConfig
-from train.loop import Interrupted
+from train.loop import Interrupted, load_state
 from train.run import batch_source
 from train.sample import main as sample
+from train.snapshot import load_student
 from train.sources import open_sources
 from train.step import train_step, weights_at
 

@@ -10,7 +10,7 @@ from compress.fake_quant import QuantGenerator
 from compress.int8_file import load_int8, save_int8
 from compress.quant_config import QuantConfig
 from compress.reconstruct import reconstruct, round_together
-from train.checkpoint import SnapshotInfo
+from train.snapshot import SnapshotInfo
 
 
 def _error(weight, rounded, inputs):

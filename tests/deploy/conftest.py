@@ -1,9 +1,12 @@
 """A run folder with a float and an int8 student of random weights, and artifacts that need no phone library."""
 
+import contextlib
 import copy
 import dataclasses
+import fcntl
 import logging
-import time
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +22,8 @@ from deploy.manifest import TensorSpec
 from deploy.pipeline import Artifact, Built
 from deploy.selection import ExportConfig
 from deploy.source import open_source
-from train.checkpoint import load_snapshot
 from train.generator import GeneratorConfig
+from train.snapshot import load_snapshot
 
 CONFIG = GeneratorConfig("dw", channels=4, image_size=32, num_classes=3, z_dim=8, class_embedding_dim=6)
 
@@ -43,15 +46,33 @@ def make_run(folder: Path) -> Path:
     return folder
 
 
+def _shared_folder(tmp_path_factory, name: str) -> Path:
+    """Return a folder of this test run that its worker processes have in common."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / name
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep the other worker processes out of what the context does in a shared folder."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+        yield
+
+
 @pytest.fixture(scope="session")
 def export_run(tmp_path_factory) -> Path:
     """A run folder, to be read only."""
-    return make_run(tmp_path_factory.mktemp("run"))
+    folder = _shared_folder(tmp_path_factory, "run")
+    with _alone(folder):
+        return folder if (folder / INT8_STUDENTS["int8"]).is_file() else make_run(folder)
 
 
 class AndroidExports:
     """The Android artifacts of a run, each made by the pipeline when a test first asks for it: they take half a
-    minute of a busy core, and all test modules share them.
+    minute of a busy core, and all test modules and worker processes share them.
     """
 
     def __init__(self, run: Path, folder: Path, class_index: int | None = None) -> None:
@@ -59,18 +80,17 @@ class AndroidExports:
 
         self.source, self.folder = open_source(run, class_index), folder
         self.planned = {a.file: a for a in android_artifacts(self.source, ExportConfig(run))}
-        self.seconds: dict[str, float] = {}
         self._before = {name: copy.deepcopy(student.state_dict()) for name, student in self._students().items()}
 
     def __call__(self, file: str) -> Path:
-        if file not in self.seconds:
-            started, root = time.process_time(), logging.getLogger()
-            logger = root.level, list(root.handlers)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(golden, "COUNT", 6)
-                assert pipeline.export([self.planned[file]], self.source, self.folder) == []
-            assert (root.level, root.handlers) == logger  # which some imports change
-            self.seconds[file] = time.process_time() - started
+        with _alone(self.folder):
+            if not (self.folder / file).exists():
+                root = logging.getLogger()
+                logger = root.level, list(root.handlers)
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(golden, "COUNT", 6)
+                    assert pipeline.export([self.planned[file]], self.source, self.folder) == []
+                assert (root.level, root.handlers) == logger  # which some imports change
         return self.folder / file
 
     def changed(self) -> list[str]:
@@ -89,13 +109,13 @@ class AndroidExports:
 @pytest.fixture(scope="session")
 def android_exports(export_run, tmp_path_factory) -> AndroidExports:
     """(file name) → the file; to be read only."""
-    return AndroidExports(export_run, tmp_path_factory.mktemp("android"))
+    return AndroidExports(export_run, _shared_folder(tmp_path_factory, "android"))
 
 
 @pytest.fixture(scope="session")
 def one_class_exports(export_run, tmp_path_factory) -> AndroidExports:
     """The same of the student that draws class 1 only."""
-    return AndroidExports(export_run, tmp_path_factory.mktemp("android-class"), class_index=1)
+    return AndroidExports(export_run, _shared_folder(tmp_path_factory, "android-class"), class_index=1)
 
 
 @pytest.fixture

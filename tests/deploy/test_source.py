@@ -8,9 +8,9 @@ from stand_ins import replace, save_random_student
 
 from deploy.golden import make_golden
 from deploy.source import open_source
-from train.checkpoint import load_snapshot
 from train.errors import UserError
-from train.teacher import file_hash
+from train.files import file_hash
+from train.snapshot import load_snapshot
 
 
 @pytest.fixture

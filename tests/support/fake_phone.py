@@ -13,8 +13,8 @@ import numpy as np
 from benchmarks.model import Model
 from benchmarks.results import Results
 from deploy.manifest_fields import PIXEL_RULE
+from train.files import file_hash
 from train.noise import SAMPLER
-from train.teacher import file_hash
 
 OUTPUTS = Path(__file__).parents[1] / "benchmarks/phones/outputs"
 

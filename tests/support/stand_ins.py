@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from train.checkpoint import SnapshotInfo, save_snapshot
 from train.config import DataConfig, LossConfig, OptimizerConfig, RuntimeConfig, ScheduleConfig, TrainConfig
 from train.discriminator import DiscriminatorConfig
 from train.generator import ConditionalBatchNorm2d, Generator, GeneratorConfig
 from train.norm import BatchNorm2d
+from train.snapshot import SnapshotInfo, save_snapshot
 
 
 @contextlib.contextmanager

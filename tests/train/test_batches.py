@@ -5,7 +5,7 @@ import pytest
 import torch
 from stand_ins import FixedPairs
 
-from train.augment import BACKGROUND, RANDOM_NUMBERS, shift_and_cutout
+from train.augment import BLACK, GREY, RANDOM_NUMBERS, augmented, shift_and_cutout
 from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
 from train.distributed import World
 from train.errors import UserError
@@ -108,17 +108,48 @@ def test_a_batch_that_does_not_split_or_is_larger_than_the_data_is_refused(count
 def test_shift_and_cutout():
     images = torch.arange(2 * 3 * 20 * 20, dtype=torch.float32).reshape(2, 3, 20, 20) / 1e4
     uniform = torch.tensor([[0.0, 0.999, 0.5, 0.0, 0.0], [0.9, 0.999, 0.5, 0.0, 0.0]])
-    changed = shift_and_cutout(images, uniform, probability=0.6)
+    changed = shift_and_cutout(images, uniform, 0.6, BLACK)
     assert torch.equal(changed[1], images[1])  # 0.9 is not below 0.6
-    assert (changed[0, :, :5, :5] == BACKGROUND).all()  # the hole, a quarter of the side
+    assert (changed[0, :, :5, :5] == BLACK).all()  # the hole, a quarter of the side
     assert torch.equal(changed[0, :, 7:, :], images[0, :, 5:-2, :])  # two rows down, a tenth of the side
 
 
 def test_augmentation_is_differentiable_and_bounded():
     images = torch.zeros(64, 3, 32, 32, requires_grad=True)
     uniform = torch.rand(64, RANDOM_NUMBERS, generator=torch.Generator().manual_seed(0))
-    changed = shift_and_cutout(images, uniform, probability=1.0)
+    changed = augmented(images, uniform, 1.0, photographs=False)
     changed.sum().backward()
     assert set(images.grad.unique().tolist()) == {0.0, 1.0}
-    blank = (changed[:, 0] == BACKGROUND).float().mean()
+    blank = (changed[:, 0] == BLACK).float().mean()
     assert 1 / 16 - 1e-6 <= blank < 1 / 16 + 2 * 3 / 32
+
+
+def test_photographs_change_their_colours_too():
+    images = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    uniform = torch.rand(64, RANDOM_NUMBERS, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(augmented(images, uniform, 0.0, photographs=True), images)
+    middle = torch.full((64, 3, 32, 32), 0.2)
+    uniform[:, 1:3], uniform[:, 3:5] = 0.5, 0.0  # no shift; the hole in the corner
+    changed = augmented(middle, uniform, 1.0, photographs=True)
+    assert (changed[:, :, :8, :8] == GREY).all()
+    # A plain grey image has neither saturation nor contrast to change.
+    assert torch.allclose(changed[:, 0, -1, -1], 0.2 + uniform[:, 5] - 0.5, atol=1e-6)
+    uniform[:, 5:8] = 0.5
+    assert torch.allclose(augmented(images, uniform, 1.0, photographs=True)[:, :, 8:], images[:, :, 8:], atol=1e-6)
+    uniform[:, 6] = 0.0
+    grey = augmented(images, uniform, 1.0, photographs=True)[:, :, 8:]
+    assert torch.allclose(grey, images.mean(dim=1, keepdim=True).expand_as(images)[:, :, 8:], atol=1e-6)
+
+
+def test_mirrored_reals_come_as_often_mirrored():
+    images = np.arange(2 * 1 * 4 * 3, dtype=np.uint8).reshape(2, 1, 4, 3)
+    reals = ClassBalancedReals(images, np.array([0, 0]), mirror=True)
+    uniform = (np.arange(400) + 0.5) / 400
+    drawn = reals.draw(np.zeros(400, np.int64), uniform).numpy()
+    for index in (0, 1):
+        straight, mirrored = (
+            (drawn == wanted).all(axis=(1, 2, 3)).sum() for wanted in (images[index], images[index, :, ::-1])
+        )
+        assert (straight, mirrored) == (100, 100)
+    plain = ClassBalancedReals(images, np.array([0, 0])).draw(np.zeros(400, np.int64), uniform).numpy()
+    assert [int((plain == image).all(axis=(1, 2, 3)).sum()) for image in images] == [200, 200]

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from torch import nn
 
-from train.checkpoint import load_snapshot
 from train.discriminator import Discriminator
 from train.errors import UserError
 from train.import_official import DISCRIMINATOR_FORMAT, main
+from train.snapshot import load_snapshot
 
 CHANNELS, CRITIC_CHANNELS, NUM_CLASSES, Z_DIM, EMBEDDING_DIM = 4, 3, 12, 16, 8
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from stand_ins import replace, without_timing
 
-from train import checkpoint, loop
-from train.checkpoint import load_snapshot, load_state
+from train import files, loop
 from train.distributed import World
 from train.errors import UserError
-from train.loop import Interrupted, StopSignal, WeightAverage, _check_agreed
+from train.loop import Interrupted, StopSignal, WeightAverage, _check_agreed, load_state
 from train.run import train
+from train.snapshot import load_snapshot
 
 
 @pytest.fixture(scope="module")
@@ -137,12 +137,12 @@ def test_a_kill_during_a_save_loses_nothing(tiny_config, world, shared, monkeypa
             train(tiny_config, folder, world)
     good = (folder / "state.pt").read_bytes()
 
-    def dies(state, path):
-        path.write_bytes(b"half")
+    def dies(state, file):
+        file.write(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.torch, "save", dies)
+        patch.setattr(files.torch, "save", dies)
         with pytest.raises(KeyboardInterrupt):
             train(tiny_config, folder, world)
     assert (folder / "state.pt").read_bytes() == good
@@ -190,9 +190,9 @@ def test_a_signal_during_the_last_save_is_not_forgotten(tiny_config, world, tmp_
     from train import loop
     from train.run import has_ended, train
 
-    save = loop.save_state
+    save = loop.save_torch
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "save_state", lambda *all: (save(*all), signal.raise_signal(signal.SIGTERM)))
+        patch.setattr(loop, "save_torch", lambda *all: (save(*all), signal.raise_signal(signal.SIGTERM)))
         with pytest.raises(Interrupted) as stop:
             train(tiny_config, tmp_path, world)
     assert stop.value.exit_status == 143 and not has_ended(tmp_path, tiny_config)

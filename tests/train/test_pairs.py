@@ -18,7 +18,6 @@ import pytest
 import torch
 from torch import nn
 
-from train import pairs as pairs_module
 from train.distributed import World, distributed_world
 from train.errors import UserError
 from train.images import to_bytes
@@ -128,7 +127,7 @@ def test_index_describes_the_collection(folder):
 
 @pytest.mark.parametrize("in_memory_bytes", [0, 10**9], ids=["mapped", "in memory"])
 def test_gather_returns_the_rows_in_the_order_asked_for(folder, monkeypatch, in_memory_bytes):
-    monkeypatch.setattr(pairs_module, "IN_MEMORY_BYTES", in_memory_bytes)
+    monkeypatch.setattr("train.pairs.IN_MEMORY_BYTES", in_memory_bytes)
     data = PairDataset(folder)
     whole = [
         np.concatenate([np.load(folder / f"shard-{number:05d}" / f"{name}.npy") for number in range(4)])
@@ -259,7 +258,7 @@ def test_a_flipped_byte_fails_the_checksum(folder, monkeypatch):
     message = "shard-00001 does not match its checksum; delete that shard's folder and run collect again"
     with pytest.raises(UserError, match=message):
         PairDataset(folder)
-    monkeypatch.setattr(pairs_module, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr("train.pairs.IN_MEMORY_BYTES", 0)
     large = PairDataset(folder)  # too large to be verified unasked
     with pytest.raises(UserError, match=message):
         large.verify()
@@ -322,7 +321,7 @@ def test_damaged_index(folder, spoil, message):
 
 
 def test_opening_what_is_no_collection(tmp_path):
-    with pytest.raises(UserError, match=r"no pairs in .*; collect some with: python train/collect.py --out"):
+    with pytest.raises(UserError, match=r"no pairs in .*with: python \S*train/collect.py --teacher digits --out"):
         PairDataset(tmp_path / "nothing")
 
 
@@ -386,7 +385,7 @@ def test_a_folder_with_something_else_in_it(tmp_path):
 
 def test_too_little_disk_space(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(pairs_module.shutil, "disk_usage", lambda path: usage(4e9, 1e9, 3e9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(4e9, 1e9, 3e9))
     with pytest.raises(UserError, match=r"need 6.600 GB and .* has 3.000 GB free; free some, lower --per-class"):
         collect(tmp_path / "pairs", per_class=10**7, shard_size=10**6)
     assert not (tmp_path / "pairs").exists()

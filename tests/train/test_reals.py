@@ -1,18 +1,19 @@
 import io
 import os
 import shutil
-import tempfile
-import time
+import subprocess
+import sys
 from collections import namedtuple
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import Mock
+from struct import pack
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from train.errors import UserError
+from train.photo_sets import classes_in
 from train.reals import RealImages, load_reals
 
 SHARED_PACK = Path(__file__).parents[3] / "shared" / "data" / "test_animals64_8x16.npz"
@@ -117,7 +118,7 @@ def test_second_call_does_not_decode(tmp_path, monkeypatch):
     files = sorted((tmp_path / "cache").glob("*/*"))
     assert [file.name for file in files] == ["images.npy", "labels.npy"]
     before = [file.stat().st_mtime_ns for file in files]
-    monkeypatch.setattr("train.reals._decode", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("train.real_cache.decode_photo", lambda *_: pytest.fail("decoded again"))
     monkeypatch.chdir(tmp_path)
     for same_path in (path, Path("reals")):
         again = load_reals(same_path, 8, [1, 0], 10, tmp_path / "cache")
@@ -229,6 +230,125 @@ def test_system_files_are_ignored(tmp_path):
     assert len(load_reals(path, 8, [0, 1], 10, tmp_path / "cache").labels) == 3
 
 
+# An EXIF tag that breaks its own format, in front of a good orientation.
+BAD_TAGS = {
+    "long as text": pack("<HHI4s", 0x0100, 2, 4, b"abc\0"),
+    "short as text": pack("<HHI4s", 0x0103, 2, 4, b"abc\0"),
+    "rational as bytes": pack("<HHI4s", 0x011A, 1, 4, b"abcd"),
+    "unknown type": pack("<HHI4s", 0x9999, 99, 1, b"abcd"),
+    "beyond the end": pack("<HHII", 0x010F, 2, 99999, 99999),
+}
+
+
+@pytest.mark.parametrize("tag", BAD_TAGS)
+def test_a_bad_exif_tag_costs_no_photo(tmp_path, tag):
+    head = b"Exif\0\0II*\0" + pack("<IH", 8, 2) + BAD_TAGS[tag]
+    exif = head + pack("<HHIHH", 0x0112, 3, 1, 6, 0) + pack("<I", 0)
+    photo = Image.new("RGB", (16, 16), RED)
+    photo.paste(BLUE, (0, 0, 16, 8))
+    (tmp_path / "reals" / "0").mkdir(parents=True)
+    photo.save(tmp_path / "reals" / "0" / "a.jpg", exif=exif, quality=95)
+    image = load_one(tmp_path / "reals", tmp_path, 16)
+    assert abs(image[8, 2].astype(int) - image[8, 13]).max() > 200, "not turned"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_all_orientations_come_upright(tmp_path, orientation):
+    upright = Image.new("RGB", (8, 8), RED)
+    upright.paste(BLUE, (0, 0, 8, 4))
+    upright.paste(GREEN, (0, 0, 4, 4))
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    stored = upright if orientation == 1 else upright.transpose(Image.Transpose(undo[orientation]))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (tmp_path / "reals" / "0").mkdir(parents=True)
+    stored.save(tmp_path / "reals" / "0" / "a.png", exif=exif)
+    assert (load_one(tmp_path / "reals", tmp_path) == np.asarray(upright)).all()
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "P", "L", "LA", "1", "YCbCr", "I;16"])
+def test_modes_of_pixels(tmp_path, mode):
+    image = Image.new("I;16", (8, 8), 65535) if mode == "I;16" else Image.new("RGB", (8, 8), "white").convert(mode)
+    (tmp_path / "reals" / "0").mkdir(parents=True)
+    image.save(tmp_path / "reals" / "0" / "a.tiff")
+    assert (load_one(tmp_path / "reals", tmp_path) >= 254).all()
+
+
+def damaged_folder(tmp_path, count=3):
+    path = folder_of_two(tmp_path)
+    for index in range(count):
+        (path / "0" / f"broken-{index}.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    return path
+
+
+def test_all_damaged_photos_are_named_at_once(tmp_path):
+    path = damaged_folder(tmp_path)
+    with pytest.raises(
+        UserError, match=r"^3 of 6 photos are damaged: .*broken-0.*broken-1.*broken-2.* or leave out 3$"
+    ):
+        load_reals(path, 8, [0, 1], 10, tmp_path / "cache", remedy=" or leave out {count}")
+    with pytest.raises(UserError, match=r"30 of 33 photos .* and 10 more; replace"):
+        load_reals(damaged_folder(tmp_path, 30), 8, [0, 1], 10, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_so_many_damaged_photos_may_be_left_out(tmp_path, capsys):
+    path = damaged_folder(tmp_path)
+    for _ in ("decoded", "from the cache"):
+        reals = load_reals(path, 8, [0, 1], 10, tmp_path / "cache", damaged=3)
+        assert reals.labels.tolist() == [0, 0, 1]
+        assert reals.images[:, 4, 4].tolist() == [list(RED), list(BLUE), list(GREEN)]
+        assert "3 damaged photos are left out: " in capsys.readouterr().out
+    with pytest.raises(UserError, match="3 of 6 photos are damaged"):
+        load_reals(path, 8, [0, 1], 10, tmp_path / "cache", damaged=2)
+
+
+def test_a_class_is_not_left_out_with_its_photos(tmp_path):
+    path = damaged_folder(tmp_path, 0)
+    (path / "1" / "a.png").write_bytes(b"x")
+    with pytest.raises(UserError, match="all photos of class 1 are damaged"):
+        load_reals(path, 8, [0, 1], 10, tmp_path / "cache", damaged=1)
+
+
+def tiny_imagenet(root):
+    for wnid in ("n01443537", "n01629819"):
+        save(root / "train" / wnid / "images" / f"{wnid}_0.JPEG", RED)
+        (root / "train" / wnid / f"{wnid}_boxes.txt").write_text("")
+    (root / "wnids.txt").write_text("")
+    save(root / "val" / "images" / "val_0.JPEG", BLUE)
+    save(root / "val" / "images" / "val_1.JPEG", BLUE)
+    (root / "val" / "val_annotations.txt").write_text(
+        "val_0.JPEG\tn01443537\t0\t0\t1\t1\nval_1.JPEG\tn01629819\t0\n"
+    )
+
+
+@pytest.mark.parametrize("place", ["", "train", "val"])
+def test_tiny_imagenets_layout(tmp_path, place):
+    tiny_imagenet(tmp_path / "tiny")
+    path = tmp_path / "tiny" / place
+    assert classes_in(path, 1000) == [1, 25]
+    assert load_reals(path, 8, [1, 25], 1000, tmp_path / "cache").labels.tolist() == [1, 25]
+
+
+@pytest.mark.parametrize("inner", ["train", "Data/CLS-LOC/train", "ILSVRC/Data/CLS-LOC/train"])
+def test_imagenets_layout(tmp_path, inner):
+    save(tmp_path / "imagenet" / inner / "n01440764" / "n01440764_1.JPEG")
+    (tmp_path / "imagenet" / "LOC_synset_mapping.txt").write_text("")
+    for path in (tmp_path / "imagenet", tmp_path / "imagenet" / inner):
+        assert load_reals(path, 8, [0], 1000, tmp_path / "cache").labels.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"), [(("3", "03"), 10), (("Goldfish", "goldfish"), 1000), (("n01440764", "0"), 1000)]
+)
+def test_two_folders_of_one_class_are_named(tmp_path, names, classes):
+    for name in names:
+        save(tmp_path / "reals" / name / "a.png")
+    with pytest.raises(UserError, match=r"two folders of class \d+, .*; merge them") as error:
+        classes_in(tmp_path / "reals", classes)
+    assert all(repr(name) in str(error.value) for name in names)
+
+
 def test_refuses_files_that_are_no_images(tmp_path):
     path = folder_of_two(tmp_path)
     (path / "0" / "notes.txt").write_text("hello")
@@ -289,19 +409,16 @@ def test_refuses_a_damaged_cache(tmp_path):
 
 def test_a_killed_run_leaves_nothing_that_a_later_one_trusts(tmp_path):
     path, cache = folder_of_two(tmp_path), tmp_path / "cache"
-    with pytest.MonkeyPatch.context() as killed:
-        killed.setattr("train.reals._decode", Mock(side_effect=KeyboardInterrupt))
-        killed.setattr(tempfile, "TemporaryDirectory", lambda **where: nullcontext(tempfile.mkdtemp(**where)))
-        with pytest.raises(KeyboardInterrupt):
-            load_reals(path, 8, [0, 1], 10, cache)
-    [abandoned] = cache.iterdir()
-    assert {file.name for file in abandoned.rglob("*.npy")} == {"images.npy", "labels.npy"}
-    assert len(load_reals(path, 8, [0, 1], 10, cache).labels) == 3
-    assert abandoned.exists()  # it might belong to a run that is still alive
-    shutil.rmtree(next(folder for folder in cache.iterdir() if folder != abandoned))
-    two_hours_ago = time.time() - 7200
-    for entry in (abandoned, *abandoned.rglob("*")):
-        os.utime(entry, (two_hours_ago, two_hours_ago))
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "import train.real_cache as cache; from train.reals import load_reals\n"
+        "cache.decode_photo = lambda *_: os._exit(9)\n"
+        "load_reals(Path(sys.argv[1]), 8, [0, 1], 10, Path(sys.argv[2]))"
+    )
+    died = subprocess.run([sys.executable, "-c", program, path, cache], capture_output=True, check=False)
+    assert died.returncode == 9
+    [abandoned] = [entry for entry in cache.iterdir() if entry.is_dir()]
+    assert {file.name for file in abandoned.rglob("*.npy")} == {"images.npy"}
     assert len(load_reals(path, 8, [0, 1], 10, cache).labels) == 3
     assert not abandoned.exists()
 
@@ -309,13 +426,15 @@ def test_a_killed_run_leaves_nothing_that_a_later_one_trusts(tmp_path):
 def test_another_run_may_finish_first(tmp_path, monkeypatch):
     path, cache = folder_of_two(tmp_path), tmp_path / "cache"
     first = load_reals(path, 8, [0, 1], 10, tmp_path / "elsewhere")
-    rename = Path.rename
 
-    def rename_late(folder, target):
-        shutil.copytree(next((tmp_path / "elsewhere").iterdir()), target)
-        return rename(folder, target)
+    @contextmanager
+    def locked_late(folder, *_, **__):
+        shutil.copytree(tmp_path / "elsewhere" / name, cache / name)
+        yield
 
-    monkeypatch.setattr(Path, "rename", rename_late)
+    [name] = [entry.name for entry in (tmp_path / "elsewhere").iterdir()]
+    monkeypatch.setattr("train.real_cache.locked", locked_late)
+    monkeypatch.setattr("train.real_cache.decode_photo", lambda *_: pytest.fail("decoded again"))
     assert (load_reals(path, 8, [0, 1], 10, cache).images == first.images).all()
     assert len(list(cache.iterdir())) == 1
 
@@ -327,7 +446,7 @@ def test_pack(tmp_path, monkeypatch):
     assert reals.labels.tolist() == [5, 0, 5]
     expected = np.array([GREEN, RED, RED])[:, None, None]
     assert np.abs(reals.images.astype(int) - expected).max() <= 3
-    monkeypatch.setattr("train.reals._read_pack", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("train.reals.read_pack", lambda *_: pytest.fail("read again"))
     assert (load_reals(path, 8, [0, 5], 10, tmp_path / "cache").images == reals.images).all()
 
 

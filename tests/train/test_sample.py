@@ -4,13 +4,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from train.checkpoint import SnapshotInfo, load_snapshot, save_snapshot
 from train.errors import UserError
 from train.generator import ConditionalBatchNorm2d, Generator, GeneratorConfig
 from train.images import to_bytes
 from train.noise import consecutive_seeds, truncated_normal
 from train.sample import main
 from train.sampling import generate, generate_mixtures, labelled_rows
+from train.snapshot import SnapshotInfo, load_snapshot, save_snapshot
 
 Z_DIM = 6
 
@@ -63,10 +63,10 @@ def test_image_k_of_the_grid_has_the_latent_of_seed_plus_k(run, capsys):
         images = to_bytes(student(run)(latents(5, 6), torch.tensor([7, 7, 7, 0, 0, 0])))
     rows = images.reshape(2, 3, 32, 32, 3).transpose(0, 2, 1, 3, 4).reshape(64, 96, 3)
     enlarged = rows.repeat(3, axis=0).repeat(3, axis=1)
-    drawn = right_part(run / "samples" / "grid.png", 288)
+    drawn = right_part(run / "samples" / "grid_classes-7,0_seed-5_columns-3.png", 288)
     assert drawn.shape == enlarged.shape
     assert np.abs(drawn.astype(int) - enlarged).max() <= 1
-    assert "grid.png: 2 rows of 3 images" in capsys.readouterr().out
+    assert "columns-3.png: 2 rows of 3 images" in capsys.readouterr().out
 
 
 def test_every_trained_class_has_a_row_by_default(run, tmp_path):
@@ -272,3 +272,14 @@ def test_labels_stand_beside_their_rows_and_long_ones_are_cut():
     left_edge = picture.shape[1] - 160 - right
     assert ink[:80, :left_edge].sum() > ink[80:, :left_edge].sum() > 0
     assert ink[:80, -right:].sum() > 0 == ink[80:, -right:].sum()
+
+
+def test_a_grid_of_some_classes_leaves_the_default_grid_alone(run):
+    main(["--run", str(run)])
+    before = (run / "samples" / "grid.png").read_bytes()
+    many = ",".join(map(str, [7, 0] * 60))
+    for classes in ("7", many):
+        main(["--run", str(run), "--classes", classes])
+    assert (run / "samples" / "grid.png").read_bytes() == before
+    names = [path.name for path in (run / "samples").glob("grid_*.png")]
+    assert len(names) == 2 and max(map(len, names)) < 100

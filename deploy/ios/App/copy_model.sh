@@ -31,6 +31,8 @@ printf '%s\n' manifest.json "$packages" "$images" | while IFS= read -r file; do
     [ -e "$from/$file" ] || fail "$file of $manifest is missing; export it again with python deploy/ios/export.py"
     cp -R "$from/$file" "$to.new/" || fail "$from/$file cannot be copied into the app; make room on the disk"
 done
+# What the Finder leaves (.DS_Store, ._weight.bin) is no part of a package.
+find "$to.new" -mindepth 1 -name '.*' -prune -exec rm -rf {} +
 rm -rf "$to"
 mv "$to.new" "$to"
 echo "copied the model of $from"

@@ -9,7 +9,7 @@ let package = Package(
         .library(name: "TinyGANExecuTorch", targets: ["TinyGANExecuTorch"])
     ],
     dependencies: [
-        .package(name: "TinyGAN", path: ".."),
+        .package(name: "TinyGAN", path: "../../.."),
         .package(url: "https://github.com/pytorch/executorch.git", branch: "swiftpm-1.5.1"),
     ],
     targets: [
@@ -22,6 +22,7 @@ let package = Package(
                 .product(name: "backend_xnnpack", package: "executorch"),
                 .product(name: "kernels_optimized", package: "executorch"),
             ],
+            resources: [.copy("PrivacyInfo.xcprivacy")],
             // Backends and kernels register themselves when the app starts; nothing refers to them by name, so
             // that without this flag the linker leaves them out. An app needs it in OTHER_LDFLAGS too.
             linkerSettings: [.unsafeFlags(["-Wl,-all_load"])]

@@ -4,7 +4,7 @@ from fake_phone import output
 from benchmarks.phones import adb as module
 from benchmarks.phones.adb import PhoneGoneError, open_phone
 from train.errors import UserError
-from train.teacher import file_hash
+from train.files import file_hash
 
 SERIAL = "38021FDJH00ABC"
 

@@ -13,10 +13,10 @@ from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 from benchmarks.tables import latency_tables
 from train.errors import UserError
+from train.files import file_hash
 from train.noise import truncated_normal
-from train.teacher import file_hash
 
-PHONE = "android/Google-Pixel-8"
+PHONE = "android/Google-Pixel-8-f14654"
 RUNS = [9.0, 5.0, 4.0, 4.0, 2.0]
 """A first run, one of warm-up, three timed."""
 QUICK = Waiting(timeout=5, pause=0)
@@ -84,7 +84,7 @@ def test_a_good_run(adb, model, both, results, capsys):
     assert tflite["peak_memory_bytes"] == 7 * 2**20
     assert "random numbers" in tflite["inputs_fed"]
     assert rows[f"{PHONE}/student_xnnpack_fp32.pte/executor_runner/threads-1"]["ratios"] == {}
-    notes = results.content["notes"]["latency on Google-Pixel-8"]
+    notes = results.content["notes"]["latency on Google-Pixel-8-f14654"]
     assert notes["device"] == {
         "target": "android",
         "soc": "Google Tensor G3",
@@ -203,18 +203,18 @@ def test_unexpected_output_leaves_the_others_alone(adb, model, both, results):
         f"{PHONE}/student_int8.tflite/benchmark_model/threads-1",
     }
     assert rows[f"{PHONE}/student_int8.tflite/benchmark_model/threads-1"]["ratios"] == {}
-    left_out = results.content["notes"]["latency on Google-Pixel-8"]["left_out"]
+    left_out = results.content["notes"]["latency on Google-Pixel-8-f14654"]["left_out"]
     assert any("student_xnnpack_int8.pte was not timed by executor_runner with 1 threads" in s for s in left_out)
     assert any("The model is not a valid Flatbuffer" in sentence for sentence in left_out)
 
 
 def test_a_runner_without_inputs(adb, model, runner, results):
     adb.answer("'executor_runner --model'", output("executor_runner_old_flags"), code=1)
-    said = r"^nothing could be measured on Google-Pixel-8: .* failed: ERROR: unknown command line flag 'inputs'$"
+    said = r"^nothing could be measured on Google-Pixel-8-.*: .* failed: ERROR: unknown command line flag 'inputs'$"
     with pytest.raises(UserError, match=said):
         measure_android(model, runner, results)
     assert rows_of(results) == {}
-    assert len(results.content["notes"]["latency on Google-Pixel-8"]["left_out"]) == 3 + 2
+    assert len(results.content["notes"]["latency on Google-Pixel-8-f14654"]["left_out"]) == 3 + 2
 
 
 def test_a_row_that_fails_when_measured_again_is_dropped(adb, model, runner, results):
@@ -292,7 +292,7 @@ def test_the_app_measures_too(adb, model, artifacts, small, results):
     assert int8["phone"]["after"]["thermal_status"] == 0
     (call,) = adb.called("--es artifact student_xnnpack_int8.pte")
     assert call.endswith("--ei threads 1 --ei warmup 1 --ei rounds 3")
-    left_out = results.content["notes"]["latency on Google-Pixel-8"]["left_out"]
+    left_out = results.content["notes"]["latency on Google-Pixel-8-f14654"]["left_out"]
     assert any(
         "student_fp32.tflite was not timed by app with 1 threads: the app: a model is missing" in s
         for s in left_out

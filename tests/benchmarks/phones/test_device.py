@@ -4,7 +4,15 @@ import pytest
 from fake_phone import output
 
 from benchmarks.phones.adb import open_phone
-from benchmarks.phones.device import big_cores, describe, parse_battery, parse_thermal, phone_name, read_state
+from benchmarks.phones.device import (
+    big_cores,
+    describe,
+    parse_battery,
+    parse_thermal,
+    phone_name,
+    read_state,
+    unit_name,
+)
 from train.errors import UserError
 
 
@@ -81,3 +89,8 @@ def test_strange_dumps_give_nothing():
     assert parse_thermal("Thermal Status: severe\n") == {}
     assert parse_thermal(output("thermal").replace("Status: 0", "Status: 3"))["thermal_status"] == 3
     assert parse_battery(output("battery").replace("USB powered: true", "USB powered: false"))["plugged"] == []
+
+
+def test_two_phones_of_one_model_are_two_phones():
+    first, second = ({"manufacturer": "Google", "model": "Pixel 8", "unit": unit} for unit in ("a" * 12, "b" * 12))
+    assert (unit_name(first), unit_name(second)) == ("Google-Pixel-8-aaaaaa", "Google-Pixel-8-bbbbbb")

@@ -8,7 +8,7 @@ from fake_phone import tool_file
 
 from benchmarks.phones.tools import Tool, check_abi, obtain
 from train.errors import UserError
-from train.teacher import file_hash
+from train.files import file_hash
 
 URL = "https://example.org/builds/executor_runner?v=1"
 CONTENT = b"\x7fELF and more"

@@ -5,8 +5,8 @@ import pytest
 from quality_images import random_images
 
 from benchmarks.quality.recognition import ImageNetClassifier
-from benchmarks.quality.reference import open_reals
 from train.errors import UserError
+from train.reals import open_reals
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 CLASSIFIER, LABELS = SHARED / "mobilenet_v2_1.0_224_quant.tflite", SHARED / "imagenet_labels_1001.txt"
@@ -41,6 +41,15 @@ def test_a_class_behind_equal_scores_is_not_found():
     assert found == {"top1_fixed": 0.0, "top5_fixed": 0.5}
 
 
+def test_among_the_classes_asked_for_others_do_not_count():
+    rows = np.zeros((3, 1001), np.uint8)
+    rows[:, 1 + 500] = 255  # a class that nobody asked for
+    rows[[0, 1], [1 + 3, 1 + 4]] = 100
+    rows[2, [1 + 3, 1 + 4]] = 100, 90
+    found = fixed_scores(1, list(rows)).agreement(random_images(0, 3), np.array([3, 4, 4]))
+    assert found == {"top1_fixed": 0.0, "top5_fixed": 1.0, "top1of2_fixed": pytest.approx(2 / 3)}
+
+
 def test_classes_that_imagenet_has_not():
     with pytest.raises(UserError, match="class 1000 is no ImageNet class"):
         fixed_scores(1, []).agreement(random_images(0, 1), np.array([1000]))
@@ -68,7 +77,8 @@ def test_the_classifier_sees_real_animals(tmp_path):
     some = slice(0, None, 8)  # of all 398: 78.6 % and 94.5 %
     classifier = ImageNetClassifier(CLASSIFIER, LABELS)
     found = classifier.agreement(reals.images[some], reals.labels[some])
-    assert list(found) == ["top1_mobilenet_v2_1_0_224_quant", "top5_mobilenet_v2_1_0_224_quant"]
+    name = "mobilenet_v2_1_0_224_quant"
+    assert list(found) == [f"top1_{name}", f"top5_{name}", f"top1of50_{name}"]
     assert found["top1_mobilenet_v2_1_0_224_quant"] >= 0.7 and found["top5_mobilenet_v2_1_0_224_quant"] >= 0.9
     shifted = classifier.agreement(reals.images[some], reals.labels[some] + 200)
     assert shifted["top5_mobilenet_v2_1_0_224_quant"] < 0.1

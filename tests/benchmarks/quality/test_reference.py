@@ -6,9 +6,9 @@ import torch
 from quality_images import random_images
 
 from benchmarks.quality.features import open_features
-from benchmarks.quality.reference import FeatureStore, images_hash, of_classes, open_reals
+from benchmarks.quality.reference import FeatureStore, images_hash
 from train.errors import UserError
-from train.reals import RealImages
+from train.reals import RealImages, of_classes, open_reals
 
 CPU = torch.device("cpu")
 

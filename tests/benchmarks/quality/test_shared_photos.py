@@ -10,7 +10,7 @@ from quality_images import random_images
 from benchmarks.quality.evaluate import Asked, QualitySettings, evaluate
 from benchmarks.quality.features import extract, open_features
 from benchmarks.quality.frechet import frechet_distance, gaussian_statistics
-from benchmarks.quality.reference import open_reals
+from train.reals import open_reals
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 NETWORK, CHECK = SHARED / "inception_2015_12_05_768.pt", SHARED / "inception_768_check.npz"

@@ -24,8 +24,8 @@ from deploy.pipeline import Built, export
 from deploy.selection import ExportConfig
 from deploy.source import open_source
 from deploy.verify import verify
-from train.checkpoint import load_snapshot
 from train.generator import GeneratorConfig
+from train.snapshot import load_snapshot
 
 pytest.importorskip("executorch", reason="needs the extra android")
 pytest.importorskip("litert_torch", reason="needs the extra android")

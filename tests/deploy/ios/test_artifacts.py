@@ -23,8 +23,8 @@ from deploy.manifest import read_manifest
 from deploy.pipeline import export
 from deploy.source import ExportSource, open_source
 from deploy.verify import verify
-from train.checkpoint import load_snapshot
 from train.generator import GeneratorConfig
+from train.snapshot import load_snapshot
 
 pytest.importorskip("coremltools")
 pytest.importorskip("executorch")

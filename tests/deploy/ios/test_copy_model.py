@@ -79,6 +79,15 @@ def test_the_app_gets_what_it_needs_and_no_more(artifacts, copy, copied):
     assert [path.name for path in copied.parent.iterdir()] == ["Model"]
 
 
+def test_hidden_files_stay_behind(artifacts, copy, copied):
+    package = artifacts / "student_int8.mlpackage"
+    for hidden in (package / ".DS_Store", package / "Data" / "._weight.bin"):
+        hidden.write_text("x")
+    assert copy(artifacts).returncode == 0
+    files = [path.name for path in (copied / package.name).rglob("*") if path.is_file()]
+    assert files == ["weight.bin"]
+
+
 @pytest.mark.parametrize("missing", ["manifest.json", "student_int8.mlpackage", "golden_int8.rgb"])
 def test_a_missing_file_ends_the_build_with_one_sentence(missing, artifacts, copy, copied):
     path = artifacts / missing

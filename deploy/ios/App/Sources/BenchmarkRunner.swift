@@ -68,7 +68,8 @@ final class BenchmarkRunner {
         do {
             let generator = try ImageGenerator(
                 manifest: manifest, artifact: artifact, folder: folder, units: unit)
-            let row = try await Benchmark.measure(generator)
+            var row = try await Benchmark.measure(generator)
+            row.conditions = DeviceInfo.conditions
             // Afterwards, so that the first image was the first; what draws something else counts for nothing.
             try await generator.checkGolden(remembering: PassedChecks(file: Studio.checksFile))
             report.rows.append(row)

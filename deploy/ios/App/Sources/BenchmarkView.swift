@@ -15,6 +15,7 @@ struct BenchmarkView: View {
     var body: some View {
         NavigationStack {
             Form {
+                DebugWarning()
                 Section("Compute units") {
                     ForEach($choices) { $choice in
                         Toggle(LocalizedStringKey(choice.units.title), isOn: $choice.isOn)
@@ -94,6 +95,12 @@ private struct RowSection: View {
             LabeledContent("9 of 10 images within", value: milliseconds(row.latencyMilliseconds.p90))
             if let memory = row.peakMemoryBytes {
                 LabeledContent("Memory", value: Int64(memory).formatted(.byteCount(style: .memory)))
+            }
+            if let conditions = row.conditions {
+                LabeledContent("Thermal state", value: conditions.thermalState.rawValue)
+                if conditions.powerSaving {
+                    Text("Low Power Mode was on: the processor is slower in it.")
+                }
             }
         } header: {
             Text(verbatim: "\(row.artifact), \(row.computeUnits.title)")

@@ -21,6 +21,19 @@ struct ProblemSection: View {
     }
 }
 
+/// Says that times of this build count for little.
+struct DebugWarning: View {
+    var body: some View {
+        if DeviceInfo.app.debuggable {
+            Label {
+                Text("This is a Debug build: its times count for little. Use the scheme TinyGAN Release.")
+            } icon: {
+                Image(systemName: "exclamationmark.triangle").foregroundStyle(.orange)
+            }
+        }
+    }
+}
+
 /// Which package draws, and where it runs.
 struct ModelSection: View {
     @Environment(Studio.self) private var studio
@@ -54,12 +67,24 @@ struct ModelSection: View {
 struct SeedField: View {
     @Binding var text: String
 
+    @FocusState private var isEdited: Bool
+
     var body: some View {
         VStack(alignment: .leading) {
             HStack {
                 Text("Seed")
                 TextField("Seed", text: $text)
                     .keyboardType(.numberPad)
+                    .focused($isEdited)
+                    .toolbar {
+                        // A number pad has no key that ends it; every field's bar is asked, one is edited.
+                        ToolbarItemGroup(placement: .keyboard) {
+                            if isEdited {
+                                Spacer()
+                                Button("Done") { isEdited = false }
+                            }
+                        }
+                    }
                     .multilineTextAlignment(.trailing)
                 Button {
                     text = String(UInt64.random(in: 0...UInt64.max))

@@ -1,7 +1,9 @@
 import Foundation
 import TinyGANCore
+import UIKit
 
-/// What the report says about device and app.
+/// What reports say about device and app.
+@MainActor
 enum DeviceInfo {
     static var device: BenchmarkReport.Device {
         let version = ProcessInfo.processInfo.operatingSystemVersion
@@ -18,6 +20,46 @@ enum DeviceInfo {
     static var app: BenchmarkReport.App {
         let version = Bundle.main.infoDictionary?["CFBundleShortVersionString"] as? String
         return BenchmarkReport.App(version: version ?? "unknown", debuggable: isDebuggable)
+    }
+
+    /// What slows the device down right now.
+    static var conditions: BenchmarkReport.Conditions {
+        let process = ProcessInfo.processInfo
+        // Off by default, and unknown while it is off.
+        UIDevice.current.isBatteryMonitoringEnabled = true
+        defer { UIDevice.current.isBatteryMonitoringEnabled = false }
+        let charging: Bool? =
+            switch UIDevice.current.batteryState {
+            case .charging, .full: true
+            case .unplugged: false
+            case .unknown: nil
+            @unknown default: nil
+            }
+        return BenchmarkReport.Conditions(
+            thermalState: thermalState(process.thermalState),
+            powerSaving: process.isLowPowerModeEnabled,
+            charging: charging
+        )
+    }
+
+    /// Name and version of app and system, for a report.
+    static var signature: String {
+        "TinyGAN \(app.version) (\(device.sdk), \(device.model))"
+    }
+
+    /// Where reports of images go: the build setting TINYGAN_REPORT_ADDRESS; empty: wherever a person shares them.
+    static var reportAddress: String {
+        Bundle.main.infoDictionary?["TinyGANReportAddress"] as? String ?? ""
+    }
+
+    private static func thermalState(_ state: ProcessInfo.ThermalState) -> BenchmarkReport.Conditions.ThermalState {
+        switch state {
+        case .nominal: .nominal
+        case .fair: .fair
+        case .serious: .serious
+        case .critical: .critical
+        @unknown default: .critical
+        }
     }
 
     /// The hardware's identifier, such as iPhone16,1; a simulator names the Mac's architecture.

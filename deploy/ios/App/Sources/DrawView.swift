@@ -26,6 +26,9 @@ struct DrawView: View {
                 ProblemSection()
                 Section {
                     PictureGrid(pictures: pictures, columns: side)
+                    if let time {
+                        LabeledContent("An image took", value: time).font(.footnote)
+                    }
                 }
                 Section("What to draw") {
                     ClassLink(title: "Class", classes: manifest.classes, selection: $classIndex)
@@ -36,8 +39,29 @@ struct DrawView: View {
                 ModelSection()
             }
             .navigationTitle("TinyGAN")
+            .toolbar {
+                NavigationLink {
+                    FavouritesView()
+                } label: {
+                    Label("Favourites", systemImage: "star")
+                }
+                NavigationLink {
+                    AboutView()
+                } label: {
+                    Label("About", systemImage: "info.circle")
+                }
+            }
             .task(id: request) { await draw() }
         }
+    }
+
+    /// Half of the last images were drawn within it.
+    private var time: String? {
+        let sorted = studio.times.sorted()
+        guard !sorted.isEmpty else { return nil }
+        let format = Duration.UnitsFormatStyle.units(
+            allowed: [.milliseconds], fractionalPart: .show(length: 1))
+        return sorted[sorted.count / 2].formatted(format)
     }
 
     private struct Request: Equatable {
@@ -60,13 +84,12 @@ struct DrawView: View {
 
     private func draw() async {
         guard let first = try? Noise.seed(from: seedText) else { return }
-        let name = manifest.classes[classIndex]?.title ?? String(classIndex)
         var drawn: [Picture] = []
         for seed in Noise.consecutiveSeeds(first: first, count: side * side) {
             do {
-                let inputs = try manifest.inputs(seed: seed, classIndex: classIndex, truncation: truncation)
-                guard let image = await studio.image(of: inputs) else { return }
-                drawn.append(try Picture(image, title: String(localized: "\(name), seed \(String(seed))")))
+                let recipe = try manifest.recipe(seed: seed, classIndex: classIndex, truncation: truncation)
+                guard let picture = await studio.picture(of: recipe) else { return }
+                drawn.append(picture)
             } catch {
                 studio.sentence = error.localizedDescription
                 return

@@ -32,6 +32,9 @@ struct MorphView: View {
                 Section {
                     PictureGrid(pictures: picture.map { [$0] } ?? [], columns: 1)
                 }
+                Section {
+                    NavigationLink("Endless morph") { EndlessView(manifest: manifest) }
+                }
                 if manifest.model.classIndex == nil {
                     Section("Classes") {
                         ClassLink(title: "From", classes: manifest.classes, selection: $firstClass)

@@ -10,12 +10,15 @@ struct Picture: Identifiable {
     let title: String
     let image: CGImage
     let file: PictureFile
+    /// What draws it again; nil of an image between two.
+    let recipe: Recipe?
 
     /// - Throws: `TinyGANError.outputUnexpected` or `.notSaved`.
-    init(_ drawn: RGBImage, title: String) throws {
+    init(_ drawn: RGBImage, of recipe: Recipe? = nil, title: String) throws(TinyGANError) {
         self.title = title
+        self.recipe = recipe
         image = try drawn.cgImage()
-        file = try PictureFile(png: drawn.png())
+        file = try PictureFile(png: drawn.png(of: recipe))
     }
 }
 
@@ -42,6 +45,19 @@ struct PictureFile: FileDocument, Transferable {
     }
 }
 
+/// A model's image at any size: few pixels stay squares.
+struct PixelImage: View {
+    let image: CGImage
+    let title: String
+
+    var body: some View {
+        Image(image, scale: 1, label: Text(verbatim: title))
+            .resizable()
+            .interpolation(image.width < 64 ? .none : .high)
+            .aspectRatio(1, contentMode: .fit)
+    }
+}
+
 /// Pictures side by side, each to be shared or saved.
 struct PictureGrid: View {
     let pictures: [Picture]
@@ -55,17 +71,14 @@ struct PictureGrid: View {
         VStack(alignment: .leading) {
             LazyVGrid(columns: Array(repeating: GridItem(.flexible(), spacing: 4), count: columns), spacing: 4) {
                 ForEach(pictures) { picture in
-                    Image(picture.image, scale: 1, label: Text(verbatim: picture.title))
-                        .resizable()
-                        .interpolation(picture.image.width < 64 ? .none : .high)
-                        .aspectRatio(1, contentMode: .fit)
+                    PixelImage(image: picture.image, title: picture.title)
                         .contextMenu { menu(of: picture) }
                         .accessibilityActions { menu(of: picture) }
                 }
             }
             if let only = pictures.first, pictures.count == 1 {
                 // Plain buttons of one row of a form would all react to one touch.
-                HStack { menu(of: only) }.buttonStyle(.borderless)
+                HStack { menu(of: only) }.buttonStyle(.borderless).labelStyle(.iconOnly)
             } else if pictures.isEmpty, studio.sentence == nil {
                 ProgressView().frame(maxWidth: .infinity, minHeight: 160)
             } else if !pictures.isEmpty {
@@ -90,6 +103,12 @@ struct PictureGrid: View {
         Button("Save as a file", systemImage: "square.and.arrow.down") {
             saved = picture.file
             isSaving = true
+        }
+        if let recipe = picture.recipe {
+            FavouriteButton(recipe: recipe)
+            Button("Link, QR code, report", systemImage: "qrcode") {
+                studio.wanted = WantedRecipe(recipe: recipe)
+            }
         }
     }
 }

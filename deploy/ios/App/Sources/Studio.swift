@@ -3,7 +3,7 @@ import Observation
 import TinyGANCore
 import TinyGANCoreML
 
-/// The model that the app draws with: which package, on which compute units, and what is wrong with it.
+/// The model that the app draws with: whose, which package, on which compute units, and what is wrong with it.
 @MainActor
 @Observable
 final class Studio {
@@ -13,10 +13,21 @@ final class Studio {
     private(set) var units = ComputeUnits.all
     /// A model is being loaded and checked.
     private(set) var isPreparing = false
+    /// The app has looked for a model.
+    private(set) var hasStarted = false
     /// What is wrong, for the screen.
     var sentence: String?
     /// Changes with every model that is ready, so that screens draw again.
     private(set) var modelVersion = 0
+    /// Where the model lies.
+    private(set) var folder: URL
+    /// Models that were opened from exported folders.
+    private(set) var opened: [ModelLibrary.Entry] = []
+    private(set) var favourites: Favourites?
+    /// What a link asked for, until it is put away.
+    var wanted: WantedRecipe?
+    /// How long the last images took, the newest at the end.
+    private(set) var times: [Duration] = []
 
     /// The package's file, for a picker; setting it loads another one.
     var chosenFile: String {
@@ -36,13 +47,17 @@ final class Studio {
         }
     }
 
-    let folder: URL
+    private static let timesKept = 100
     private let passed: PassedChecks
-    private var generator: ImageGenerator?
+    private let library: ModelLibrary
+    private(set) var generator: ImageGenerator?
+    private var starting: Task<Void, Never>?
+    private var preparing: Task<Void, Never>?
 
-    init(folder: URL = Studio.bundledModel, checks: URL = Studio.checksFile) {
-        self.folder = folder
-        passed = PassedChecks(file: checks)
+    init() {
+        folder = Self.bundledModel
+        passed = PassedChecks(file: Self.checksFile)
+        library = ModelLibrary(folder: Self.support.appendingPathComponent("Models", isDirectory: true))
     }
 
     /// Where the build phase puts the model.
@@ -51,32 +66,82 @@ final class Studio {
     }
 
     nonisolated static var checksFile: URL {
-        let support = FileManager.default.urls(for: .applicationSupportDirectory, in: .userDomainMask).first
-        return (support ?? FileManager.default.temporaryDirectory).appendingPathComponent("passed_checks.json")
+        support.appendingPathComponent("passed_checks.json")
     }
 
-    /// Reads the manifest and prepares its first package.
+    nonisolated private static var support: URL {
+        FileManager.default.urls(for: .applicationSupportDirectory, in: .userDomainMask).first
+            ?? FileManager.default.temporaryDirectory
+    }
+
+    /// Reads, once, the app's own model, or the first one that was opened where there is none.
     func start() async {
-        guard manifest == nil else { return }
+        let task = starting ?? Task { await begin() }
+        starting = task
+        await task.value
+    }
+
+    private func begin() async {
+        defer { hasStarted = true }
+        readFavourites()
+        opened = library.entries()
         do {
-            let found = try Manifest.read(from: folder)
-            let first = try found.coreMLArtifact()
-            manifest = found
-            artifacts = found.coreMLArtifacts
-            await use(first, on: units)
+            try await use(Manifest.read(from: folder), in: folder)
+        } catch {
+            guard let first = opened.first else {
+                sentence = error.localizedDescription
+                return
+            }
+            await use(first)
+        }
+    }
+
+    /// Draws with a model that was opened; nil: with the app's own.
+    func use(_ entry: ModelLibrary.Entry?) async {
+        do {
+            let place = entry?.folder ?? Self.bundledModel
+            try await use(entry?.manifest ?? Manifest.read(from: place), in: place)
         } catch {
             sentence = error.localizedDescription
         }
     }
 
+    private func use(_ found: Manifest, in place: URL) async throws {
+        let first = try found.coreMLArtifact()
+        await prepareInTurn(first, of: found, in: place, on: units)
+    }
+
     /// Loads a package and compares its golden image; a package that does not pass is not drawn with.
     func use(_ artifact: Manifest.Artifact, on units: ComputeUnits) async {
-        guard let manifest, !isPreparing else { return }
+        guard let manifest else { return }
+        await prepareInTurn(artifact, of: manifest, in: folder, on: units)
+    }
+
+    /// A choice that is made while another one is being loaded waits for it.
+    private func prepareInTurn(
+        _ artifact: Manifest.Artifact, of manifest: Manifest, in folder: URL, on units: ComputeUnits
+    ) async {
+        let earlier = preparing
+        let task = Task {
+            await earlier?.value
+            await prepare(artifact, of: manifest, in: folder, on: units)
+        }
+        preparing = task
+        await task.value
+    }
+
+    private func prepare(
+        _ artifact: Manifest.Artifact, of manifest: Manifest, in folder: URL, on units: ComputeUnits
+    ) async {
         isPreparing = true
         defer { isPreparing = false }
+        self.manifest = manifest
+        self.folder = folder
+        artifacts = manifest.coreMLArtifacts
         self.artifact = artifact
         self.units = units
         sentence = nil
+        times = []
         await generator?.release()
         generator = nil
         do {
@@ -95,7 +160,9 @@ final class Studio {
     func image(of inputs: ModelInputs) async -> RGBImage? {
         guard let generator else { return nil }
         do {
+            let started = ContinuousClock.now
             let image = try await generator.image(of: inputs)
+            times = (times + [ContinuousClock.now - started]).suffix(Self.timesKept)
             try Task.checkCancellation()
             return image
         } catch is CancellationError {
@@ -104,6 +171,28 @@ final class Studio {
             sentence = error.localizedDescription
             return nil
         }
+    }
+
+    /// Draws the picture of a recipe; what goes wrong is shown, and nil returned.
+    func picture(of recipe: Recipe) async -> Picture? {
+        guard let manifest else { return nil }
+        do {
+            guard let image = try await image(of: manifest.inputs(of: recipe)) else { return nil }
+            return try Picture(image, of: recipe, title: title(of: recipe))
+        } catch {
+            sentence = error.localizedDescription
+            return nil
+        }
+    }
+
+    /// What a person calls a recipe.
+    func title(of recipe: Recipe) -> String {
+        let names = recipe.classes.map { share in
+            let name = manifest?.classes[share.classIndex]?.title ?? String(share.classIndex)
+            return share.weight == 1
+                ? name : "\(name) \(share.weight.formatted(.percent.precision(.fractionLength(0))))"
+        }
+        return String(localized: "\(names.joined(separator: ", ")), seed \(String(recipe.seed))")
     }
 
     /// Frees the model's memory and says so; the next image loads it again.
@@ -116,5 +205,81 @@ final class Studio {
     /// Frees the model's memory, for a measurement.
     func rest() async {
         await generator?.release()
+    }
+}
+
+/// A recipe that a sheet shows.
+struct WantedRecipe: Identifiable {
+    let recipe: Recipe
+    var id: String { recipe.query }
+}
+
+/// Links, opened folders and favourites.
+extension Studio {
+    /// Shows what a link asks for, with the model that it was drawn by where that is here.
+    func open(link: URL) async {
+        do {
+            let recipe = try Recipe(link.absoluteString)
+            if let manifest, recipe.model != manifest.modelID {
+                if let entry = opened.first(where: { $0.id == recipe.model }) {
+                    await use(entry)
+                } else if let own = try? Manifest.read(from: Self.bundledModel), own.modelID == recipe.model {
+                    await use(nil)
+                } else {
+                    throw TinyGANError.recipeOfAnotherModel(wanted: recipe.model, here: manifest.modelID)
+                }
+            }
+            wanted = WantedRecipe(recipe: recipe)
+        } catch {
+            sentence = error.localizedDescription
+        }
+    }
+
+    /// Copies an exported folder into the app, hashes checked, and draws with it.
+    func open(folder: URL) async {
+        // False for a folder of the app's own, which needs no leave.
+        let isScoped = folder.startAccessingSecurityScopedResource()
+        defer { if isScoped { folder.stopAccessingSecurityScopedResource() } }
+        do {
+            let library = library
+            let entry = try await Task.detached { try library.add(from: folder) }.value
+            opened = library.entries()
+            await use(entry)
+        } catch {
+            sentence = error.localizedDescription
+        }
+    }
+
+    /// Deletes an opened model; one that is drawn with gives way to the app's own.
+    func remove(_ entry: ModelLibrary.Entry) async {
+        do {
+            if entry.folder == folder { await use(nil) }
+            guard entry.folder != folder else { return }
+            try library.remove(entry)
+        } catch {
+            sentence = error.localizedDescription
+        }
+        opened = library.entries()
+    }
+
+    func readFavourites() {
+        do {
+            favourites = try Favourites(file: Self.favouritesFile)
+        } catch {
+            sentence = error.sentence
+            favourites = try? Favourites(file: Self.favouritesFile)
+        }
+    }
+
+    func toggleFavourite(_ recipe: Recipe) {
+        do {
+            try favourites?.toggle(recipe)
+        } catch {
+            sentence = error.sentence
+        }
+    }
+
+    private static var favouritesFile: URL {
+        checksFile.deletingLastPathComponent().appendingPathComponent("favourites.json")
     }
 }

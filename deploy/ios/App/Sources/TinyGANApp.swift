@@ -5,6 +5,7 @@ import UIKit
 @main
 struct TinyGANApp: App {
     @State private var studio = Studio()
+    @State private var thumbnails = Thumbnails()
     private let memoryWarnings = NotificationCenter.default
         .publisher(for: UIApplication.didReceiveMemoryWarningNotification)
 
@@ -12,7 +13,15 @@ struct TinyGANApp: App {
         WindowGroup {
             RootView()
                 .environment(studio)
+                .environment(thumbnails)
                 .task { await studio.start() }
+                .onOpenURL { link in
+                    Task {
+                        // A link may start the app.
+                        await studio.start()
+                        await studio.open(link: link)
+                    }
+                }
                 .onReceive(memoryWarnings) { _ in
                     Task { await studio.putModelAway() }
                 }
@@ -20,23 +29,37 @@ struct TinyGANApp: App {
     }
 }
 
-/// The three screens, once there is a model.
+/// The screens, once there is a model.
 struct RootView: View {
     @Environment(Studio.self) private var studio
 
     var body: some View {
+        @Bindable var studio = studio
+        screens.sheet(item: $studio.wanted) { RecipeSheet(recipe: $0.recipe) }
+    }
+
+    @ViewBuilder
+    private var screens: some View {
         if let manifest = studio.manifest {
             TabView {
                 DrawView(manifest: manifest)
                     .tabItem { Label("Draw", systemImage: "photo.on.rectangle") }
                 MorphView(manifest: manifest)
                     .tabItem { Label("Morph", systemImage: "slider.horizontal.3") }
+                if manifest.model.classIndex == nil {
+                    BlendView(manifest: manifest)
+                        .tabItem { Label("Blend", systemImage: "triangle") }
+                }
+                RaceView(manifest: manifest)
+                    .tabItem { Label("Race", systemImage: "flag.checkered") }
                 BenchmarkView(manifest: manifest)
                     .tabItem { Label("Measure", systemImage: "stopwatch") }
             }
-        } else if let sentence = studio.sentence {
-            ContentUnavailableView(
-                "No model", systemImage: "exclamationmark.triangle", description: Text(verbatim: sentence))
+            // Classes, seeds and pictures of another model mean nothing here.
+            .id(manifest.modelID)
+        } else if studio.hasStarted {
+            // What is wrong stands above; a folder can be opened from there.
+            NavigationStack { AboutView() }
         } else {
             ProgressView("Looking for the model")
         }

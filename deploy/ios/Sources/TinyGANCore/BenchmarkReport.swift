@@ -35,6 +35,38 @@ public struct BenchmarkReport: Codable, Sendable, Equatable {
         }
     }
 
+    /// Where a peak of memory comes from.
+    public enum MemorySource: String, Codable, Sendable {
+        /// The system's own record: it rose during the measurement.
+        case ledger
+        /// The largest footprint seen after an image.
+        case samples
+    }
+
+    /// What slows a device down.
+    public struct Conditions: Codable, Sendable, Equatable {
+        public enum ThermalState: String, Codable, Sendable {
+            case nominal, fair, serious, critical
+        }
+
+        public var thermalState: ThermalState
+        public var powerSaving: Bool
+        /// Nil where the system does not tell.
+        public var charging: Bool?
+
+        enum CodingKeys: String, CodingKey {
+            case charging
+            case thermalState = "thermal_state"
+            case powerSaving = "power_saving"
+        }
+
+        public init(thermalState: ThermalState, powerSaving: Bool, charging: Bool?) {
+            self.thermalState = thermalState
+            self.powerSaving = powerSaving
+            self.charging = charging
+        }
+    }
+
     public struct Row: Codable, Sendable, Equatable {
         public var artifact: String
         public var runtime: String
@@ -50,17 +82,21 @@ public struct BenchmarkReport: Codable, Sendable, Equatable {
         /// Runs before the measured ones.
         public var warmup: Int
         public var latencyMilliseconds: Summary
-        /// Largest physical footprint of the app that was seen after a run; nil where the system does not tell it.
+        /// Largest physical footprint of the app; nil where the system does not tell it.
         public var peakMemoryBytes: UInt64?
+        public var peakMemorySource: MemorySource?
+        /// What the device was up to when the last image was drawn.
+        public var conditions: Conditions?
 
         enum CodingKeys: String, CodingKey {
-            case artifact, runtime, backend, precision, sha256, warmup
+            case artifact, runtime, backend, precision, sha256, warmup, conditions
             case computeUnits = "compute_units"
             case compileMilliseconds = "compile_ms"
             case loadMilliseconds = "load_ms"
             case firstRunMilliseconds = "first_run_ms"
             case latencyMilliseconds = "latency_ms"
             case peakMemoryBytes = "peak_memory_bytes"
+            case peakMemorySource = "peak_memory_source"
         }
 
         public init(
@@ -71,7 +107,7 @@ public struct BenchmarkReport: Codable, Sendable, Equatable {
             firstRunMilliseconds: Double,
             warmup: Int,
             latencyMilliseconds: Summary,
-            peakMemoryBytes: UInt64?
+            peakMemory: (bytes: UInt64, source: MemorySource)?
         ) {
             self.artifact = artifact.file
             runtime = artifact.runtime
@@ -84,7 +120,8 @@ public struct BenchmarkReport: Codable, Sendable, Equatable {
             self.firstRunMilliseconds = firstRunMilliseconds
             self.warmup = warmup
             self.latencyMilliseconds = latencyMilliseconds
-            self.peakMemoryBytes = peakMemoryBytes
+            peakMemoryBytes = peakMemory?.bytes
+            peakMemorySource = peakMemory?.source
         }
     }
 

@@ -1,18 +1,18 @@
 import Foundation
 
 /// The comparison that a model must pass before its images are shown.
-public enum Golden {
+package enum Golden {
     /// Smallest PSNR to the stored image, dB.
     ///
     /// Backends differ in rounding, so identical latents do not give identical pixels.
-    public static let floor = 30.0
+    package static let floor = 30.0
 
     /// Returns the PSNR of two images in dB; infinity where they are identical.
     ///
     /// - Throws: `TinyGANError.outputUnexpected` where their sizes differ or they are empty.
-    public static func decibels(_ first: [UInt8], _ second: [UInt8]) throws -> Double {
+    package static func decibels(_ first: [UInt8], _ second: [UInt8]) throws(TinyGANError) -> Double {
         guard first.count == second.count, !first.isEmpty else {
-            throw TinyGANError.outputUnexpected(reason: "\(first.count) bytes, not \(second.count)")
+            throw .outputUnexpected(reason: "\(first.count) bytes, not \(second.count)")
         }
         let total = zip(first, second).reduce(0) { sum, pair in
             let difference = Int(pair.0) - Int(pair.1)
@@ -27,10 +27,10 @@ public enum Golden {
     /// - Returns: their PSNR, dB.
     /// - Throws: `TinyGANError.goldenMismatch` below the floor.
     @discardableResult
-    public static func check(_ drawn: RGBImage, against stored: [UInt8], file: String) throws -> Double {
+    package static func check(_ drawn: RGBImage, against stored: [UInt8], file: String) throws(TinyGANError) -> Double {
         let decibels = try decibels(drawn.bytes, stored)
         guard decibels >= floor else {
-            throw TinyGANError.goldenMismatch(file: file, decibels: decibels, floor: floor)
+            throw .goldenMismatch(file: file, decibels: decibels, floor: floor)
         }
         return decibels
     }
@@ -51,13 +51,13 @@ public struct PassedChecks: Sendable {
     }
 
     /// - Throws: `TinyGANError.notSaved`.
-    public func insert(_ key: String) throws {
+    public func insert(_ key: String) throws(TinyGANError) {
         do {
             let folder = file.deletingLastPathComponent()
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             try JSONEncoder().encode(keys().union([key]).sorted()).write(to: file, options: .atomic)
         } catch {
-            throw TinyGANError.notSaved(reason: error.localizedDescription)
+            throw .notSaved(reason: error.localizedDescription)
         }
     }
 

@@ -138,10 +138,10 @@ public struct Manifest: Decodable, Sendable, Equatable {
     /// Reads and checks the manifest of a folder.
     ///
     /// - Throws: `TinyGANError.manifestMissing`, `.manifestUnreadable` or `.manifestInvalid`.
-    public static func read(from folder: URL) throws -> Manifest {
+    public static func read(from folder: URL) throws(TinyGANError) -> Manifest {
         let file = folder.appendingPathComponent(ModelInterface.manifestFile)
         guard let data = try? Data(contentsOf: file) else {
-            throw TinyGANError.manifestMissing(folder: folder.lastPathComponent)
+            throw .manifestMissing(folder: folder.lastPathComponent)
         }
         return try read(data)
     }
@@ -149,18 +149,26 @@ public struct Manifest: Decodable, Sendable, Equatable {
     /// Reads and checks a manifest.
     ///
     /// - Throws: `TinyGANError.manifestUnreadable` or `.manifestInvalid`.
-    public static func read(_ data: Data) throws -> Manifest {
+    public static func read(_ data: Data) throws(TinyGANError) -> Manifest {
+        // Alone and first: of another format, nothing else need be as expected.
+        let format = try decoded(Header.self, from: data).format
+        guard format == ModelInterface.manifestFormat else {
+            throw .manifestInvalid(field: "format", problem: "is \"\(format)\"")
+        }
+        let manifest = try decoded(Manifest.self, from: data)
+        try manifest.validate()
+        return manifest
+    }
+
+    private static func decoded<Content: Decodable>(
+        _ type: Content.Type, from data: Data
+    ) throws(TinyGANError) -> Content {
         do {
-            // Alone and first: of another format, nothing else need be as expected.
-            let format = try JSONDecoder().decode(Header.self, from: data).format
-            guard format == ModelInterface.manifestFormat else {
-                throw TinyGANError.manifestInvalid(field: "format", problem: "is \"\(format)\"")
-            }
-            let manifest = try JSONDecoder().decode(Manifest.self, from: data)
-            try manifest.validate()
-            return manifest
+            return try JSONDecoder().decode(type, from: data)
         } catch let error as DecodingError {
             throw TinyGANError(error)
+        } catch {
+            throw .manifestUnreadable(reason: error.localizedDescription)
         }
     }
 
@@ -177,14 +185,14 @@ public struct Manifest: Decodable, Sendable, Equatable {
     /// Returns the Core ML package of this file name, or the first one.
     ///
     /// - Throws: `TinyGANError.artifactUnknown`.
-    public func coreMLArtifact(named name: String? = nil) throws -> Artifact {
+    public func coreMLArtifact(named name: String? = nil) throws(TinyGANError) -> Artifact {
         try Self.choose(name, from: coreMLArtifacts, "Core ML package")
     }
 
     /// Returns the ExecuTorch program of this file name, or the first one.
     ///
     /// - Throws: `TinyGANError.artifactUnknown`.
-    public func execuTorchArtifact(named name: String? = nil) throws -> Artifact {
+    public func execuTorchArtifact(named name: String? = nil) throws(TinyGANError) -> Artifact {
         try Self.choose(name, from: execuTorchArtifacts, "ExecuTorch program")
     }
 
@@ -195,9 +203,11 @@ public struct Manifest: Decodable, Sendable, Equatable {
         }
     }
 
-    private static func choose(_ name: String?, from artifacts: [Artifact], _ kind: String) throws -> Artifact {
+    private static func choose(_ name: String?, from artifacts: [Artifact], _ kind: String) throws(TinyGANError)
+        -> Artifact
+    {
         guard let found = artifacts.first(where: { name == nil || $0.file == name }) else {
-            throw TinyGANError.artifactUnknown(name: name ?? kind, available: artifacts.map(\.file))
+            throw .artifactUnknown(name: name ?? kind, available: artifacts.map(\.file))
         }
         return found
     }
@@ -212,17 +222,26 @@ extension Manifest.Artifact {
     /// Checks the artifact's file against its hash.
     ///
     /// - Throws: `TinyGANError.modelMissing` or `.modelCorrupt`.
-    public func verify(in folder: URL) throws {
+    public func verify(in folder: URL) throws(TinyGANError) {
         let url = folder.appendingPathComponent(file)
-        guard FileManager.default.fileExists(atPath: url.path) else { throw TinyGANError.modelMissing(file: file) }
+        guard FileManager.default.fileExists(atPath: url.path) else { throw .modelMissing(file: file) }
+        let found: String
         do {
-            guard try SHA256.hash(contentOf: url) == sha256 else {
-                throw TinyGANError.modelCorrupt(file: file, reason: "its hash is another")
-            }
-        } catch let error as TinyGANError {
-            throw error
+            found = try ContentHash.hash(contentOf: url)
         } catch {
-            throw TinyGANError.modelCorrupt(file: file, reason: error.localizedDescription)
+            throw .modelCorrupt(file: file, reason: error.localizedDescription)
+        }
+        guard found == sha256 else { throw .modelCorrupt(file: file, reason: "its hash is another") }
+    }
+
+    /// Returns what lies in the artifact's folder and is not counted, such as a `.DS_Store`.
+    ///
+    /// - Throws: `TinyGANError.modelMissing`.
+    package func hiddenFiles(in folder: URL) throws(TinyGANError) -> [String] {
+        do {
+            return try ContentHash.hiddenFiles(in: folder.appendingPathComponent(file))
+        } catch {
+            throw .modelMissing(file: file)
         }
     }
 }

@@ -4,7 +4,7 @@ extension Manifest {
     /// Checks what its types do not say.
     ///
     /// - Throws: `TinyGANError.manifestInvalid`.
-    func validate() throws {
+    func validate() throws(TinyGANError) {
         try require(sampler.name == ModelInterface.sampler, "sampler.name", "is \"\(sampler.name)\"")
         try require(pixels == ModelInterface.pixelRule, "pixels", "is another rule")
         let truncation = sampler.truncation
@@ -20,7 +20,7 @@ extension Manifest {
         }
     }
 
-    private func validateModel() throws {
+    private func validateModel() throws(TinyGANError) {
         for (name, value) in [
             ("image_size", model.imageSize), ("z_dim", model.zDim), ("num_classes", model.numClasses),
         ] {
@@ -35,12 +35,14 @@ extension Manifest {
                 "has the index \"\(key)\", which is none of 0 to \(model.numClasses - 1)"
             )
         }
+        let hash = model.sha256[ModelInterface.floatStudent, default: ""]
+        try require(isHash(hash), "model.sha256", "has no \(ModelInterface.floatStudent) student")
         if let only = model.classIndex {
             try require(model.classes[String(only)] != nil, "model.class", "is the unknown \(only)")
         }
     }
 
-    private func validateGolden() throws {
+    private func validateGolden() throws(TinyGANError) {
         let first = golden.first
         try require(
             classes.contains(first.classIndex),
@@ -52,12 +54,11 @@ extension Manifest {
         }
     }
 
-    private func validate(_ artifact: Artifact) throws {
+    private func validate(_ artifact: Artifact) throws(TinyGANError) {
         let file = artifact.file
         try require(isPlainName(file), "artifacts.file", "\"\(file)\" is no plain file name")
         try require(artifact.bytes > 0, "bytes", "of \(file) is \(artifact.bytes), not above 0")
-        let isHash = artifact.sha256.count == 64 && artifact.sha256.allSatisfy { "0123456789abcdef".contains($0) }
-        try require(isHash, "sha256", "of \(file) is no SHA-256")
+        try require(isHash(artifact.sha256), "sha256", "of \(file) is no SHA-256")
         try require(
             golden.first.files[artifact.student] != nil,
             "student",
@@ -66,12 +67,13 @@ extension Manifest {
         try validateTensors(of: artifact)
     }
 
-    private func validateTensors(of artifact: Artifact) throws {
+    private func validateTensors(of artifact: Artifact) throws(TinyGANError) {
         var expected = [(ModelInterface.latentInput, [1, model.zDim])]
         if model.classIndex == nil {
             expected.append((ModelInterface.classInput, [1, model.numClasses]))
         }
-        let fits = artifact.inputs.count == expected.count
+        let fits =
+            artifact.inputs.count == expected.count
             && zip(artifact.inputs, expected).allSatisfy { input, wanted in
                 input.name == wanted.0 && input.shape == wanted.1 && input.dtype == ModelInterface.inputType
             }
@@ -79,7 +81,8 @@ extension Manifest {
         let size = model.imageSize
         let shapes = [[1, 3, size, size], [1, size, size, 3], [size, size, 3]]
         let types = [ModelInterface.floatOutputType, ModelInterface.byteOutputType]
-        let isImage = artifact.outputs.count == 1
+        let isImage =
+            artifact.outputs.count == 1
             && artifact.outputs.allSatisfy { output in
                 output.name == ModelInterface.imageOutput && shapes.contains(output.shape)
                     && types.contains(output.dtype)
@@ -92,8 +95,13 @@ extension Manifest {
         !name.isEmpty && name != "." && name != ".." && !name.contains { "/\\\0".contains($0) }
     }
 
-    private func require(_ condition: Bool, _ field: String, _ problem: @autoclosure () -> String) throws {
-        guard condition else { throw TinyGANError.manifestInvalid(field: field, problem: problem()) }
+    private func isHash(_ text: String) -> Bool {
+        text.count == 64 && text.allSatisfy { "0123456789abcdef".contains($0) }
+    }
+
+    private func require(_ condition: Bool, _ field: String, _ problem: @autoclosure () -> String) throws(TinyGANError)
+    {
+        guard condition else { throw .manifestInvalid(field: field, problem: problem()) }
     }
 }
 

@@ -31,6 +31,14 @@ public struct ModelInputs: Sendable, Equatable {
 }
 
 extension Manifest {
+    /// Returns inputs to measure with: classes take turns, seed by seed.
+    ///
+    /// - Throws: as `inputs(seed:classIndex:truncation:)`.
+    public func inputs(inTurn seed: UInt64) throws(TinyGANError) -> ModelInputs {
+        let all = classes.all
+        return try inputs(seed: seed, classIndex: all[Int(seed % UInt64(all.count))].index)
+    }
+
     /// Returns the inputs of a seed and a class.
     ///
     /// - Parameters:
@@ -38,11 +46,11 @@ extension Manifest {
     ///   - classIndex: one of the model's classes.
     ///   - truncation: in (0, 1]; the one that the model was trained at by default.
     /// - Throws: `TinyGANError.classOutOfRange` or `.truncationOutOfRange`.
-    public func inputs(seed: UInt64, classIndex: Int, truncation: Float? = nil) throws -> ModelInputs {
+    public func inputs(seed: UInt64, classIndex: Int, truncation: Float? = nil) throws(TinyGANError) -> ModelInputs {
         let factor = truncation ?? sampler.truncation
-        guard factor > 0, factor <= 1 else { throw TinyGANError.truncationOutOfRange(value: factor) }
+        guard factor > 0, factor <= 1 else { throw .truncationOutOfRange(value: factor) }
         guard classes.contains(classIndex) else {
-            throw TinyGANError.classOutOfRange(index: classIndex, available: classes.summary)
+            throw .classOutOfRange(index: classIndex, available: classes.summary)
         }
         let z = Noise.truncatedNormal(seed: seed, count: model.zDim, truncation: factor)
         guard model.classIndex == nil else { return ModelInputs(z: z, classWeights: nil) }

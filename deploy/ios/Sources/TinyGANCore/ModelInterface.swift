@@ -14,6 +14,7 @@ public enum ModelInterface {
     public static let floatOutputType = "float32"
     public static let byteOutputType = "uint8"
 
+    public static let floatStudent = "float"
     public static let platform = "ios"
     public static let coreMLRuntime = "coreml"
     public static let coreMLSuffix = "mlpackage"

@@ -4,9 +4,6 @@
 /// through a rational approximation of the inverse CDF. Only + - * / are used, so that no maths library can make
 /// two platforms differ.
 public enum Noise {
-    private static let goldenGamma: UInt64 = 0x9E37_79B9_7F4A_7C15
-    private static let mix1: UInt64 = 0xBF58_476D_1CE4_E5B9
-    private static let mix2: UInt64 = 0x94D0_49BB_1331_11EB
     /// P(0 < N(0, 1) < 2).
     private static let halfMass = 0.4772498680518208
     // Inverse CDF on the central mass: z = q P(q²)/Q(q²), highest power first.
@@ -36,10 +33,9 @@ public enum Noise {
     ///   - count: how many values.
     ///   - truncation: the factor, in (0, 1].
     public static func truncatedNormal(seed: UInt64, count: Int, truncation: Float) -> [Float] {
-        var state = seed
+        var words = SplitMix64(state: seed)
         return (0..<max(count, 0)).map { _ in
-            state &+= goldenGamma
-            let uniform = (Double(mixed(state) >> 12) + 0.5) * 0x1p-52
+            let uniform = (Double(words.next() >> 12) + 0.5) * 0x1p-52
             let q = (uniform - 0.5) * (2 * halfMass)
             let t = q * q
             return Float(q * horner(numerator, t) / horner(denominator, t)) * truncation
@@ -54,22 +50,28 @@ public enum Noise {
     /// Reads a seed: decimal digits, 0 to 2⁶⁴ - 1, with white space around them at most.
     ///
     /// - Throws: `TinyGANError.seedUnreadable`.
-    public static func seed(from text: String) throws -> UInt64 {
+    public static func seed(from text: String) throws(TinyGANError) -> UInt64 {
         let digits = text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed()
         guard digits.allSatisfy({ ("0"..."9").contains($0) }), let seed = UInt64(String(digits)) else {
-            throw TinyGANError.seedUnreadable(text: text)
+            throw .seedUnreadable(text: text)
         }
         return seed
     }
 
-    private static func mixed(_ state: UInt64) -> UInt64 {
-        var x = state
-        x = (x ^ (x >> 30)) &* mix1
-        x = (x ^ (x >> 27)) &* mix2
-        return x ^ (x >> 31)
-    }
-
     private static func horner(_ coefficients: [Double], _ t: Double) -> Double {
         coefficients.reduce(0) { $0 * t + $1 }
+    }
+}
+
+/// Words of SplitMix64 (Steele, Lea and Flood, 2014).
+struct SplitMix64: RandomNumberGenerator, Sendable {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var x = state
+        x = (x ^ (x >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        x = (x ^ (x >> 27)) &* 0x94D0_49BB_1331_11EB
+        return x ^ (x >> 31)
     }
 }

@@ -13,9 +13,9 @@ public struct RGBImage: Sendable, Equatable {
     public let bytes: [UInt8]
 
     /// - Throws: `TinyGANError.outputUnexpected` where the number of bytes is not 3 × width × height.
-    public init(width: Int, height: Int, bytes: [UInt8]) throws {
+    public init(width: Int, height: Int, bytes: [UInt8]) throws(TinyGANError) {
         guard width > 0, height > 0, bytes.count == 3 * width * height else {
-            throw TinyGANError.outputUnexpected(reason: "\(bytes.count) bytes for \(width) × \(height) pixels")
+            throw .outputUnexpected(reason: "\(bytes.count) bytes for \(width) × \(height) pixels")
         }
         self.width = width
         self.height = height
@@ -29,12 +29,12 @@ public struct RGBImage: Sendable, Equatable {
     ///   - layout: their order.
     /// - Throws: `TinyGANError.outputNotFinite` where a value is NaN or infinite, `.outputUnexpected` where their
     ///   number is another.
-    public init(values: [Float], layout: ImageLayout, width: Int, height: Int) throws {
+    public init(values: [Float], layout: ImageLayout, width: Int, height: Int) throws(TinyGANError) {
         let strangers = values.count { !$0.isFinite }
-        guard strangers == 0 else { throw TinyGANError.outputNotFinite(count: strangers) }
+        guard strangers == 0 else { throw .outputNotFinite(count: strangers) }
         let area = width * height
         guard width > 0, height > 0, values.count == 3 * area else {
-            throw TinyGANError.outputUnexpected(reason: "\(values.count) values for \(width) × \(height) pixels")
+            throw .outputUnexpected(reason: "\(values.count) values for \(width) × \(height) pixels")
         }
         var bytes = [UInt8](repeating: 0, count: values.count)
         for pixel in 0..<area {
@@ -45,12 +45,32 @@ public struct RGBImage: Sendable, Equatable {
         }
         try self.init(width: width, height: height, bytes: bytes)
     }
+
+    /// Writes the image as rows of BGRA, each pixel as a square, as a movie's frames want it.
+    ///
+    /// - Parameters:
+    ///   - target: of at least `height` × `times` rows.
+    ///   - rowBytes: of the target; at least 4 × `width` × `times`.
+    ///   - times: pixels per side of a square.
+    package func writeBGRA(into target: UnsafeMutableRawBufferPointer, rowBytes: Int, times: Int) {
+        let fits = rowBytes >= 4 * width * times && target.count >= rowBytes * height * times
+        guard times > 0, fits else { return }
+        for row in 0..<height * times {
+            for column in 0..<width * times {
+                let source = 3 * (row / times * width + column / times)
+                let place = row * rowBytes + 4 * column
+                for (channel, byte) in [bytes[source + 2], bytes[source + 1], bytes[source], 255].enumerated() {
+                    target[place + channel] = byte
+                }
+            }
+        }
+    }
 }
 
 /// The one rule between a model's values and bytes.
-public enum Pixels {
+enum Pixels {
     /// Returns trunc(clamp(127.5 v + 128, 0, 255)), and 0 for NaN.
-    public static func byte(_ value: Float) -> UInt8 {
+    static func byte(_ value: Float) -> UInt8 {
         let level = value * 127.5 + 128
         guard level > 0 else { return 0 }  // NaN too
         return level >= 255 ? 255 : UInt8(level)

@@ -34,6 +34,12 @@ public enum TinyGANError: Error, Equatable, Sendable {
     case memoryWarning
     /// This platform has no Core ML.
     case coreMLUnavailable
+    /// A field of a recipe cannot be read.
+    case recipeInvalid(field: String, value: String)
+    /// The recipe was made with another model.
+    case recipeOfAnotherModel(wanted: String, here: String)
+    /// The file of favourites cannot be read and was put aside.
+    case favouritesDamaged(kept: String)
     /// A file could not be written.
     case notSaved(reason: String)
 }
@@ -77,6 +83,12 @@ extension TinyGANError: LocalizedError {
             "The device is short of memory, so the model was put away; it is loaded again for the next image"
         case .coreMLUnavailable:
             "Drawing needs Core ML, which this platform does not have; run it on a Mac, an iPhone or an iPad"
+        case .recipeInvalid(let field, let value):
+            "\"\(value)\" is no \(field) of a recipe; ask for the link again"
+        case .recipeOfAnotherModel(let wanted, let here):
+            "This is a recipe of the model \(wanted), and here is \(here); open the folder of that model first"
+        case .favouritesDamaged(let kept):
+            "The favourites cannot be read and were kept as \(kept); start new ones"
         case .notSaved(let reason):
             "The file was not saved (\(reason)); free space or choose another place"
         }

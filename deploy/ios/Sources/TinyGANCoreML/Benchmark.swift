@@ -18,15 +18,16 @@ public enum Benchmark {
     public static func measure(
         _ generator: ImageGenerator, warmup: Int = 10, runs: Int = 100
     ) async throws -> BenchmarkReport.Row {
+        let peakBefore = tinygan_memory_peak()
         let times = try await generator.load()
-        var peak = tinygan_memory_footprint()
+        var memory = PeakMemory(footprint: tinygan_memory_footprint(), peak: peakBefore)
         var samples: [Double] = []
         for seed in 0..<UInt64(max(warmup, 1) + max(runs, 1)) {
-            let inputs = try generator.manifest.benchmarkInputs(seed: seed)
+            let inputs = try generator.manifest.inputs(inTurn: seed)
             let started = ContinuousClock.now
             _ = try await generator.image(of: inputs)
             samples.append((ContinuousClock.now - started).milliseconds)
-            peak = max(peak, tinygan_memory_footprint())
+            memory.sample(tinygan_memory_footprint())
         }
         let measured = samples.dropFirst(max(warmup, 1))
         guard let first = samples.first, let summary = Summary(Array(measured)) else {
@@ -40,23 +41,9 @@ public enum Benchmark {
             firstRunMilliseconds: first,
             warmup: max(warmup, 1),
             latencyMilliseconds: summary,
-            peakMemoryBytes: peak > 0 ? peak : nil
+            peakMemory: memory.result(peak: tinygan_memory_peak())
         )
     }
 }
 
-extension Manifest {
-    /// Returns inputs whose classes take turns.
-    func benchmarkInputs(seed: UInt64) throws -> ModelInputs {
-        let all = classes.all
-        return try inputs(seed: seed, classIndex: all[Int(seed % UInt64(all.count))].index)
-    }
-}
-
-extension Duration {
-    /// In milliseconds.
-    public var milliseconds: Double {
-        Double(components.seconds) * 1e3 + Double(components.attoseconds) * 1e-15
-    }
-}
 #endif

@@ -36,8 +36,8 @@ public actor ImageGenerator {
         folder: URL,
         units: ComputeUnits = .all,
         cache: CompiledModels = CompiledModels()
-    ) throws {
-        guard units.isAvailable else { throw TinyGANError.computeUnitUnavailable(name: units.title) }
+    ) throws(TinyGANError) {
+        guard units.isAvailable else { throw .computeUnitUnavailable(name: units.title) }
         self.manifest = manifest
         self.artifact = artifact
         self.folder = folder
@@ -52,6 +52,13 @@ public actor ImageGenerator {
     @discardableResult
     public func load() async throws -> LoadTimes {
         try await loaded().times
+    }
+
+    /// Returns the licence that the package names; nil where it names none.
+    ///
+    /// - Throws: as `load()`.
+    public func licence() async throws -> String? {
+        try await loaded().model.modelDescription.metadata[.license] as? String
     }
 
     /// Draws one image.

@@ -9,7 +9,7 @@ extension RGBImage {
     /// Returns the same pixels as an sRGB picture.
     ///
     /// - Throws: `TinyGANError.outputUnexpected`.
-    public func cgImage() throws -> CGImage {
+    public func cgImage() throws(TinyGANError) -> CGImage {
         guard
             let provider = CGDataProvider(data: Data(bytes) as CFData),
             let space = CGColorSpace(name: CGColorSpace.sRGB),
@@ -26,24 +26,26 @@ extension RGBImage {
                 shouldInterpolate: false,
                 intent: .defaultIntent
             )
-        else { throw TinyGANError.outputUnexpected(reason: "no picture can be made of its pixels") }
+        else { throw .outputUnexpected(reason: "no picture can be made of its pixels") }
         return image
     }
 
     /// Returns the picture as a PNG file.
     ///
-    /// - Throws: `TinyGANError.notSaved`.
-    public func png() throws -> Data {
+    /// - Parameter recipe: that the file carries.
+    /// - Throws: `TinyGANError.notSaved` or `.outputUnexpected`.
+    public func png(of recipe: Recipe? = nil) throws(TinyGANError) -> Data {
         let data = NSMutableData()
         let type = UTType.png.identifier as CFString
         guard let file = CGImageDestinationCreateWithData(data as CFMutableData, type, 1, nil) else {
-            throw TinyGANError.notSaved(reason: "no PNG can be written")
+            throw .notSaved(reason: "no PNG can be written")
         }
         try CGImageDestinationAddImage(file, cgImage(), nil)
         guard CGImageDestinationFinalize(file) else {
-            throw TinyGANError.notSaved(reason: "the PNG was not finished")
+            throw .notSaved(reason: "the PNG was not finished")
         }
-        return data as Data
+        guard let recipe else { return data as Data }
+        return try PNGRecipe.adding(recipe, to: data as Data)
     }
 }
 #endif

@@ -6,6 +6,10 @@ enum Command: Equatable {
     case help
     case noise(NoiseOptions)
     case draw(DrawOptions)
+    /// Of this PNG file.
+    case recipe(URL)
+    /// This folder of artifacts.
+    case verify(URL)
 
     struct NoiseOptions: Equatable {
         var seed: UInt64 = 0
@@ -41,6 +45,10 @@ extension Command {
         tinygan draw --seed 7 --class 3 [--artifacts runs/digits/artifacts] [--file student_fp16.mlpackage]
                      [--truncation T] [--units all|cpu_only|cpu_and_gpu|cpu_and_neural_engine] [--out image.png]
             draws one image with Core ML
+        tinygan recipe image.png
+            prints the link to draw the image of a PNG again
+        tinygan verify runs/digits/artifacts
+            checks packages and programs against the manifest's hashes, and names hidden files, which do not count
         """
 
     /// - Parameter arguments: without the program's name.
@@ -50,12 +58,21 @@ extension Command {
             self = .help
             return
         }
-        let options = try Self.pairs(Array(arguments.dropFirst()))
+        let rest = Array(arguments.dropFirst())
         switch verb {
-        case "noise": self = try .noise(NoiseOptions(options))
-        case "draw": self = try .draw(DrawOptions(options))
-        default: throw UsageError("\(verb) is no command; write noise, draw or help")
+        case "noise": self = try .noise(NoiseOptions(Self.pairs(rest)))
+        case "draw": self = try .draw(DrawOptions(Self.pairs(rest)))
+        case "recipe": self = try .recipe(Self.path(rest, "recipe needs one PNG file"))
+        case "verify": self = try .verify(Self.path(rest, "verify needs one folder of artifacts"))
+        default: throw UsageError("\(verb) is no command; write noise, draw, recipe, verify or help")
         }
+    }
+
+    private static func path(_ arguments: [String], _ problem: String) throws -> URL {
+        guard let path = arguments.first, arguments.count == 1 else {
+            throw UsageError("\(problem); see: tinygan help")
+        }
+        return URL(fileURLWithPath: path)
     }
 
     private static func pairs(_ arguments: [String]) throws -> [(name: String, value: String)] {

@@ -5,8 +5,7 @@ import TinyGANCoreML
 #if canImport(CoreML)
 func draw(_ options: Command.DrawOptions) async throws {
     let folder = options.artifacts
-    let seed = options.seed
-    let classIndex = options.classIndex
+    let (seed, classIndex) = (options.seed, options.classIndex)
     // [README]
     let manifest = try Manifest.read(from: folder)
     let generator = try ImageGenerator(
@@ -15,12 +14,12 @@ func draw(_ options: Command.DrawOptions) async throws {
         folder: folder,
         units: options.units
     )
-    let inputs = try manifest.inputs(seed: seed, classIndex: classIndex, truncation: options.truncation)
-    let image = try await generator.image(of: inputs)
+    let recipe = try manifest.recipe(seed: seed, classIndex: classIndex, truncation: options.truncation)
+    let image = try await generator.image(of: manifest.inputs(of: recipe))
     let picture = try image.cgImage()
     // [README]
     do {
-        try image.png().write(to: options.out, options: .atomic)
+        try image.png(of: recipe).write(to: options.out, options: .atomic)
     } catch let error as CocoaError {
         throw TinyGANError.notSaved(reason: error.localizedDescription)
     }

@@ -9,11 +9,34 @@ struct Tool {
             case .help: print(Command.usage)
             case .noise(let options): printNoise(options)
             case .draw(let options): try await draw(options)
+            case .recipe(let file): try printRecipe(of: file)
+            case .verify(let folder): try verify(folder)
             }
         } catch {
             FileHandle.standardError.write(Data("tinygan: \(error.localizedDescription)\n".utf8))
             exit(1)
         }
+    }
+
+    /// Prints a line for each artifact that this platform uses; the first that is another ends it.
+    private static func verify(_ folder: URL) throws {
+        let manifest = try Manifest.read(from: folder)
+        for artifact in manifest.coreMLArtifacts + manifest.execuTorchArtifacts {
+            try artifact.verify(in: folder)
+            let hidden = try artifact.hiddenFiles(in: folder)
+            let note = hidden.isEmpty ? "" : "; hidden and not counted: \(hidden.joined(separator: ", "))"
+            print("\(artifact.file) unchanged\(note)")
+        }
+    }
+
+    private static func printRecipe(of file: URL) throws {
+        guard let png = try? Data(contentsOf: file) else {
+            throw UsageError("\(file.path) cannot be read; name a PNG file")
+        }
+        guard let recipe = try PNGRecipe.read(from: png) else {
+            throw UsageError("\(file.lastPathComponent) carries no recipe; take an image as this app saved it")
+        }
+        print(recipe.link)
     }
 
     /// Prints each latent as the bits of its values, which leave no doubt about rounding.

@@ -3,28 +3,30 @@ import TinyGANCore
 import TinyGANCoreML
 import XCTest
 
-/// Needs a Mac and an exported model: TINYGAN_ARTIFACTS names its folder, runs/digits/artifacts by default.
-final class ImageGeneratorTests: XCTestCase {
-    private var folder: URL {
-        if let path = ProcessInfo.processInfo.environment["TINYGAN_ARTIFACTS"] { return URL(fileURLWithPath: path) }
-        let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../..")
-        return package.appendingPathComponent("../../runs/digits/artifacts").standardizedFileURL
-    }
-
-    private func manifest() throws -> Manifest {
+/// An exported model: TINYGAN_ARTIFACTS names its folder, runs/digits/artifacts by default.
+enum Exported {
+    static func manifest() throws -> (manifest: Manifest, folder: URL) {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../../..")
+        let path = ProcessInfo.processInfo.environment["TINYGAN_ARTIFACTS"]
+        let folder =
+            path.map { URL(fileURLWithPath: $0) }
+            ?? root.appendingPathComponent("runs/digits/artifacts").standardizedFileURL
         do {
-            return try Manifest.read(from: folder)
+            return (try Manifest.read(from: folder), folder)
         } catch TinyGANError.manifestMissing {
             throw XCTSkip("no model in \(folder.path)")
         }
     }
+}
 
+/// Needs a Mac and an exported model.
+final class ImageGeneratorTests: XCTestCase {
     private func temporaryFile() -> URL {
         FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     }
 
     func testEveryPackageDrawsItsGoldenImageOnTheCPU() async throws {
-        let manifest = try manifest()
+        let (manifest, folder) = try Exported.manifest()
         let passed = PassedChecks(file: temporaryFile())
         for artifact in manifest.coreMLArtifacts {
             let generator = try ImageGenerator(
@@ -37,7 +39,7 @@ final class ImageGeneratorTests: XCTestCase {
     }
 
     func testTheSameSeedDrawsTheSameImageAfterARelease() async throws {
-        let manifest = try manifest()
+        let (manifest, folder) = try Exported.manifest()
         let generator = try ImageGenerator(
             manifest: manifest, artifact: manifest.coreMLArtifact(), folder: folder, units: .cpuOnly)
         let inputs = try manifest.inputs(seed: 1, classIndex: XCTUnwrap(manifest.classes.all.first).index)
@@ -48,7 +50,7 @@ final class ImageGeneratorTests: XCTestCase {
     }
 
     func testAMissingPackageIsATypedError() async throws {
-        let manifest = try manifest()
+        let (manifest, _) = try Exported.manifest()
         let artifact = try manifest.coreMLArtifact()
         let generator = try ImageGenerator(
             manifest: manifest,

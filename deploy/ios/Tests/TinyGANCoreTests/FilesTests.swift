@@ -26,8 +26,10 @@ final class FilesTests: XCTestCase {
     func testHashesOfBytes() throws {
         for item in try Fixture.read("sha256", as: Hashes.self).files {
             let digits = Array(item.hex)
-            let bytes = stride(from: 0, to: digits.count, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
-            XCTAssertEqual(SHA256.hash(Data(bytes)), item.sha256, "\(bytes.count) bytes")
+            let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
+                UInt8(String(digits[$0...$0 + 1]), radix: 16)
+            }
+            XCTAssertEqual(ContentHash.hash(Data(bytes)), item.sha256, "\(bytes.count) bytes")
         }
     }
 
@@ -40,8 +42,31 @@ final class FilesTests: XCTestCase {
                     at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
                 try Data(text.utf8).write(to: url)
             }
-            XCTAssertEqual(try SHA256.hash(contentOf: folder), item.sha256)
+            XCTAssertEqual(try ContentHash.hash(contentOf: folder), item.sha256)
         }
+    }
+
+    func testHiddenFilesAreNamedAndNotCounted() throws {
+        let folder = try temporaryFolder()
+        for name in ["Data/model.mlmodel", "Manifest.json"] {
+            let url = folder.appendingPathComponent(name)
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data(name.utf8).write(to: url)
+        }
+        let hash = try ContentHash.hash(contentOf: folder)
+        XCTAssertEqual(try ContentHash.hiddenFiles(in: folder), [])
+        for name in [".DS_Store", "Data/._model.mlmodel", ".Trashes/a"] {
+            let url = folder.appendingPathComponent(name)
+            try FileManager.default.createDirectory(
+                at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try Data("x".utf8).write(to: url)
+        }
+        XCTAssertEqual(try ContentHash.hash(contentOf: folder), hash)
+        XCTAssertEqual(
+            try ContentHash.hiddenFiles(in: folder), [".DS_Store", ".Trashes/a", "Data/._model.mlmodel"])
+        try Data("x".utf8).write(to: folder.appendingPathComponent("debug.json"))
+        XCTAssertNotEqual(try ContentHash.hash(contentOf: folder), hash)
     }
 
     func testAMissingOrChangedModelIsRefused() throws {
@@ -72,8 +97,9 @@ final class FilesTests: XCTestCase {
                 firstRunMilliseconds: 2,
                 warmup: 3,
                 latencyMilliseconds: try XCTUnwrap(Summary([4, 5])),
-                peakMemoryBytes: 6
+                peakMemory: (6, .ledger)
             ))
+        report.rows[0].conditions = .init(thermalState: .fair, powerSaving: false, charging: true)
         report.errors.append(.init(artifact: "b", message: "c"))
         let content = try XCTUnwrap(JSONSerialization.jsonObject(with: report.json()) as? [String: Any])
         XCTAssertEqual(content["format"] as? String, "tinygan-edge-app-benchmark-1")
@@ -83,9 +109,13 @@ final class FilesTests: XCTestCase {
         XCTAssertEqual(
             row.keys.sorted(),
             [
-                "artifact", "backend", "compute_units", "first_run_ms", "latency_ms", "load_ms",
-                "peak_memory_bytes", "precision", "runtime", "sha256", "warmup",
+                "artifact", "backend", "compute_units", "conditions", "first_run_ms", "latency_ms", "load_ms",
+                "peak_memory_bytes", "peak_memory_source", "precision", "runtime", "sha256", "warmup",
             ])
+        let conditions = try XCTUnwrap(row["conditions"] as? [String: Any])
+        XCTAssertEqual(conditions["thermal_state"] as? String, "fair")
+        XCTAssertEqual(conditions["power_saving"] as? Bool, false)
+        XCTAssertEqual(conditions["charging"] as? Bool, true)
         XCTAssertEqual(
             try XCTUnwrap(row["latency_ms"] as? [String: Any]).keys.sorted(),
             ["max", "mean", "min", "n", "p50", "p90"])

@@ -60,6 +60,13 @@ final class InputsTests: XCTestCase {
         XCTAssertEqual(trained.z, Noise.truncatedNormal(seed: 9, count: 16, truncation: 0.5))
     }
 
+    func testClassesTakeTurns() throws {
+        let manifest = try Manifest.read(Fixture.data("manifest_good"))
+        let inputs = try manifest.inputs(inTurn: 8)
+        XCTAssertEqual(inputs, try manifest.inputs(seed: 8, classIndex: 1))
+        XCTAssertEqual(inputs, try manifest.inputs(seed: 8, classIndex: manifest.classes.all[8 % 7].index))
+    }
+
     func testAModelOfOneClassTakesALatentAlone() throws {
         let manifest = try Manifest.read(Fixture.data("manifest_one_class"))
         let inputs = try manifest.inputs(seed: 9, classIndex: 281)

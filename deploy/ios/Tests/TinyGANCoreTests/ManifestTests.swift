@@ -24,7 +24,10 @@ final class ManifestTests: XCTestCase {
         XCTAssertEqual(try manifest.execuTorchArtifact().file, "student_coreml_fp16.pte")
         XCTAssertEqual(
             programs.map(\.file),
-            ["student_coreml_fp16.pte", "student_coreml_int8.pte", "student_xnnpack_fp32.pte", "student_xnnpack_int8.pte"]
+            [
+                "student_coreml_fp16.pte", "student_coreml_int8.pte", "student_xnnpack_fp32.pte",
+                "student_xnnpack_int8.pte",
+            ]
         )
         XCTAssertEqual(programs.map { $0.layout(imageSize: 32) }, Array(repeating: .planes, count: 4))
     }
@@ -70,7 +73,8 @@ final class ManifestTests: XCTestCase {
         XCTAssertEqual(classes.matching("134").map(\.title), ["crane"])
         XCTAssertEqual(classes.matching("").count, 7)
         XCTAssertEqual(classes.matching("zebra"), [])
-        XCTAssertEqual(ClassList(names: [134: "crane", 517: "crane"]).all.map(\.title), ["crane (134)", "crane (517)"])
+        XCTAssertEqual(
+            ClassList(names: [134: "crane", 517: "crane"]).all.map(\.title), ["crane (134)", "crane (517)"])
         XCTAssertEqual(ClassList(names: [3: "3", 4: "4"]).summary, "3 to 4")
     }
 }

@@ -18,6 +18,8 @@ final class ArgumentsTests: XCTestCase {
         XCTAssertEqual(try Command(["--help"]), .help)
         let noise = try Command(["noise", "--seed", "18446744073709551615", "--count", "2", "--truncation", "0.5"])
         XCTAssertEqual(noise, .noise(.init(seed: .max, count: 2, length: 128, truncation: 0.5)))
+        XCTAssertEqual(try Command(["recipe", "/a.png"]), .recipe(URL(fileURLWithPath: "/a.png")))
+        XCTAssertEqual(try Command(["verify", "/a"]), .verify(URL(fileURLWithPath: "/a")))
         guard case .draw(let draw) = try Command(["draw", "--class", "3", "--units", "cpu_only"]) else {
             return XCTFail("another command")
         }
@@ -27,7 +29,9 @@ final class ArgumentsTests: XCTestCase {
     }
 
     func testEachMistakeIsASentence() {
-        XCTAssertEqual(problem("paint"), "paint is no command; write noise, draw or help")
+        XCTAssertEqual(problem("paint"), "paint is no command; write noise, draw, recipe, verify or help")
+        XCTAssertEqual(problem("recipe"), "recipe needs one PNG file; see: tinygan help")
+        XCTAssertEqual(problem("verify a b"), "verify needs one folder of artifacts; see: tinygan help")
         XCTAssertEqual(problem("noise seven"), "seven is no option; see: tinygan help")
         XCTAssertEqual(problem("noise --seed"), "--seed needs a value")
         XCTAssertEqual(

@@ -1,0 +1,241 @@
+r"""Judge any generators by their images of the same latents: no run folder and no export are needed.
+
+    python benchmarks/judge.py --models teacher=teacher:runs/animals64/teacher/teacher \
+        float=runs/animals64/student/student.safetensors photos=reals:TRAIN.npz \\
+        --reference VALIDATION.npz --features NETWORK.pt --out benchmarks/animals64.json
+
+A model is NAME=WHAT, and WHAT a student (.safetensors, float or int8), `teacher:` and anything that --teacher of
+train/collect.py takes, `reals:` and photos, or `images:` and a .npy of images that somebody else's generator has
+drawn for the same classes in turn. The names teacher, float and control are what the others are compared with.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate
+from benchmarks.quality.features import choose_device, open_features, open_lite0
+from benchmarks.quality.nearest import nearest, nearest_sheet
+from benchmarks.quality.reference import FeatureStore
+from benchmarks.scoring import Drawer, by_student, by_teacher
+from benchmarks.tables import quality_table
+from train.classes import class_names, parse_classes
+from train.cli import parse, run_script
+from train.errors import UserError
+from train.files import file_hash, write_json, write_text
+from train.images import save_png
+from train.judging import JUDGED_SEED
+from train.noise import latents_in_turn
+from train.reals import RealImages, open_reals
+from train.sampling import labelled_rows
+from train.teacher import open_teacher
+
+FORMAT = "tinygan-edge-judged-1"
+_SHEET_ROWS, _NEAREST = 4, 16
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgeConfig:
+    """What to judge, by what, and where to write."""
+
+    models: tuple[str, ...]
+    """NAME=WHAT of each, in the order of the table's rows."""
+    classes: str
+    """Classes to draw, such as 0-9."""
+    out: Path
+    """The table as JSON; a .md file and pictures are written beside it."""
+    num_classes: int = 1000
+    """How many classes the indices count through."""
+    image_size: int = 64
+    """Pixels per side."""
+    z_dim: int = 128
+    """Length of the latents."""
+    per_class: int = 100
+    """Images of each class."""
+    truncation: float = 0.5
+    """Of the latents."""
+    seed: int = JUDGED_SEED
+    """Of the first latent; the default lies beyond all that training uses."""
+    reference: str = ""
+    """Photos to compare with: digits, a folder of class folders or a pack; best those that nobody trained on."""
+    inception: Path | None = None
+    """The standard inception-2015-12-05.pt, for FID itself."""
+    features: Path | None = None
+    """Any TorchScript feature network; its name and dimensions are part of its metrics' names."""
+    lite0: bool = True
+    """A Fréchet distance on EfficientNet-lite0, which needs no file; no judge of what was trained against it."""
+    classifier: Path | None = None
+    """TFLite ImageNet classifier: does it see the class that was asked for?"""
+    nearest: str = ""
+    """Photos that training saw: the nearest of them to images of the last model but photos are drawn."""
+    columns: tuple[str, ...] = ()
+    """Beginnings of the metrics' names that the .md shows; all by default."""
+    cache: Path = Path("runs/judge-cache")
+    """Images and features that were made already."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+def main(arguments: list[str]) -> None:
+    """Draw, judge, write.
+
+    Raises:
+        UserError: a model that is none, or as `benchmarks.quality.evaluate`.
+    """
+    config = parse(JudgeConfig, arguments, __doc__ or "")
+    classes = parse_classes(config.classes, config.num_classes)
+    names = {label: class_names(config.num_classes)[label].split(",")[0] for label in classes}
+    count = config.per_class * len(classes)
+    z, y = latents_in_turn(classes, config.seed, count, config.z_dim, config.truncation)
+    drawers = [_drawer(model, config, classes) for model in config.models]
+    images = {}
+    for drawer in drawers:
+        print(f"drawing {count:,} images: {drawer.name}", flush=True)
+        images[drawer.name] = _of_size(drawer.images(z, y, config.cache / "images"), drawer.name, count, config)
+    reals = _reals(config.reference, config, classes) if config.reference else None
+    quality = evaluate(
+        images,
+        Asked(y, config.truncation, config.seed, names=names),
+        _settings(config),
+        # The table is read where the photos lie elsewhere, or not at all.
+        reals=dataclasses.replace(reals, source=Path(reals.source).name) if reals else None,
+        picture=config.out.with_name(f"{config.out.stem}_worst.png"),
+    )
+    _write(config, drawers, quality)
+    _draw_sheet(images, classes, names, config.out.with_name(f"{config.out.stem}_samples.png"))
+    if config.nearest:
+        _draw_nearest(images, config, classes)
+    print(f"table: {config.out}, {config.out.with_suffix('.md')}; pictures beside it")
+
+
+def _drawer(model: str, config: JudgeConfig, classes: Sequence[int]) -> Drawer:
+    name, found, what = model.partition("=")
+    kind, _, path = what.partition(":")
+    if not (found and name and what):
+        raise UserError(f"--models {model!r} is not NAME=WHAT, such as float=runs/digits/student.safetensors")
+    device = choose_device(config.device)
+    if kind == "teacher":
+        teacher = open_teacher(path, config.truncation)
+        return Drawer(name, teacher.fingerprint, lambda: by_teacher(teacher, device))
+    if kind == "reals":
+        reals = _reals(path, config, classes)
+        return Drawer(name, reals.source, lambda: functools.partial(_photos_in_turn, reals))
+    stored = Path(path if kind == "images" else what)
+    if not stored.is_file():
+        raise UserError(f"--models {model}: no file at {stored}")
+    if kind == "images":
+        return Drawer(name, file_hash(stored), lambda: lambda _z, _y: _read_images(stored))
+    # An int8 student's rounding is the phone's on the CPU.
+    where = torch.device("cpu") if "int8" in stored.name or "int4" in stored.name else device
+    return Drawer(name, file_hash(stored), by_student(stored, where))
+
+
+def _reals(source: str, config: JudgeConfig, classes: Sequence[int]) -> RealImages:
+    return open_reals(source, config.image_size, classes, config.num_classes, config.cache / "reals")
+
+
+def _photos_in_turn(reals: RealImages, _z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return another photo of its class for each of y, as far as there are some."""
+    images = np.empty((len(y), *reals.images.shape[1:]), np.uint8)
+    for label in np.unique(y):
+        wanted, there = np.flatnonzero(y == label), reals.by_class[int(label)]
+        if len(there) < len(wanted):
+            raise UserError(
+                f"{reals.source} has {len(there)} photos of class {label}, {len(wanted)} are judged; "
+                f"pass --per-class {len(there)} or fewer"
+            )
+        images[wanted] = reals.images[there[: len(wanted)]]
+    return images
+
+
+def _read_images(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is not a readable .npy file ({error})") from None
+
+
+def _of_size(images: np.ndarray, name: str, count: int, config: JudgeConfig) -> np.ndarray:
+    expected = (count, config.image_size, config.image_size, 3)
+    if images.dtype != np.uint8 or images.shape != expected:
+        raise UserError(
+            f"{name} has {images.dtype} images {list(images.shape)}, not uint8 {list(expected)}; "
+            "check --image-size, --per-class and --classes"
+        )
+    return images
+
+
+def _settings(config: JudgeConfig) -> QualitySettings:
+    return QualitySettings(
+        inception=config.inception,
+        preprocessing=("legacy_tensorflow",),
+        features=config.features,
+        lite0=config.lite0,
+        classifier=config.classifier,
+        digits=config.reference == "digits",
+        cross_check=(),
+        device=config.device,
+        cache=config.cache / "features",
+    )
+
+
+def _write(config: JudgeConfig, drawers: Sequence[Drawer], quality: Quality) -> None:
+    rows = [
+        {
+            "key": f"quality/{drawer.name}",
+            "name": drawer.name,
+            "inputs": drawer.inputs,
+            **quality.rows[drawer.name],
+        }
+        for drawer in drawers
+    ]
+    note = {
+        "columns": quality.columns,
+        "real_to_real": quality.floor,
+        "per_class": quality.per_class,
+        "protocol": quality.record,
+        "left_out": quality.notes,
+    }
+    content: dict[str, Any] = {"format": FORMAT, "quality": rows, "notes": {"quality": note}}
+    write_json(config.out, content)
+    wanted = [key for key in quality.columns if key.startswith(config.columns)] if config.columns else []
+    table = quality_table(content, wanted)
+    assert table is not None
+    write_text(config.out.with_suffix(".md"), table.markdown())
+    print(table.markdown())
+
+
+def _draw_sheet(images: dict[str, np.ndarray], classes: Sequence[int], names: dict[int, str], path: Path) -> None:
+    """Draw every model's images of one class after the other, a few classes to a row of the sheet."""
+    rows, labels = [], []
+    for label, position in zip(classes[: 4 * _SHEET_ROWS], range(len(classes)), strict=False):
+        for name, drawn in images.items():
+            rows.append(drawn[position :: len(classes)][:10])
+            labels.append(f"{names[label]}, {name}")
+    save_png(labelled_rows(rows, labels), path)
+
+
+def _draw_nearest(images: dict[str, np.ndarray], config: JudgeConfig, classes: Sequence[int]) -> None:
+    name = [name for name in images if not name.startswith("photos")][-1]
+    photos = _reals(config.nearest, config, classes)
+    device = choose_device(config.device)
+    network = open_features(config.features, device) if config.features else open_lite0(device)
+    store = FeatureStore(config.cache / "features", 64)
+    shown = np.array(images[name][:_NEAREST])
+    chosen = nearest(
+        store.measure(network, shown, f"{name}'s samples").features,
+        store.measure(network, photos.images, "the photos to look among").features,
+    )
+    save_png(
+        nearest_sheet(shown, photos.images[np.sort(chosen)][np.argsort(np.argsort(chosen))]),
+        config.out.with_name(f"{config.out.stem}_nearest.png"),
+    )
+
+
+if __name__ == "__main__":
+    run_script(main)

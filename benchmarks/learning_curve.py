@@ -1,0 +1,139 @@
+r"""The paper's Figure 8 of runs of ours: the distance to photographs over the images that training has seen.
+
+    python benchmarks/learning_curve.py --runs runs/animals64/student runs/animals64/scratch \
+        --reference VALIDATION.npz --features NETWORK.pt --out benchmarks/animals64_curve.json
+
+A run keeps its averaged weights on the way with --runtime.snapshots; they are judged here, while it still trains
+or afterwards. `--keep-best` makes a BigGAN's best snapshot the teacher of its run folder.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from benchmarks.plots import line_plot
+from benchmarks.quality.features import FeatureNetwork, choose_device, open_features, open_lite0
+from benchmarks.quality.frechet import frechet_distance
+from benchmarks.quality.reference import FeatureStore
+from train.build import build_network
+from train.checkpoint import SNAPSHOTS_FOLDER, TEACHER_FOLDER
+from train.cli import parse, run_script
+from train.errors import UserError
+from train.files import check_state_dict, read_tensors, write_json
+from train.images import to_bytes
+from train.judging import JUDGED_SEED
+from train.noise import latents_in_turn
+from train.reals import open_reals
+from train.sampling import generate
+from train.snapshot import SnapshotInfo, read_info
+
+_BATCH = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class CurveConfig:
+    """Which runs, and how they are judged."""
+
+    runs: tuple[Path, ...]
+    """Run folders with snapshots."""
+    reference: str
+    """Photos to measure the distance to: digits, a folder of class folders or a pack."""
+    out: Path
+    """The curves as JSON; a plot is drawn beside it."""
+    features: Path | None = None
+    """TorchScript feature network; EfficientNet-lite0 by default, which is no judge of what it trained."""
+    per_class: int = 50
+    """Images of each class."""
+    truncation: float = 0.5
+    """Of the latents."""
+    keep_best: bool = False
+    """Make each BigGAN's best snapshot the teacher in its run folder."""
+    cache: Path = Path("runs/judge-cache")
+    """Features that were computed already."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+def main(arguments: list[str]) -> None:
+    """Judge every snapshot, write the curves, keep the best.
+
+    Raises:
+        UserError: a run without snapshots, or one that is damaged.
+    """
+    config = parse(CurveConfig, arguments, __doc__ or "")
+    device = choose_device(config.device)
+    network = open_features(config.features, device) if config.features else open_lite0(device)
+    curves: dict[str, Any] = {}
+    for run in config.runs:
+        files = sorted((run / SNAPSHOTS_FOLDER).glob("images-*.safetensors"))
+        if not files:
+            raise UserError(f"{run} has no snapshots; train it with --runtime.snapshots 15")
+        points = [_judge(file, config, network) for file in tqdm(files, desc=run.name, unit="snapshot")]
+        curves[run.name] = points
+        best = min(points, key=lambda point: point["distance"])
+        print(f"{run}: best after {best['images']:,} images, {best['distance']:.4g}")
+        if config.keep_best:
+            _keep(files[points.index(best)], run)
+    how = network.title("FID")
+    note = {"distance": how, "how": network.how, "per_class": config.per_class, "truncation": config.truncation}
+    write_json(config.out, note | {"reference": Path(config.reference).name, "curves": curves})
+    line_plot(
+        {name: [(point["images"], point["distance"]) for point in points] for name, points in curves.items()},
+        config.out.with_suffix(".png"),
+        x="images seen",
+        y=f"{how} to photographs",
+    )
+    print(f"curves: {config.out}, {config.out.with_suffix('.png')}")
+
+
+def _judge(path: Path, config: CurveConfig, network: FeatureNetwork) -> dict[str, float]:
+    generator, info = load_generator(path)
+    classes = sorted(info.classes)
+    generator.to(network.device)
+    count = config.per_class * len(classes)
+    z, y = latents_in_turn(classes, JUDGED_SEED, count, info.generator.z_dim, config.truncation)
+    images = to_bytes(generate(generator, torch.from_numpy(z), torch.from_numpy(y), _BATCH))
+    reals = open_reals(
+        config.reference, info.generator.image_size, classes, info.generator.num_classes, config.cache / "reals"
+    )
+    store = FeatureStore(config.cache / "features", 64)
+    own = store.measure(network, np.asarray(images), path.stem).statistics
+    real = store.measure(network, reals.images, "photos").statistics
+    return {"images": info.images, "distance": frechet_distance(own, real)}
+
+
+def load_generator(path: Path) -> tuple[nn.Module, SnapshotInfo]:
+    """Read a snapshot of a student or of a BigGAN in training, whose norms use the batch at hand.
+
+    Raises:
+        UserError: the file is damaged or no snapshot.
+    """
+    tensors, metadata = read_tensors(path, "snapshot", "train with --runtime.snapshots")
+    info = read_info(metadata, path)
+    generator = build_network(info.generator)
+    check_state_dict(tensors, generator, path)
+    generator.load_state_dict(tensors)
+    # As it trained: the last bits of an image follow the memory format.
+    generator.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return generator.eval(), info
+
+
+def _keep(path: Path, run: Path) -> None:
+    from train.biggan import TrainableBigGAN
+
+    generator, info = load_generator(path)
+    if not isinstance(generator, TrainableBigGAN):
+        raise UserError(f"{run} trains a student, whose last weights count; --keep-best is for teachers")
+    seed = json.loads((run / "config.json").read_text())["settings"]["seed"]
+    generator.store(run / TEACHER_FOLDER, sorted(info.classes), seed)
+    print(f"{run / TEACHER_FOLDER} is now the teacher after {info.images:,} images")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,97 @@
+"""Generators judged without a run folder or an export."""
+
+import json
+
+import numpy as np
+import pytest
+from quality_images import random_images
+from stand_ins import save_random_student
+
+from benchmarks import judge
+from train import digits
+from train.errors import UserError
+from train.generator import GeneratorConfig
+
+CLASSES = [2, 5]
+
+
+@pytest.fixture
+def student(tmp_path):
+    save_random_student(
+        tmp_path / "student.safetensors", GeneratorConfig(channels=2, image_size=32, num_classes=10)
+    )
+    return tmp_path / "student.safetensors"
+
+
+def arguments(tmp_path, *models, **changes):
+    flags = {
+        "classes": "2,5",
+        "num-classes": "10",
+        "image-size": "32",
+        "per-class": "12",
+        "reference": "digits",
+        "cache": str(tmp_path / "cache"),
+        "out": str(tmp_path / "out" / "table.json"),
+        "device": "cpu",
+    }
+    flags |= {name.replace("_", "-"): value for name, value in changes.items()}
+    return ["--models", *models, *(part for name, value in flags.items() for part in (f"--{name}", value))]
+
+
+def test_any_models_stand_in_one_table(tmp_path, student, capsys):
+    drawn = random_images(0, 24, 32)
+    np.save(tmp_path / "drawn.npy", drawn)
+    models = (
+        f"float={student}",
+        "teacher=teacher:digits",
+        "photos=reals:digits",
+        f"theirs=images:{tmp_path}/drawn.npy",
+    )
+    judge.main(arguments(tmp_path, *models, nearest="digits", columns="frechet"))
+    found = json.loads((tmp_path / "out" / "table.json").read_text())
+    rows = {row["name"]: row for row in found["quality"]}
+    assert list(rows) == ["float", "teacher", "photos", "theirs"]
+    assert rows["photos"]["recognised"] > 0.9
+    assert rows["teacher"]["recognised"] > 0.9 > rows["theirs"]["recognised"]
+    distances = {name: row["frechet_lite0_n24"] for name, row in rows.items()}
+    assert distances["photos"] < distances["teacher"] < distances["theirs"]
+    assert rows["photos"]["diversity_lite0"] == pytest.approx(1, abs=0.1)
+    text = (tmp_path / "out" / "table.md").read_text()
+    assert "Fréchet distance (lite0)" in text
+    assert "FID" not in text.splitlines()[0]
+    for picture in ("table_samples.png", "table_nearest.png", "table_worst.png"):
+        assert (tmp_path / "out" / picture).is_file()
+    judge.main(arguments(tmp_path, *models))
+    assert json.loads((tmp_path / "out" / "table.json").read_text())["quality"] == found["quality"]
+
+
+def test_photos_come_in_turn_each_once(tmp_path):
+    config = judge.JudgeConfig(("a=b",), "2,5", tmp_path, num_classes=10, image_size=32, cache=tmp_path)
+    reals = judge._reals("digits", config, CLASSES)
+    drawn = judge._photos_in_turn(reals, np.empty(0), np.array([2, 5, 2, 5]))
+    images, labels = digits.real_digits()
+    assert (drawn[::2] == images[labels == 2][:2]).all()
+    assert (drawn[1::2] == images[labels == 5][:2]).all()
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "message"),
+    [
+        ("student", {}, "--models 'student' is not NAME=WHAT"),
+        ("a=nowhere.safetensors", {}, "no file at nowhere.safetensors"),
+        (
+            "photos=reals:digits",
+            {"per_class": "1000"},
+            r"has \d+ photos of class 2, 1000 are judged; pass --per-class",
+        ),
+        ("a=images:{}/short.npy", {}, r"a has uint8 images \[23, 32, 32, 3\], not uint8 \[24, 32, 32, 3\]"),
+        ("a=images:{}/broken.npy", {}, r"broken.npy is not a readable .npy file"),
+    ],
+)
+def test_what_is_no_model_is_refused_in_one_line(tmp_path, model, changes, message):
+    np.save(tmp_path / "short.npy", random_images(0, 23, 32))
+    (tmp_path / "broken.npy").write_bytes(b"no")
+    with pytest.raises(UserError, match=message) as error:
+        judge.main(arguments(tmp_path, model.format(tmp_path), **changes))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()

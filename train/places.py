@@ -1,0 +1,68 @@
+"""Where a run's data lies: written down so that it is found again from another folder, and after a move."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from train.errors import UserError
+
+CONFIG_FILE = "config.json"
+PATHS = ("teacher", "reals", "class_embedding")
+"""Settings of a run's data that may name a file or a folder; `pairs:` or `snapshot:` may stand before it."""
+
+_NO_PATHS = {"", "digits", "biggan-deep-128"}
+
+
+def beside(run: Path, name: str) -> Path:
+    """Return the folder `name` beside a run folder, which may be "."."""
+    return Path(os.path.abspath(run)).parent / name
+
+
+def record_places(data: Mapping[str, str], run: Path) -> dict[str, dict[str, str]]:
+    """Return for each path in a run's settings where it is: in full, and as seen from the run folder."""
+    found = {}
+    for name in (*PATHS, "shared"):
+        value = data[name]
+        if value not in _NO_PATHS:
+            path = os.path.abspath(_path_in(value))
+            found[name] = {"full": path, "from_run": os.path.relpath(path, os.path.abspath(run))}
+    return found
+
+
+def read_settings(run: Path) -> dict[str, Any]:
+    """Read a run's config.json; the paths of its data are made such that they hold from the current folder.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = run / CONFIG_FILE
+    try:
+        content = json.loads(path.read_text())
+        settings, places = content["settings"], content.get("places", {})
+        data = settings["data"]
+        for name in PATHS:
+            data[name] = _found_again(data[name], places.get(name, {}), run)
+        if shared := places.get("shared"):
+            settings["shared"] = _found_again(shared["full"], shared, run)
+        return settings
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} was not written by this version of train/main.py ({error!r})") from None
+
+
+def _path_in(value: str) -> str:
+    return value.rpartition(":")[2] if value.startswith(("pairs:", "snapshot:")) else value
+
+
+def _found_again(value: str, place: Mapping[str, str], run: Path) -> str:
+    """Return a setting with its path where that is now: where it was, or moved with the run; else where it was."""
+    if value in _NO_PATHS:
+        return value
+    typed = _path_in(value)
+    run = Path(os.path.abspath(run))
+    candidates = (
+        [place["full"], run / place["from_run"]] if place else [Path(typed), *(p / typed for p in run.parents)]
+    )
+    found = next((path for path in map(Path, candidates) if path.exists()), Path(candidates[0]))
+    return value.removesuffix(typed) + os.path.abspath(found)
