@@ -83,7 +83,7 @@ class ExecutorchGenerator private constructor(model: Model, artifact: Artifact, 
         /**
          * Makes a program ready to be loaded.
          *
-         * An asset is copied to the app's files once, checked against the manifest's hash, and mapped when it is loaded.
+         * An asset is copied to the app's files once, compared with the manifest's hash, and mapped when it is loaded.
          * Its shapes are compared with the manifest's at every image: ExecuTorch tells them no earlier.
          *
          * @param threads how many to compute with, 1 or more. All programs of a process share them, so close a
