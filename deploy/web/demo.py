@@ -13,6 +13,7 @@ from pathlib import Path
 from deploy.web.export import WebExportConfig, export_page
 from deploy.web.page_folder import LISTING_FILE
 from train.cli import parse, run_script
+from train.commands import typed
 from train.errors import UserError
 from train.snapshot import STUDENT_FILE
 
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> None:
     config = parse(DemoConfig, arguments, "Show a student in a browser.")
     folder = config.page or export_page(choose(config.run, Path("runs")))
     if not (folder / LISTING_FILE).is_file():
-        raise UserError(f"no page in {folder}; write one with: python deploy/web/export.py")
+        raise UserError(f"no page in {folder}; write one with: {typed('deploy/web/export.py')}")
     with open_server(folder, config.host, config.port) as server:
         port = server.server_address[1]
         for name in _addresses(config.host):

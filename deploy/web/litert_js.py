@@ -26,7 +26,7 @@ _HERE = Path(__file__).parent
 _LOCK, _PACKAGE = _HERE / "package-lock.json", _HERE / "package.json"
 _RUNNER = _HERE / "node_runner.js"
 _OLDEST_NODE = 18
-VERSION: str = json.loads(_PACKAGE.read_text())["dependencies"]["@litertjs/core"]
+VERSION: str = json.loads(_PACKAGE.read_text(encoding="utf-8"))["dependencies"]["@litertjs/core"]
 
 BUILDS = ("litert_wasm_internal", "litert_wasm_compat_internal")
 """With relaxed SIMD (Chrome, Edge), and without it (other browsers, Node 20)."""
@@ -78,11 +78,11 @@ def _prepare(packages: Path, folder: Path) -> None:
     The page has no bundler, and a worker no import map: the one import by a package's name becomes one by address.
     """
     folder.mkdir()
-    core = (packages / "core" / "dist" / "index.js").read_text()
+    core = (packages / "core" / "dist" / "index.js").read_text(encoding="utf-8")
     core, changed = re.subn(r'from "@litertjs/wasm-utils"', 'from "./wasm-utils.js"', core)
     if changed != 1:
         raise UserError(f"LiteRT.js {VERSION} imports its helpers {changed} times, not once; see {Path(__file__)}")
-    utilities = (packages / "wasm-utils" / "dist" / "index.js").read_text()
+    utilities = (packages / "wasm-utils" / "dist" / "index.js").read_text(encoding="utf-8")
     for name, text in (("litert.js", core), ("wasm-utils.js", utilities)):
         (folder / name).write_text(re.sub(r"(?m)^//# sourceMappingURL=.*$", "", text))
     for build in BUILDS:

@@ -72,7 +72,7 @@ def _write_listing(folder: Path) -> None:
     }
     version = hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:16]
     del entries[_SERVICE_WORKER]
-    text = worker.read_text()
+    text = worker.read_text(encoding="utf-8")
     assert text.count(_VERSION_LINE) == 1
     worker.write_text(text.replace(_VERSION_LINE, f"const VERSION = '{version}';"))
     listing = {"version": version, "litert": litert_js.VERSION, "files": entries}

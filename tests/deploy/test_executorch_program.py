@@ -126,5 +126,5 @@ def test_a_backend_that_is_not_here_is_named(lowered, tmp_path, monkeypatch):
 
 def test_a_missing_executorch_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "executorch.exir", None)
-    with pytest.raises(UserError, match=r"pip install 'tinygan-edge\[android\]'"):
+    with pytest.raises(UserError, match=r"pip install --editable \S*\[android\]"):
         lower(Scaled(), INPUTS, [])

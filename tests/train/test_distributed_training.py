@@ -6,6 +6,8 @@ import sys
 import textwrap
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 PROGRAM = textwrap.dedent(
     """
@@ -30,7 +32,7 @@ PROGRAM = textwrap.dedent(
         data=DataConfig(teacher="" if scratch else "digits", per_class=8),
         schedule=ScheduleConfig("released", every=2), augment=0.6 if scratch else 0.0,
         optimizer=OptimizerConfig(batch_size=8, images=32, generator_lr=1e-3, discriminator_lr=1e-3),
-        runtime=RuntimeConfig(device="cpu", log_every=1, grids=1),
+        runtime=RuntimeConfig(device="cpu", log_every=1, grids=1, compile=sys.argv[3]),
     )
     with distributed_world("cpu") as world:
         train(config, Path(sys.argv[1]), world)
@@ -38,33 +40,51 @@ PROGRAM = textwrap.dedent(
 )
 
 
-def stats(tmp_path, name: str, kind: str, processes: int) -> list[dict]:
+def stats(tmp_path, name: str, kind: str, processes: int, compiled: str = "off") -> list[dict]:
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
     launcher = [sys.executable]
     if processes > 1:
         launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     done = subprocess.run(
-        [*launcher, str(script), str(tmp_path / name), kind],
+        [*launcher, str(script), str(tmp_path / name / "run"), kind, compiled],
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1500 if compiled == "on" else 300,
     )
     assert done.returncode == 0, done.stderr
     assert "FutureWarning" not in done.stderr
-    entries = [json.loads(line) for line in (tmp_path / name / "stats.jsonl").read_text().splitlines()]
+    entries = [json.loads(line) for line in (tmp_path / name / "run" / "stats.jsonl").read_text().splitlines()]
     return [entry for entry in entries if "alarm" not in entry]
+
+
+def check_equal_losses(one: list[dict], other: list[dict]) -> None:
+    # Sums in another order differ by 1e-6 here; some steps later Adam, which divides by small gradients, has made
+    # of it what no bound that finds a fault would allow.
+    assert len(one) == len(other) == 4
+    for single, double in zip(one, other, strict=True):
+        assert single.keys() == double.keys()
+        for name in single.keys() - {"images_per_second"}:
+            assert double[name] == pytest.approx(single[name], abs=5e-5), (single["step"], name)
 
 
 @pytest.mark.parametrize("kind", ["distil", "scratch"])
 def test_two_processes_have_the_losses_of_one(tmp_path, kind):
-    one = stats(tmp_path, "one", kind, 1)
-    two = stats(tmp_path, "two", kind, 2)
-    # Sums in another order differ by 1e-6 here; some steps later Adam, which divides by small gradients, has made
-    # of it what no bound that finds a fault would allow.
-    assert len(one) == len(two) == 4
-    for single, double in zip(one, two, strict=True):
-        assert single.keys() == double.keys()
-        for name in single.keys() - {"images_per_second"}:
-            assert double[name] == pytest.approx(single[name], abs=5e-5), (single["step"], name)
+    check_equal_losses(stats(tmp_path, "one", kind, 1), stats(tmp_path, "two", kind, 2))
+    if kind == "distil":  # each collected its share of the pairs, and both averaged one student's norm statistics
+        [one], [two] = (list((tmp_path / name / "pairs").iterdir()) for name in ("one", "two"))
+        assert one.name == two.name
+        for file in sorted(path for path in one.rglob("*") if path.is_file() and path.name != "index.json"):
+            assert file.read_bytes() == (two / file.relative_to(one)).read_bytes(), file
+        students = [load_file(tmp_path / name / "run" / "student.safetensors") for name in ("one", "two")]
+        norms = [key for key in students[0] if "running" in key]
+        assert norms
+        for key in norms:
+            torch.testing.assert_close(students[0][key], students[1][key], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["distil", "scratch"])
+def test_two_compiled_processes_have_the_losses_of_one_that_is_not(tmp_path, kind):
+    check_equal_losses(stats(tmp_path, "one", kind, 1), stats(tmp_path, "two", kind, 2, "on"))

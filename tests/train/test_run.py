@@ -1,5 +1,7 @@
 """Bad input and its one line; what is refused leaves nothing behind."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,12 @@ from stand_ins import replace
 from train import digits
 from train.errors import UserError
 from train.generator import Generator
+from train.locks import locked
+from train.pairs import collect_pairs
 from train.places import CONFIG_FILE
-from train.run import assemble, check_folder, train
+from train.run import assemble, check_folder, claimed, train
 from train.sources import Sources, open_sources
+from train.teacher import open_teacher
 
 
 def test_a_folder_made_with_another_configuration_is_refused(tiny_config, world, tmp_path):
@@ -166,3 +171,59 @@ def test_compiled_networks_learn_the_same(tiny_config, world, tmp_path):
                 if before.dim() > 1:  # biases in front of a norm have no gradient but rounding
                     eager, compiled = ((moved[mode][name][key] - before).flatten() for mode in ("off", "on"))
                     assert (compiled - eager).norm() <= 0.1 * eager.norm() + 1e-6, (name, key)
+
+
+def test_a_second_command_is_refused_where_one_trains(tiny_config, world, tmp_path):
+    folder = tmp_path / "run"
+    with (
+        locked(folder, "trains here"),
+        pytest.raises(UserError, match=r"another process trains in .*run; wait until .* choose another --run"),
+    ):
+        train(tiny_config, folder, world)
+    assert [path.name for path in folder.iterdir() if path.name[0] != "."] == []
+
+
+def test_settings_that_another_command_has_just_begun_with_are_not_overwritten(tiny_config, world, tmp_path):
+    folder = tmp_path / "run"
+    with claimed(folder, tiny_config, world):
+        (folder / CONFIG_FILE).write_text(
+            json.dumps({"settings": tiny_config.learned() | {"seed": 7}}, default=str)
+        )
+    with pytest.raises(UserError, match="was made with seed 7, not 0"), claimed(folder, tiny_config, world):
+        pass
+
+
+def test_a_setting_that_an_older_version_did_not_have_is_its_default(tiny_config, tmp_path):
+    learned = json.loads(json.dumps(tiny_config.learned(), default=str))
+    del learned["data"]["damaged"], learned["augment"]
+    (tmp_path / CONFIG_FILE).write_text(json.dumps({"settings": learned}))
+    check_folder(tmp_path, tiny_config)
+    with pytest.raises(UserError, match=r"was made with data\.damaged 0, not 3"):
+        check_folder(tmp_path, replace(tiny_config, data__damaged=3))
+
+
+def test_weights_are_a_function_of_the_data_and_not_of_where_it_lies(tiny_config, world, tmp_path):
+    written = []
+    for place in ("here", "there"):
+        collect = tmp_path / place / "p"
+        collect_pairs(open_teacher("digits", 0.5), collect, list(range(10)), per_class=8, seed=0, world=world)
+        config = replace(tiny_config, data__teacher=f"pairs:{collect}", optimizer__images=8)
+        train(config, tmp_path / place / "run", world)
+        written.append((tmp_path / place / "run" / "student.safetensors").read_bytes())
+    assert written[0] == written[1]
+
+
+def test_a_long_list_of_classes_makes_no_long_name(tiny_config, world, tmp_path):
+    classes = ",".join(["0", "1", "2"] * 60)
+    sources = open_sources(replace(tiny_config, data__classes=classes), tmp_path / "run", world)
+    assert sources.classes == [0, 1, 2]
+    [folder] = (tmp_path / "pairs").iterdir()
+    assert len(folder.name) <= 150
+
+
+def test_pairs_may_be_shared_by_the_whole_machine(tiny_config, world, tmp_path):
+    config = replace(tiny_config, runtime__shared=str(tmp_path / "machine"))
+    for run in ("a/run", "b/run"):
+        open_sources(config, tmp_path / run, world)
+    assert len(list((tmp_path / "machine" / "pairs").iterdir())) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["machine"]

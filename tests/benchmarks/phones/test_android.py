@@ -210,9 +210,7 @@ def test_unexpected_output_leaves_the_others_alone(adb, model, both, results):
 
 def test_a_runner_without_inputs(adb, model, runner, results):
     adb.answer("'executor_runner --model'", output("executor_runner_old_flags"), code=1)
-    said = (
-        r"^nothing could be measured on Google-Pixel-8-.*: .* failed: ERROR: unknown command line flag 'inputs'$"
-    )
+    said = r"^nothing could be measured on Google-.*: .* failed: ERROR: unknown command line flag 'inputs'$"
     with pytest.raises(UserError, match=said):
         measure_android(model, runner, results)
     assert rows_of(results) == {}

@@ -139,5 +139,5 @@ def test_devices():
 
 def test_a_missing_clean_fid_is_named(inception_file, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cleanfid.resize", None)
-    with pytest.raises(UserError, match=r"pip install 'tinygan-edge\[benchmarks\]'"):
+    with pytest.raises(UserError, match=r"pip install --editable \S*\[benchmarks\]"):
         open_inception(inception_file, "clean", CPU)

@@ -67,7 +67,7 @@ def test_files_that_are_no_classifiers(tmp_path):
 def test_an_interpreter_that_is_not_installed(tmp_path, monkeypatch):
     (tmp_path / "a.tflite").write_bytes(b"")
     monkeypatch.setitem(__import__("sys").modules, "ai_edge_litert.interpreter", None)
-    with pytest.raises(UserError, match=r"pip install 'tinygan-edge\[benchmarks\]'"):
+    with pytest.raises(UserError, match=r"pip install --editable \S*\[benchmarks\]"):
         ImageNetClassifier(tmp_path / "a.tflite")
 
 

@@ -25,7 +25,7 @@ def make_golden(images: np.ndarray) -> Golden:
     return Golden(np.arange(count, dtype=np.uint64), z, np.arange(count) % 3, 3, {"float": images})
 
 
-@pytest.mark.skipif(not INSTALLED, reason="tensorflow is not installed: pip install 'tinygan-edge[tensorflow]'")
+@pytest.mark.skipif(not INSTALLED, reason="tensorflow is not installed: pip install -e '.[tensorflow]'")
 def test_tensorflow_draws_the_students_images(android_exports, tmp_path):
     path = android_exports("student_fp32.tflite")
     opinion = ask_tensorflow(path, android_exports.folder / "golden.npz", "float")
@@ -37,7 +37,7 @@ def test_tensorflow_draws_the_students_images(android_exports, tmp_path):
     assert ask_tensorflow(path, tmp_path / "golden.npz", "float")["psnr"] < 40
 
 
-@pytest.mark.skipif(not INSTALLED, reason="tensorflow is not installed: pip install 'tinygan-edge[tensorflow]'")
+@pytest.mark.skipif(not INSTALLED, reason="tensorflow is not installed: pip install -e '.[tensorflow]'")
 def test_what_is_missing_is_told(tmp_path):
     make_golden(np.zeros((1, 3, 32, 32), np.float32)).save(tmp_path / "golden.npz")
     with pytest.raises(UserError, match="no TFLite file at"):
@@ -48,7 +48,7 @@ def test_what_is_missing_is_told(tmp_path):
 
 def test_without_tensorflow_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"no tensorflow.*pip install 'tinygan-edge\[tensorflow\]'"):
+    with pytest.raises(UserError, match=r"no tensorflow.*pip install --editable \S*\[tensorflow\]"):
         main([str(tmp_path / "a.tflite"), str(tmp_path / "golden.npz"), "float"])
 
 

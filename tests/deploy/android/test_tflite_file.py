@@ -212,5 +212,5 @@ def test_what_the_runtime_refuses_is_told(tmp_path):
 
 def test_a_missing_library_names_its_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ai_edge_litert", None)
-    with pytest.raises(UserError, match=r"pip install 'tinygan-edge\[android\]'"):
+    with pytest.raises(UserError, match=r"pip install --editable \S*\[android\]"):
         read_tflite(b"")

@@ -151,7 +151,7 @@ def test_errors_name_the_remedy(models, tmp_path, monkeypatch):
         convert_float(models.one_class, path, INFO)
     monkeypatch.delitem(sys.modules, "tensorflow")
     monkeypatch.setitem(sys.modules, "coremltools", None)
-    with pytest.raises(UserError, match=r"tinygan-edge\[ios\]"):
+    with pytest.raises(UserError, match=r"pip install --editable \S*\[ios\]"):
         convert_float(models.one_class, path, INFO)
     assert list(tmp_path.iterdir()) == []
 
