@@ -19,14 +19,14 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/pytest -n 2 --dist loadfile
-	$(BIN)/python -m deploy.android.check --skip-if-unavailable
+	$(BIN)/python -m tests.android --skip-if-unavailable
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow
 
 # Compile, test and pack the Android app, without Android Studio, on Linux x86_64: a JDK 17 or newer, Maven and npm have to be there.
 android-check: $(VENV)/.installed-phone
-	$(BIN)/python -m deploy.android.check
+	$(BIN)/python -m tests.android
 
 # Lint, build and test the Swift package, on macOS or Linux: Swift 6 has to be there. Core ML and the app need Xcode.
 ios-check:

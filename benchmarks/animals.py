@@ -38,6 +38,8 @@ class AnimalsConfig:
     """The runs lie there."""
     classes: str = TEN_ANIMALS
     """ImageNet classes, which both sets of photos have."""
+    channels: int = 10
+    """Width of the students: at 10 they cost 9.4 M multiply-accumulates, 8.7 times less than the teacher."""
     per_class: int = 3000
     """Pairs of each class."""
     features: Path | None = None
@@ -62,7 +64,18 @@ def stages(config: AnimalsConfig) -> list[Stage]:
     def training(name: str) -> Stage:
         preset, *changes = STUDENTS[name]
         taught = () if preset.startswith("scratch") else ("--data.teacher", f"pairs:{pairs}")
-        command = ("train/main.py", preset, "--run", str(folder / name), *taught, *data, *snapshots, *changes)
+        width = ("--generator.channels", str(config.channels))
+        command = (
+            "train/main.py",
+            preset,
+            "--run",
+            str(folder / name),
+            *taught,
+            *data,
+            *width,
+            *snapshots,
+            *changes,
+        )
         return Stage(f"train a student: {name}", (command,), 2400)
 
     def quantizing(title: str, *bits: str) -> Stage:

@@ -1,6 +1,6 @@
+// Applied by the modules; named here so that every one of them has them from one class loader.
 plugins {
-    alias(libs.plugins.android.application) apply false
-    alias(libs.plugins.android.library) apply false
-    alias(libs.plugins.kotlin.android) apply false
+    id("tinygan.library") apply false
+    id("tinygan.model") apply false
     alias(libs.plugins.kotlin.jvm) apply false
 }

@@ -4,9 +4,14 @@ import importlib
 from pathlib import Path
 
 import pytest
+import torch
+from stand_ins import replace
 
 from benchmarks import animals
 from benchmarks.animals import AnimalsConfig, stages
+from benchmarks.cost import measure_cost
+from train.biggan import _for_inference
+from train.build import build_network
 from train.cli import parse, parse_preset
 from train.presets import DEFAULT_PRESET, PRESETS
 
@@ -32,6 +37,8 @@ def test_every_command_is_understood_by_its_script(command):
         assert preset == arguments[0]
         assert config.data.classes == CONFIG.classes
         assert config.data.reals == "train.npz"
+        is_teacher = config.generator.architecture == "biggan"
+        assert config.generator.channels == (24 if is_teacher else 10)
     else:
         module = importlib.import_module(script.removesuffix(".py").replace("/", "."))
         assert parse(getattr(module, PARSED[script]), arguments, "")
@@ -51,3 +58,16 @@ def test_every_row_but_the_first_changes_one_thing():
         config = PRESETS[preset][1]
         assert config.generator == full.generator, name
         assert config.optimizer == full.optimizer, name
+
+
+def test_the_student_costs_an_eighth_of_the_teacher():
+    def cost(config):
+        network = build_network(config).eval()
+        if config.architecture == "biggan":
+            network = _for_inference(network.model, 1.0)
+            return measure_cost(network, torch.zeros(1, 128), torch.zeros(1, 1000), 1.0).multiply_accumulates
+        return measure_cost(network, torch.zeros(1, 128), torch.zeros(1, dtype=torch.int64)).multiply_accumulates
+
+    teacher = PRESETS["scratch-animals64"][1].generator
+    student = replace(PRESETS["animals64"][1].generator, channels=CONFIG.channels)
+    assert cost(teacher) >= 8 * cost(student)

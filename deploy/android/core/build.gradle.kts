@@ -4,6 +4,7 @@ plugins {
     alias(libs.plugins.kotlin.jvm)
     `java-library`
     `java-test-fixtures`
+    id("tinygan.published")
 }
 
 java {
@@ -16,13 +17,13 @@ kotlin {
         jvmTarget = JvmTarget.JVM_1_8
         // Android 7 has the classes of Java 8; without this, calls bind to those of the JDK that compiles.
         freeCompilerArgs.add("-Xjdk-release=1.8")
-        allWarningsAsErrors = true
-        extraWarnings = true
-        progressiveMode = true
     }
 }
 
 dependencies {
+    api(libs.kotlinx.coroutines.core)
+    api(libs.kotlinx.serialization.json)
+
     testFixturesImplementation(libs.junit)
     testImplementation(libs.junit)
 }

@@ -53,7 +53,8 @@ class BenchmarkActivity : Activity() {
     }
 
     private fun render(state: BenchmarkState) {
-        val (rows, failures) = state.report.rows to state.report.failures
+        val rows = state.report.rows
+        val failures = state.report.failures
         val table = view<LinearLayout>(R.id.benchmark_table)
         table.removeAllViews()
         for (row in rows) table.addView(rowView(row))
@@ -75,7 +76,8 @@ class BenchmarkActivity : Activity() {
     private fun rowView(row: BenchmarkRow): View {
         val card = layoutInflater.inflate(R.layout.row_benchmark, view<LinearLayout>(R.id.benchmark_table), false)
         val threads = resources.getQuantityString(R.plurals.threads, row.threads, row.threads)
-        val (latency, artifact) = row.latency to row.offer.artifact
+        val latency = row.latency
+        val artifact = row.offer.artifact
         card.findIn<TextView>(R.id.row_title).text =
             getString(R.string.benchmark_row_title, row.offer.runtime.label, artifact.precision, threads)
         card.findIn<TextView>(R.id.row_latency).text =
@@ -86,7 +88,7 @@ class BenchmarkActivity : Activity() {
             row.loadMilliseconds,
             row.firstRunMilliseconds,
             memory ?: getString(R.string.benchmark_unknown),
-            latency.n,
+            latency.n
         )
         return card
     }

@@ -3,6 +3,8 @@ package io.github.tinygan.edge.app
 import android.content.Context
 import io.github.tinygan.edge.core.EdgeException
 import java.io.File
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.withContext
 
 /** Everything that the benchmark screen shows. */
 data class BenchmarkState(
@@ -11,13 +13,14 @@ data class BenchmarkState(
     /** Where the results lie, when all are there. */
     val file: File? = null,
     /** Why there are none. */
-    val error: Exception? = null,
+    val error: Exception? = null
 )
 
 /** The benchmark screen's behaviour without its views. It outlives rotations; call it on the main thread. */
 class BenchmarkPresenter(private val context: Context, private val services: Services) {
+    private val scope = services.scope()
     private var screen: ((BenchmarkState) -> Unit)? = null
-    private var running: Task? = null
+    private var running: Job? = null
 
     var state: BenchmarkState = BenchmarkState()
         private set(value) {
@@ -40,9 +43,7 @@ class BenchmarkPresenter(private val context: Context, private val services: Ser
     fun run(request: BenchmarkRequest) {
         running?.cancel()
         state = BenchmarkState(isRunning = true)
-        running = services.worker.start({ measure(it, request) }) { error ->
-            state = state.copy(isRunning = false, error = error)
-        }
+        running = scope.start({ state = state.copy(isRunning = false, error = it) }) { measure(request) }
     }
 
     /** Stops measuring; no file is written. */
@@ -51,42 +52,22 @@ class BenchmarkPresenter(private val context: Context, private val services: Ser
         state = state.copy(isRunning = false)
     }
 
-    private fun measure(task: Task, request: BenchmarkRequest) {
-        BenchmarkReport.file(context).delete()
-        services.studio.release() // its memory would count
-        val collector = Collector(task) { report -> state = state.copy(report = report) }
+    private suspend fun measure(request: BenchmarkRequest) {
         try {
-            val catalog = services.store.catalog()
-            collector.begin(catalog.manifest.model.sha256)
-            Benchmark(services, catalog, request).run(collector)
+            val catalog = withContext(services.inference) {
+                BenchmarkReport.file(context).delete()
+                services.studio.release() // its memory would count
+                services.store.catalog()
+            }
+            state = state.copy(report = BenchmarkReport(catalog.manifest.model.sha256))
+            Benchmark(context, services, catalog, request).run().collect { measured ->
+                state = state.copy(report = state.report + measured)
+            }
         } catch (error: EdgeException) { // whoever waits for the file learns of it there
-            collector.failed(BenchmarkFailure(request.artifact.orEmpty(), error))
+            state = state.copy(report = state.report + BenchmarkFailure(request.artifact.orEmpty(), error))
         }
-        if (task.isCancelled) return
-        val file = collector.report.write(context, services.processor)
-        task.report { state = state.copy(isRunning = false, file = file) }
-    }
-}
-
-/** Gathers what a run gives, on the worker, and tells the main thread of each change. */
-private class Collector(private val task: Task, private val changed: (BenchmarkReport) -> Unit) : Benchmark.Listener {
-    var report = BenchmarkReport(emptyMap())
-        private set(value) {
-            field = value
-            task.report { changed(value) }
-        }
-
-    override val isCancelled: Boolean get() = task.isCancelled
-
-    fun begin(modelHashes: Map<String, String>) {
-        report = report.copy(modelHashes = modelHashes)
-    }
-
-    override fun measured(row: BenchmarkRow) {
-        report = report.copy(rows = report.rows + row)
-    }
-
-    override fun failed(failure: BenchmarkFailure) {
-        report = report.copy(failures = report.failures + failure)
+        val report = state.report
+        val file = withContext(services.inference) { report.write(context, services.processor) }
+        state = state.copy(isRunning = false, file = file)
     }
 }

@@ -2,31 +2,44 @@ package io.github.tinygan.edge.app
 
 import android.content.Context
 import android.content.pm.ApplicationInfo
-import io.github.tinygan.edge.core.Json
 import java.io.File
 import java.io.IOException
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.addJsonObject
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+import kotlinx.serialization.json.putJsonObject
 
 /** Everything that one run measured. */
 data class BenchmarkReport(
     /** Student → hash of its weights. */
     val modelHashes: Map<String, String>,
     val rows: List<BenchmarkRow> = emptyList(),
-    val failures: List<BenchmarkFailure> = emptyList(),
+    val failures: List<BenchmarkFailure> = emptyList()
 ) {
+    /** Returns the report with one thing more. */
+    operator fun plus(measured: Measured): BenchmarkReport = when (measured) {
+        is BenchmarkRow -> copy(rows = rows + measured)
+        is BenchmarkFailure -> copy(failures = failures + measured)
+    }
+
     /** Returns the content of the file. */
-    fun toJson(context: Context, processor: Processor): Json.Object = Json.of(
-        "format" to Json.of(FORMAT),
-        "device" to Device.toJson(processor),
-        "app" to appJson(context),
-        "model_sha256" to Json.Object(modelHashes.mapValues { (_, hash) -> Json.of(hash) }),
-        "rows" to Json.of(rows.map { it.toJson() }),
-        "errors" to Json.of(
-            failures.map { failure ->
-                val message = failure.error.message ?: failure.error.toString()
-                Json.of("artifact" to Json.of(failure.artifact), "message" to Json.of(message))
-            },
-        ),
-    )
+    fun toJson(context: Context, processor: Processor): JsonObject = buildJsonObject {
+        put("format", FORMAT)
+        put("device", Device.toJson(processor))
+        put("app", appJson(context))
+        putJsonObject("model_sha256") { for ((student, hash) in modelHashes) put(student, hash) }
+        putJsonArray("rows") { for (row in rows) add(row.toJson()) }
+        putJsonArray("errors") {
+            for (failure in failures) {
+                addJsonObject {
+                    put("artifact", failure.artifact)
+                    put("message", failure.error.message ?: failure.error.toString())
+                }
+            }
+        }
+    }
 
     /**
      * Writes the file whole: whoever pulls it never sees a part of it.
@@ -57,24 +70,29 @@ data class BenchmarkReport(
         fun file(context: Context): File =
             File(context.getExternalFilesDir(null) ?: throw IOException("the shared storage is not there"), FILE)
 
-        private fun appJson(context: Context): Json.Object {
+        private fun appJson(context: Context): JsonObject {
             val version = context.packageManager.getPackageInfo(context.packageName, 0).versionName
             val debuggable = context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
-            return Json.of("version" to Json.of(version.orEmpty()), "debuggable" to Json.of(debuggable))
+            return buildJsonObject {
+                put("version", version.orEmpty())
+                put("debuggable", debuggable)
+            }
         }
     }
 }
 
-private fun BenchmarkRow.toJson(): Json.Object = Json.of(
-    "artifact" to Json.of(offer.artifact.file),
-    "runtime" to Json.of(offer.artifact.runtime),
-    "backend" to Json.of(offer.artifact.backend),
-    "precision" to Json.of(offer.artifact.precision),
-    "sha256" to Json.of(offer.artifact.sha256),
-    "threads" to Json.of(threads.toLong()),
-    "load_ms" to Json.of(loadMilliseconds),
-    "first_run_ms" to Json.of(firstRunMilliseconds),
-    "warmup" to Json.of(warmup.toLong()),
-    "latency_ms" to latency.toJson(),
-    "peak_memory_bytes" to peakMemoryBytes?.let { Json.of(it) },
-)
+private fun BenchmarkRow.toJson(): JsonObject = buildJsonObject {
+    put("artifact", offer.artifact.file)
+    put("runtime", offer.artifact.runtime)
+    put("backend", offer.artifact.backend)
+    if (offer.runtime.unit.isNotEmpty()) put("unit", offer.runtime.unit)
+    put("precision", offer.artifact.precision)
+    put("sha256", offer.artifact.sha256)
+    put("threads", threads)
+    put("load_ms", loadMilliseconds)
+    put("first_run_ms", firstRunMilliseconds)
+    put("warmup", warmup)
+    put("latency_ms", latency.toJson())
+    put("conditions", conditions.toJson())
+    peakMemoryBytes?.let { put("peak_memory_bytes", it) }
+}

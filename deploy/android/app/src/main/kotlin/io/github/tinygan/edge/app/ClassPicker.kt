@@ -2,31 +2,41 @@ package io.github.tinygan.edge.app
 
 import android.app.Activity
 import android.app.AlertDialog
-import android.text.Editable
-import android.text.TextWatcher
+import android.view.View
+import android.view.ViewGroup
 import android.widget.AbsListView
-import android.widget.ArrayAdapter
+import android.widget.BaseAdapter
 import android.widget.EditText
+import android.widget.ImageView
 import android.widget.ListView
+import android.widget.TextView
+import io.github.tinygan.edge.core.ClassShare
 import io.github.tinygan.edge.core.Model
+import io.github.tinygan.edge.core.Recipe
+import io.github.tinygan.edge.core.id
+
+/** Shows the image of a recipe in a view of a list. */
+typealias Thumbnail = (ImageView, Recipe) -> Unit
 
 /**
- * A dialog to choose one of many classes by name or number.
+ * A dialog to choose one of many classes by its picture, its name or its number.
  *
  * @param initialQuery what the search field holds at first.
  */
 class ClassPicker(
     private val activity: Activity,
-    private val model: Model,
+    private val catalog: Catalog,
     private val current: Int,
     initialQuery: String,
+    private val thumbnail: Thumbnail,
     private val chosen: (Int) -> Unit,
-    private val closed: () -> Unit,
+    private val closed: () -> Unit
 ) {
+    private val model: Model = catalog.manifest.model
     private val content = checkNotNull(activity.layoutInflater.inflate(R.layout.dialog_classes, null))
     private val input: EditText = content.findIn(R.id.picker_query)
     private val list: ListView = content.findIn(R.id.picker_list)
-    private var shown: List<Int> = emptyList()
+    private val rows = Rows()
     private val dialog: AlertDialog = AlertDialog.Builder(activity)
         .setTitle(R.string.picker_title)
         .setView(content)
@@ -40,8 +50,9 @@ class ClassPicker(
     init {
         list.choiceMode = AbsListView.CHOICE_MODE_SINGLE
         list.emptyView = content.findIn(R.id.picker_empty)
+        list.adapter = rows
         list.setOnItemClickListener { _, _, position, _ ->
-            chosen(shown[position])
+            chosen(rows.shown[position])
             dialog.dismiss()
         }
         input.setText(initialQuery)
@@ -57,16 +68,39 @@ class ClassPicker(
     }
 
     private fun filter() {
-        shown = model.classesLike(query)
-        val names = shown.map { index ->
-            val name = model.className(index)
-            if (name == index.toString()) name else activity.getString(R.string.picker_item, index, name)
-        }
-        list.adapter = ArrayAdapter(activity, R.layout.row_class, android.R.id.text1, names)
-        val position = shown.indexOf(current)
+        rows.shown = model.classesLike(query)
+        list.clearChoices()
+        val position = rows.shown.indexOf(current)
         if (position >= 0) {
             list.setItemChecked(position, true)
             list.setSelection(position)
+        }
+    }
+
+    private inner class Rows : BaseAdapter() {
+        var shown: List<Int> = emptyList()
+            set(value) {
+                field = value
+                notifyDataSetChanged()
+            }
+
+        override fun getCount(): Int = shown.size
+
+        override fun getItem(position: Int): String {
+            val index = shown[position]
+            val name = model.className(index)
+            return if (name == index.toString()) name else activity.getString(R.string.picker_item, index, name)
+        }
+
+        override fun getItemId(position: Int): Long = shown[position].toLong()
+
+        override fun getView(position: Int, convertView: View?, parent: ViewGroup): View {
+            val row = convertView ?: activity.layoutInflater.inflate(R.layout.row_class, parent, false)
+            row.findIn<TextView>(android.R.id.text1).text = getItem(position)
+            val truncation = catalog.manifest.truncation
+            val recipe = Recipe(model.id, listOf(ClassShare(shown[position], 1f)), 1u, truncation)
+            thumbnail(row.findIn(R.id.row_image), recipe)
+            return row
         }
     }
 }
@@ -77,17 +111,4 @@ fun Model.classesLike(query: String): List<Int> {
     return drawable.filter { index ->
         index.toString().startsWith(query.trim()) || words.all { className(index).contains(it, ignoreCase = true) }
     }
-}
-
-/** Calls [changed] after every change of the text. */
-fun EditText.afterChange(changed: (String) -> Unit) {
-    addTextChangedListener(
-        object : TextWatcher {
-            override fun beforeTextChanged(text: CharSequence?, start: Int, count: Int, after: Int) = Unit
-
-            override fun onTextChanged(text: CharSequence?, start: Int, before: Int, count: Int) = Unit
-
-            override fun afterTextChanged(text: Editable?) = changed(text.toString())
-        },
-    )
 }

@@ -12,6 +12,8 @@ import android.widget.RadioGroup
 import android.widget.SeekBar
 import android.widget.Spinner
 import android.widget.TextView
+import io.github.tinygan.edge.core.Model
+import kotlin.math.roundToInt
 import kotlin.random.Random
 
 /**
@@ -22,12 +24,13 @@ import kotlin.random.Random
 class Controls(
     private val activity: Activity,
     private val presenter: MainPresenter,
-    private val processor: Processor,
-    private var picker: Bundle?,
+    private val services: Services,
+    private var picker: Bundle?
 ) {
-    private enum class Slot { START, END }
+    private class OpenPicker(val slot: Slot, val dialog: ClassPicker)
 
-    private var openPicker: Pair<Slot, ClassPicker>? = null
+    private val processor: Processor = services.processor
+    private var openPicker: OpenPicker? = null
     private val threads: List<Int> = processor.threadChoices
     private var offered: Catalog? = null
     private val truncation: SeekBar = activity.view(R.id.truncation_bar)
@@ -38,48 +41,53 @@ class Controls(
     private val models: Spinner = activity.view(R.id.model_spinner)
     private val threadCounts: Spinner = activity.view(R.id.threads_spinner)
     private val modes: RadioGroup = activity.view(R.id.mode_group)
+    private val pad: BlendPad = activity.view(R.id.blend_pad)
 
     init {
         modes.setOnCheckedChangeListener { _, id ->
-            val mode = if (id == R.id.mode_morph) Mode.MORPH else Mode.GRID
-            presenter.change { it.copy(mode = mode) }
+            val mode = MODES.entries.firstOrNull { it.value == id }?.key
+            if (mode != null) presenter.change { it.copy(mode = mode, selected = 0) }
         }
-        activity.view<Button>(R.id.class_button).setOnClickListener { open(Slot.START, "") }
-        activity.view<Button>(R.id.morph_class_button).setOnClickListener { open(Slot.END, "") }
+        for (slot in Slot.entries) activity.view<Button>(slot.button).setOnClickListener { open(slot, "") }
+        pad.onMoved = { weights -> presenter.change { it.copy(blend = BlendPad.shares(it.corners, weights)) } }
         seed.afterChange { text -> readSeed(seed, text) { settings, value -> settings.copy(seed = value) } }
         endSeed.afterChange { text -> readSeed(endSeed, text) { settings, value -> settings.copy(endSeed = value) } }
         onClick(R.id.seed_minus) { it.copy(seed = it.seed - 1u) }
         onClick(R.id.seed_plus) { it.copy(seed = it.seed + 1u) }
         onClick(R.id.seed_random) { it.copy(seed = randomSeed()) }
         onClick(R.id.morph_seed_random) { it.copy(endSeed = randomSeed()) }
-        truncation.onMoved { step -> presenter.change { it.copy(truncation = step + 1) } }
+        truncation.onMoved { step ->
+            presenter.change { it.copy(truncation = (step + 1) / Settings.HUNDRED.toDouble()) }
+        }
         classPosition.onMoved { step -> presenter.change { it.copy(classPosition = step) } }
         latentPosition.onMoved { step -> presenter.change { it.copy(latentPosition = step) } }
         threadCounts.adapter = choices(threads.map(::threadText))
         threadCounts.onChosen { position -> presenter.change { it.copy(threads = threads[position]) } }
         models.onChosen { position ->
-            val file = offered?.offers?.get(position)?.artifact?.file
+            val key = offered?.offers?.get(position)?.key
             presenter.change { settings ->
-                val shown = offered?.offer(settings.artifact)?.artifact?.file
-                if (file == shown) settings else settings.copy(artifact = file)
+                val shown = offered?.offer(settings.offer)?.key
+                if (key == shown) settings else settings.copy(offer = key)
             }
         }
     }
 
     /** Shows the settings of a state. */
     fun show(state: MainState) {
-        val (catalog, settings) = (state.catalog ?: return) to (state.settings ?: return)
+        val catalog = state.catalog ?: return
+        val settings = state.settings ?: return
         if (catalog !== offered) offer(catalog)
-        modes.check(if (settings.mode == Mode.MORPH) R.id.mode_morph else R.id.mode_grid)
-        for (id in MORPH_VIEWS) {
-            activity.view<View>(id).visibility = if (settings.mode == Mode.MORPH) View.VISIBLE else View.GONE
+        modes.check(MODES.getValue(settings.mode))
+        for ((id, shownIn) in PANELS) {
+            activity.view<View>(id).visibility = if (settings.mode in shownIn) View.VISIBLE else View.GONE
         }
-        models.setSelection(catalog.offers.indexOf(catalog.offer(settings.artifact)))
+        models.setSelection(catalog.offers.indexOf(catalog.offer(settings.offer)))
         threadCounts.setSelection(threads.indexOf(settings.threads).coerceAtLeast(0))
         showSeed(seed, settings.seed)
         showSeed(endSeed, settings.endSeed)
         showClasses(catalog, settings)
         showSliders(catalog, settings)
+        showBlend(catalog.manifest.model, settings)
         picker?.let { saved ->
             picker = null
             open(Slot.valueOf(saved.getString(SLOT, Slot.START.name)), saved.getString(QUERY, ""))
@@ -87,27 +95,30 @@ class Controls(
     }
 
     /** Returns the open class picker, or null. */
-    fun savePicker(): Bundle? = openPicker?.let { (slot, dialog) ->
+    fun savePicker(): Bundle? = openPicker?.let { open ->
         Bundle().apply {
-            putString(SLOT, slot.name)
-            putString(QUERY, dialog.query)
+            putString(SLOT, open.slot.name)
+            putString(QUERY, open.dialog.query)
         }
     } ?: picker
 
     /** Closes the class picker: the screen is going away. */
     fun abandonPicker() {
-        openPicker?.second?.abandon()
+        openPicker?.dialog?.abandon()
         openPicker = null
     }
 
     private fun open(slot: Slot, query: String) {
-        val (catalog, settings) = (presenter.state.catalog ?: return) to (presenter.state.settings ?: return)
-        val current = if (slot == Slot.START) settings.classIndex else settings.endClass
-        val choose: (Int) -> Unit = { index ->
-            presenter.change { if (slot == Slot.START) it.copy(classIndex = index) else it.copy(endClass = index) }
-        }
+        val catalog = presenter.state.catalog ?: return
+        val settings = presenter.state.settings ?: return
+        val choose: (Int) -> Unit = { index -> presenter.change { slot.choose(it, index) } }
         abandonPicker()
-        openPicker = slot to ClassPicker(activity, catalog.manifest.model, current, query, choose) { openPicker = null }
+        val thumbnail: Thumbnail = { view, recipe ->
+            services.thumbnails.show(view, presenter.scope, catalog, settings, recipe)
+        }
+        val dialog =
+            ClassPicker(activity, catalog, slot.shown(settings), query, thumbnail, choose) { openPicker = null }
+        openPicker = OpenPicker(slot, dialog)
     }
 
     private fun onClick(id: Int, transform: (Settings) -> Settings) =
@@ -127,32 +138,43 @@ class Controls(
     }
 
     private fun showClasses(catalog: Catalog, settings: Settings) {
-        val model = catalog.manifest.model
-        showClass(R.id.class_button, model.className(settings.classIndex))
-        showClass(R.id.morph_class_button, model.className(settings.endClass))
+        for (slot in Slot.entries) {
+            val name = catalog.manifest.model.className(slot.shown(settings))
+            activity.view<Button>(slot.button).run {
+                text = name
+                contentDescription = activity.getString(slot.hint, name)
+            }
+        }
     }
 
-    private fun showClass(id: Int, name: String) = activity.view<Button>(id).run {
-        text = name
-        contentDescription = activity.getString(R.string.class_hint, name)
+    private fun showBlend(model: Model, settings: Settings) {
+        pad.weights = BlendPad.weightsOf(settings.corners, settings.blend)
+        pad.names = settings.corners.map(model::className)
+        val parts = settings.blend.joinToString { share ->
+            activity.getString(R.string.blend_part, model.className(share.index), share.weight * Settings.HUNDRED)
+        }
+        activity.view<TextView>(R.id.blend_label).text = parts
+        pad.contentDescription = activity.getString(R.string.pad_says, parts)
     }
 
     private fun showSliders(catalog: Catalog, settings: Settings) {
-        val (model, trained) = catalog.manifest.model to catalog.manifest.truncation
-        val value = settings.truncation / Settings.HUNDRED.toDouble()
+        val model = catalog.manifest.model
+        val trained = catalog.manifest.truncation
+        val value = settings.truncation
         val label = if (value > trained) {
             activity.getString(R.string.truncation_above, value, trained)
         } else {
             activity.getString(R.string.truncation_value, value)
         }
-        show(truncation, settings.truncation - 1, R.id.truncation_label, label)
-        val (toClass, toLatent) = settings.classPosition to settings.latentPosition
+        show(truncation, (value * Settings.HUNDRED).roundToInt() - 1, R.id.truncation_label, label)
+        val toClass = settings.classPosition
+        val toLatent = settings.latentPosition
         val classes = activity.getString(
             R.string.class_position,
             model.className(settings.classIndex),
             Settings.HUNDRED - toClass,
             model.className(settings.endClass),
-            toClass,
+            toClass
         )
         show(classPosition, toClass, R.id.class_position_label, classes)
         val latents = activity.getString(
@@ -160,7 +182,7 @@ class Controls(
             settings.seed.toString(),
             Settings.HUNDRED - toLatent,
             settings.endSeed.toString(),
-            toLatent,
+            toLatent
         )
         show(latentPosition, toLatent, R.id.latent_position_label, latents)
     }
@@ -174,15 +196,16 @@ class Controls(
     private fun offer(catalog: Catalog) {
         offered = catalog
         models.adapter = choices(
-            catalog.offers.map { (artifact, runtime) ->
-                val size = Formatter.formatShortFileSize(activity, artifact.bytes)
-                activity.getString(R.string.model_item, runtime.label, artifact.precision, size)
-            },
+            catalog.offers.map { offer ->
+                val size = Formatter.formatShortFileSize(activity, offer.artifact.bytes)
+                activity.getString(R.string.model_item, offer.runtime.label, offer.artifact.precision, size)
+            }
         )
+        val possible = Settings.modesOf(catalog.manifest.model)
+        for ((mode, id) in MODES) activity.view<View>(id).visibility = if (mode in possible) View.VISIBLE else View.GONE
     }
 
-    private fun choices(texts: List<String>) =
-        ArrayAdapter(activity, R.layout.item_spinner, android.R.id.text1, texts)
+    private fun choices(texts: List<String>) = ArrayAdapter(activity, R.layout.item_spinner, android.R.id.text1, texts)
 
     private fun threadText(count: Int): String {
         val areBig = count == processor.bigCores && count < processor.cores
@@ -193,7 +216,20 @@ class Controls(
     private companion object {
         const val SLOT = "slot"
         const val QUERY = "query"
-        val MORPH_VIEWS = listOf(R.id.morph_panel, R.id.morph_class_group, R.id.morph_seed_group)
+        val MODES = mapOf(
+            Mode.GRID to R.id.mode_grid,
+            Mode.MORPH to R.id.mode_morph,
+            Mode.BLEND to R.id.mode_blend,
+            Mode.PLAY to R.id.mode_play
+        )
+        val PANELS = mapOf(
+            R.id.morph_panel to setOf(Mode.MORPH),
+            R.id.morph_class_group to setOf(Mode.MORPH),
+            R.id.morph_seed_group to setOf(Mode.MORPH),
+            R.id.blend_panel to setOf(Mode.BLEND),
+            R.id.play_panel to setOf(Mode.PLAY),
+            R.id.class_group to setOf(Mode.GRID, Mode.MORPH)
+        )
 
         /** Short enough to be remembered and told. */
         const val RANDOM_SEEDS = 1_000_000

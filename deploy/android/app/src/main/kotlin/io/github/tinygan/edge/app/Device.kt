@@ -3,9 +3,11 @@ package io.github.tinygan.edge.app
 import android.annotation.TargetApi
 import android.os.Build
 import io.github.tinygan.edge.core.Cores
-import io.github.tinygan.edge.core.Json
 import java.io.File
 import java.io.IOException
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
 
 /** The cores of a phone. */
 data class Processor(val cores: Int, val bigCores: Int) {
@@ -25,14 +27,14 @@ object Device {
     }
 
     /** Returns the object `device` of a benchmark file. */
-    fun toJson(processor: Processor): Json.Object = Json.of(
-        "manufacturer" to Json.of(Build.MANUFACTURER),
-        "model" to Json.of(Build.MODEL),
-        "soc" to Json.of(if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) Soc.name() else Build.HARDWARE),
-        "sdk" to Json.of("Android ${Build.VERSION.RELEASE} (API ${Build.VERSION.SDK_INT})"),
-        "abi" to Json.of(Build.SUPPORTED_ABIS.first()),
-        "cores" to Json.of(processor.cores.toLong()),
-    )
+    fun toJson(processor: Processor): JsonObject = buildJsonObject {
+        put("manufacturer", Build.MANUFACTURER)
+        put("model", Build.MODEL)
+        put("soc", if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) Soc.name() else Build.HARDWARE)
+        put("sdk", "Android ${Build.VERSION.RELEASE} (API ${Build.VERSION.SDK_INT})")
+        put("abi", Build.SUPPORTED_ABIS.first())
+        put("cores", processor.cores)
+    }
 
     private fun frequencies(cores: Int): List<Long>? = try {
         List(cores) { File(CPUS, "cpu$it/$HIGHEST_FREQUENCY").readText().trim().toLong() }

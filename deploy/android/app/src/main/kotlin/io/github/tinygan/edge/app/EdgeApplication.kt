@@ -8,12 +8,15 @@ open class EdgeApplication : Application() {
     val services: Services by lazy(LazyThreadSafetyMode.NONE, ::createServices)
 
     /** Makes what the screens work with. */
-    protected open fun createServices(): Services =
-        Services(this, PackagedAssets(assets), listOf(ExecutorchRuntime(this), LiteRtRuntime(this)))
+    protected open fun createServices(): Services = Services(
+        this,
+        PackagedAssets(assets),
+        listOf(ExecutorchRuntime(this), LiteRtRuntime(this), LiteRtGpuRuntime(this))
+    )
 
     override fun onTrimMemory(level: Int) {
         super.onTrimMemory(level)
         // Nobody sees images now, and a model loads in well under a second.
-        if (level >= TRIM_MEMORY_UI_HIDDEN) services.studio.releaseSoon()
+        if (level >= TRIM_MEMORY_UI_HIDDEN) services.releaseSoon()
     }
 }

@@ -28,9 +28,9 @@ object Gallery {
      *
      * @throws IOException if the phone refuses it.
      */
-    fun add(context: Context, image: Image, name: String) {
+    fun add(context: Context, png: ByteArray, name: String) {
         check(isDirect) { "before API 29 the user chooses a file" }
-        MediaImages.add(context, image, name)
+        MediaImages.add(context, png, name)
     }
 
     /**
@@ -38,9 +38,9 @@ object Gallery {
      *
      * @throws IOException if it cannot be written.
      */
-    fun write(context: Context, file: Uri, image: Image) {
+    fun write(context: Context, file: Uri, png: ByteArray) {
         val stream = context.contentResolver.openOutputStream(file, "wt") ?: throw IOException("$file cannot be opened")
-        stream.use(image::writePng)
+        stream.use { it.write(png) }
     }
 }
 
@@ -59,7 +59,7 @@ fun Image.writePng(stream: OutputStream) {
 
 @TargetApi(Build.VERSION_CODES.Q)
 private object MediaImages {
-    fun add(context: Context, image: Image, name: String) {
+    fun add(context: Context, png: ByteArray, name: String) {
         val resolver = context.contentResolver
         val entry = ContentValues().apply {
             put(MediaStore.MediaColumns.DISPLAY_NAME, name)
@@ -70,7 +70,7 @@ private object MediaImages {
         val images = MediaStore.Images.Media.getContentUri(MediaStore.VOLUME_EXTERNAL_PRIMARY)
         val uri = resolver.insert(images, entry) ?: throw IOException("the gallery takes no image")
         try {
-            Gallery.write(context, uri, image)
+            Gallery.write(context, uri, png)
             resolver.update(uri, ContentValues().apply { put(MediaStore.MediaColumns.IS_PENDING, 0) }, null, null)
         } catch (error: IOException) {
             resolver.delete(uri, null, null)

@@ -8,25 +8,25 @@ import android.database.MatrixCursor
 import android.net.Uri
 import android.os.ParcelFileDescriptor
 import android.provider.OpenableColumns
-import io.github.tinygan.edge.core.Image
 import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
 import java.util.UUID
 import java.util.concurrent.TimeUnit
 
-/** Gives the app to which an image is shared that one image, to read. */
+/** Gives the app to which an image or a video is shared that one file, to read. */
 class ImageProvider : ContentProvider() {
     override fun onCreate(): Boolean = true
 
-    override fun getType(uri: Uri): String = Gallery.TYPE
+    override fun getType(uri: Uri): String =
+        if (uri.lastPathSegment.orEmpty().endsWith(".mp4")) VideoFile.TYPE else Gallery.TYPE
 
     override fun query(
         uri: Uri,
         projection: Array<String>?,
         selection: String?,
         selectionArgs: Array<String>?,
-        sortOrder: String?,
+        sortOrder: String?
     ): Cursor {
         val file = fileOf(uri)
         val columns = (projection ?: COLUMNS).filter { it in COLUMNS }.toTypedArray()
@@ -60,22 +60,24 @@ class ImageProvider : ContentProvider() {
         private val COLUMNS = arrayOf(OpenableColumns.DISPLAY_NAME, OpenableColumns.SIZE)
 
         /**
-         * Writes an image to where this provider finds it.
+         * Returns a new file where this provider finds it.
          *
-         * Each share has an address of its own, which stays for a day: many apps read an image only when they send it.
+         * Each share has an address of its own, which stays for a day: many apps read a file only when they send it.
          *
-         * @return its address.
          * @throws IOException if it cannot be written.
          */
-        fun publish(context: Context, image: Image, name: String): Uri {
+        fun newFile(context: Context, name: String): File {
             val oldest = System.currentTimeMillis() - TimeUnit.DAYS.toMillis(1)
             folder(context).listFiles()?.filter { it.lastModified() < oldest }?.forEach { it.deleteRecursively() }
             val own = File(folder(context), UUID.randomUUID().toString())
             if (!own.mkdirs()) throw IOException("no folder ${own.name}")
-            File(own, name).outputStream().use(image::writePng)
-            val address = Uri.Builder().scheme("content").authority("${context.packageName}.images")
-            return address.appendPath(own.name).appendPath(name).build()
+            return File(own, name)
         }
+
+        /** Returns the address of a file that [newFile] gave. */
+        fun addressOf(context: Context, file: File): Uri =
+            Uri.Builder().scheme("content").authority("${context.packageName}.images")
+                .appendPath(checkNotNull(file.parentFile).name).appendPath(file.name).build()
 
         private fun folder(context: Context) = File(context.cacheDir, "shared")
     }

@@ -1,6 +1,7 @@
 package io.github.tinygan.edge.app
 
 import io.github.tinygan.edge.core.Image
+import io.github.tinygan.edge.core.Recipe
 
 /** Everything that the main screen shows. */
 data class MainState(
@@ -11,22 +12,28 @@ data class MainState(
     /** The latest images; while new ones are drawn, old ones stay in their places. */
     val pictures: List<Picture> = emptyList(),
     val status: Status = Status.Loading,
+    /** Whether the selected image is one of the favourites. */
+    val isFavourite: Boolean = false,
     /** What went wrong last, until something is tried again. */
-    val error: Exception? = null,
+    val error: Exception? = null
 ) {
     /** Whether there is something to cancel. */
-    val isBusy: Boolean get() = status is Status.Loading || status is Status.Verifying || status is Status.Drawing
+    val isBusy: Boolean get() = status is Status.Loading || status is Status.Verifying || status is Status.Drawing ||
+        status is Status.Playing || status is Status.Recording
 
     /** The image that is saved and shared. */
     val selectedPicture: Picture? get() = settings?.let { pictures.getOrNull(it.selected) ?: pictures.firstOrNull() }
+
+    /** From what the selected image is drawn; null where there is no image, or no recipe for it. */
+    val recipe: Recipe? get() = selectedPicture?.shot?.recipe
 }
 
 /** An image that was drawn; compared by identity. */
 class Picture(
     val image: Image,
     val shot: Shot,
-    /** The class, or both classes of a morph. */
-    val classes: List<String>,
+    /** The class, or the classes that it lies between. */
+    val classes: List<String>
 )
 
 /** What the app is doing. */
@@ -39,7 +46,14 @@ sealed interface Status {
 
     data class Drawing(val done: Int, val total: Int) : Status
 
-    data class Done(val count: Int, val millisecondsEach: Double) : Status
+    /** An endless morph, and how many images a second it comes to. */
+    data class Playing(val rate: Double) : Status
+
+    /** A loop is being drawn and encoded. */
+    data class Recording(val done: Int, val total: Int) : Status
+
+    /** All are there; the first one was slower, with caches that were cold. */
+    data class Done(val count: Int, val firstMilliseconds: Double, val othersMilliseconds: Double) : Status
 
     data object Cancelled : Status
 

@@ -6,13 +6,16 @@ import io.github.tinygan.edge.core.ImageGenerator
 import io.github.tinygan.edge.core.Manifest
 import io.github.tinygan.edge.core.MissingFileException
 import io.github.tinygan.edge.core.PreparedModel
+import java.io.File
 import java.io.IOException
 
-/** The models in the app. Everything here reads files: call it on the worker. */
+/** The models in the app, or in the folder that the user opened. All of it reads files: use the inference thread. */
 class ModelStore(
-    private val assets: Assets,
+    private val packaged: Assets,
+    private val ownModel: OwnModel,
     private val runtimes: List<ModelRuntime>,
     private val verified: VerifiedModels,
+    private val guard: CrashGuard
 ) {
     /**
      * Reads the manifest and looks which of its artifacts this build holds and can run.
@@ -21,15 +24,18 @@ class ModelStore(
      * @throws MissingFileException if there is no manifest, or no model that can be run.
      */
     fun catalog(): Catalog {
+        val folder = ownModel.folder
+        val assets = assets(folder)
         val manifest = Manifest.read(assets::open)
         val packed = assets.list(Manifest.ASSET_FOLDER)
-        val offers = runtimes.flatMap { runtime ->
+        val possible = runtimes.flatMap { runtime ->
             manifest.artifacts.filter { it.file in packed && runtime.runs(it) }
                 .sortedByDescending { it.precision == PREFERRED_PRECISION }
                 .map { Offer(it, runtime) }
         }
+        val offers = possible.filterNot { it.runtime.isRisky && guard.crashed(it.id) }
         if (offers.isEmpty()) throw MissingFileException(manifest.artifacts.first().file)
-        return Catalog(manifest, offers)
+        return Catalog(manifest, offers, folder, withheld = possible - offers.toSet())
     }
 
     /**
@@ -39,28 +45,54 @@ class ModelStore(
      * @throws io.github.tinygan.edge.core.EdgeException if it is missing or wrong.
      */
     fun prepare(catalog: Catalog, offer: Offer, threads: Int): PreparedModel<ImageGenerator> =
-        offer.runtime.prepare(catalog.manifest, offer.artifact, threads)
+        offer.runtime.prepare(catalog.manifest, offer.artifact, threads, catalog.folder)
 
     /**
-     * Lets a model draw the first golden image, unless it was right on this phone before.
+     * Loads a model and lets it draw the golden image, unless it was right on this phone before.
+     *
+     * @throws io.github.tinygan.edge.core.EdgeException if it is missing, wrong, or refused.
+     */
+    fun open(catalog: Catalog, offer: Offer, threads: Int): ImageGenerator {
+        val prepared = prepare(catalog, offer, threads)
+        return guarded(offer) {
+            val generator = prepared.load()
+            try {
+                // What may end the process draws its first image behind the guard, every time.
+                if (offer.runtime.isRisky || !isVerified(offer)) verify(catalog, offer, generator)
+            } catch (error: Throwable) {
+                generator.close()
+                throw error
+            }
+            generator
+        }
+    }
+
+    /** Runs a step of an offer that may end the process, remembered if its runtime is risky. */
+    fun <T> guarded(offer: Offer, work: () -> T): T = if (offer.runtime.isRisky) guard.guard(offer.id, work) else work()
+
+    /**
+     * Lets a model draw the first golden image and compares it.
      *
      * @throws io.github.tinygan.edge.core.EdgeException if the image is wrong or cannot be drawn.
      */
-    fun verify(catalog: Catalog, generator: ImageGenerator) {
-        val artifact = generator.artifact
-        if (isVerified(artifact)) return
-        val file = catalog.manifest.golden.files.getValue(artifact.student)
+    fun verify(catalog: Catalog, offer: Offer, generator: ImageGenerator) {
+        val file = catalog.manifest.golden.files.getValue(offer.artifact.student)
         val expected = try {
-            assets.open(Manifest.assetPath(file)).use { it.readBytes() }
+            assets(catalog.folder).open(Manifest.assetPath(file)).use { it.readBytes() }
         } catch (error: IOException) {
             throw MissingFileException(file, error)
         }
         GoldenCheck.check(generator, catalog.manifest, expected)
-        verified.add(artifact.sha256)
+        verified.add(offer.id)
     }
 
+    /** Returns whether this build can run an artifact. */
+    fun runs(artifact: Artifact): Boolean = runtimes.any { it.runs(artifact) }
+
     /** Returns whether a model was right on this phone before. */
-    fun isVerified(artifact: Artifact): Boolean = artifact.sha256 in verified
+    fun isVerified(offer: Offer): Boolean = offer.id in verified
+
+    private fun assets(folder: File?): Assets = folder?.let(::FolderAssets) ?: packaged
 
     private companion object {
         const val PREFERRED_PRECISION = "int8"
@@ -68,10 +100,23 @@ class ModelStore(
 }
 
 /** A model that this build holds and can run. */
-data class Offer(val artifact: Artifact, val runtime: ModelRuntime)
+data class Offer(val artifact: Artifact, val runtime: ModelRuntime) {
+    /** Names it among the offers of a catalog. */
+    val key: String get() = if (runtime.unit.isEmpty()) artifact.file else "${artifact.file} ${runtime.unit}"
+
+    /** Names its content and what computes it, on this phone. */
+    val id: String get() = if (runtime.unit.isEmpty()) artifact.sha256 else "${artifact.sha256} ${runtime.unit}"
+}
 
 /** What the user can choose from; [offers] is never empty, the preferred one is first. */
-data class Catalog(val manifest: Manifest, val offers: List<Offer>) {
-    /** Returns the model in [file], or the preferred one if it is not offered. */
-    fun offer(file: String?): Offer = offers.firstOrNull { it.artifact.file == file } ?: offers.first()
+data class Catalog(
+    val manifest: Manifest,
+    val offers: List<Offer>,
+    /** That holds the files; null: the app's assets. */
+    val folder: File? = null,
+    /** What ended the app when it was tried last. */
+    val withheld: List<Offer> = emptyList()
+) {
+    /** Returns the offer of a key, or the preferred one if there is none. */
+    fun offer(key: String?): Offer = offers.firstOrNull { it.key == key } ?: offers.first()
 }

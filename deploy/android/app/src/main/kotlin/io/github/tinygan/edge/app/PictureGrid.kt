@@ -29,11 +29,13 @@ class PictureGrid @JvmOverloads constructor(context: Context, attributes: Attrib
     }
 
     override fun onLayout(changed: Boolean, left: Int, top: Int, right: Int, bottom: Int) {
-        val (width, height) = (right - left) to (bottom - top)
+        val width = right - left
+        val height = bottom - top
         val side = min(width, height)
         val cell = cellSize(side)
         for (index in 0 until childCount) {
-            val (row, place) = (index / columns) to (index % columns)
+            val row = index / columns
+            val place = index % columns
             val column = if (layoutDirection == View.LAYOUT_DIRECTION_RTL) columns - 1 - place else place
             val x = (width - side) / 2 + column * (cell + gap)
             val y = (height - side) / 2 + row * (cell + gap)

@@ -49,7 +49,8 @@ class PictureViews(private val grid: PictureGrid, private val chosen: (Int) -> U
     }
 
     private fun describe(picture: Picture, index: Int, count: Int): String {
-        val (first, last) = picture.classes.first() to picture.classes.last()
+        val first = picture.classes.first()
+        val last = picture.classes.last()
         if (count == 1) return context.getString(R.string.image_of_morph, first, last)
         return context.getString(R.string.image_of_class, index + 1, count, first, picture.shot.seed.toString())
     }

@@ -1,11 +1,16 @@
 package io.github.tinygan.edge.app
 
-/** Nanoseconds in a millisecond. */
-const val NANOSECONDS_PER_MILLISECOND: Double = 1e6
+private const val NANOSECONDS_PER_MILLISECOND = 1e6
 
-/** Returns what [work] gives, and how long it took in nanoseconds. */
-inline fun <T> timed(work: () -> T): Pair<T, Long> {
+/** What some work gave, and how long it took. */
+class Timed<T>(val result: T, val milliseconds: Double)
+
+/** Runs [work] with a clock. */
+inline fun <T> timed(work: () -> T): Timed<T> {
     val start = System.nanoTime()
     val result = work()
-    return result to System.nanoTime() - start
+    return Timed(result, milliseconds(System.nanoTime() - start))
 }
+
+/** Returns nanoseconds as milliseconds. */
+fun milliseconds(nanoseconds: Long): Double = nanoseconds / NANOSECONDS_PER_MILLISECOND

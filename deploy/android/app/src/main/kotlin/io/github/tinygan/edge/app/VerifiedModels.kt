@@ -3,7 +3,7 @@ package io.github.tinygan.edge.app
 import android.content.Context
 import android.content.SharedPreferences
 
-/** The hashes of the models that drew their golden image right with this installation of the app. */
+/** The models that drew their golden image right with this installation of the app. */
 class VerifiedModels(private val context: Context) {
     private val preferences: SharedPreferences get() = context.getSharedPreferences(FILE, Context.MODE_PRIVATE)
 
@@ -11,14 +11,14 @@ class VerifiedModels(private val context: Context) {
     private val key: String
         get() = "installed-" + context.packageManager.getPackageInfo(context.packageName, 0).lastUpdateTime
 
-    operator fun contains(sha256: String): Boolean = sha256 in hashes()
+    operator fun contains(id: String): Boolean = id in ids()
 
     /** Remembers a model. */
-    fun add(sha256: String) {
-        preferences.edit().clear().putStringSet(key, hashes() + sha256).apply()
+    fun add(id: String) {
+        preferences.edit().clear().putStringSet(key, ids() + id).apply()
     }
 
-    private fun hashes(): Set<String> = preferences.getStringSet(key, emptySet()).orEmpty()
+    private fun ids(): Set<String> = preferences.getStringSet(key, emptySet()).orEmpty()
 
     private companion object {
         const val FILE = "verified_models"

@@ -1,8 +1,11 @@
 package io.github.tinygan.edge.app
 
 import android.app.Activity
+import android.text.Editable
+import android.text.TextWatcher
 import android.view.View
 import android.widget.AdapterView
+import android.widget.EditText
 import android.widget.SeekBar
 
 /** Returns a view of the screen that its layout must hold. */
@@ -22,7 +25,7 @@ fun SeekBar.onMoved(moved: (Int) -> Unit) {
             override fun onStartTrackingTouch(bar: SeekBar) = Unit
 
             override fun onStopTrackingTouch(bar: SeekBar) = Unit
-        },
+        }
     )
 }
 
@@ -33,4 +36,17 @@ fun AdapterView<*>.onChosen(chosen: (Int) -> Unit) {
 
         override fun onNothingSelected(parent: AdapterView<*>?) = Unit
     }
+}
+
+/** Calls [changed] after every change of the text. */
+fun EditText.afterChange(changed: (String) -> Unit) {
+    addTextChangedListener(
+        object : TextWatcher {
+            override fun beforeTextChanged(text: CharSequence?, start: Int, count: Int, after: Int) = Unit
+
+            override fun onTextChanged(text: CharSequence?, start: Int, before: Int, count: Int) = Unit
+
+            override fun afterTextChanged(text: Editable?) = changed(text.toString())
+        }
+    )
 }

@@ -16,11 +16,14 @@ import io.github.tinygan.edge.core.MissingFileException
 import io.github.tinygan.edge.core.ModelLoadException
 import io.github.tinygan.edge.core.ModelMismatchException
 import io.github.tinygan.edge.core.NativeLibraryException
+import io.github.tinygan.edge.core.OtherModelException
 import io.github.tinygan.edge.core.PreparedModel
+import io.github.tinygan.edge.core.RecipeException
 import io.github.tinygan.edge.core.UnknownClassException
 import io.github.tinygan.edge.core.decode
 import io.github.tinygan.edge.executorch.ExecutorchGenerator
 import io.github.tinygan.edge.litert.LiteRtGenerator
+import java.io.File
 import java.io.IOException
 import java.util.concurrent.atomic.AtomicBoolean
 import org.junit.Assert.assertEquals
@@ -55,9 +58,10 @@ class BadInputTest {
         app.runtimes = listOf(object : ModelRuntime {
             override val label = "ExecuTorch"
 
-            override fun runs(artifact: Artifact) = artifact.runtime == Artifact.EXECUTORCH && artifact.backend == "xnnpack"
+            override fun runs(artifact: Artifact) =
+                artifact.runtime == Artifact.EXECUTORCH && artifact.backend == "xnnpack"
 
-            override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int) =
+            override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int, folder: File?) =
                 PreparedModel { open(manifest, artifact, threads) }
         })
     }
@@ -151,17 +155,21 @@ class BadInputTest {
     @Test
     fun aModelWithOtherTensorsThanTheManifestSays() {
         app.runtimes = listOf(object : ModelRuntime by LiteRtRuntime(app) {
-            override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int): PreparedModel<ImageGenerator> =
-                LiteRtGenerator.prepare(app, manifest, artifact, threads) { _, _ ->
-                    object : io.github.tinygan.edge.litert.SignatureRunner {
-                        override val inputs = artifact.inputs
-                        override val outputs = listOf(artifact.output.copy(shape = listOf(1, 64, 64, 3)))
+            override fun prepare(
+                manifest: Manifest,
+                artifact: Artifact,
+                threads: Int,
+                folder: File?
+            ): PreparedModel<ImageGenerator> = LiteRtGenerator.prepare(app, manifest, artifact, threads) { _, _ ->
+                object : io.github.tinygan.edge.litert.SignatureRunner {
+                    override val inputs = artifact.inputs
+                    override val outputs = listOf(artifact.output.copy(shape = listOf(1, 64, 64, 3)))
 
-                        override fun run(inputs: Map<String, java.nio.Buffer>, outputs: Map<String, java.nio.Buffer>) = Unit
+                    override fun run(inputs: Map<String, java.nio.Buffer>, outputs: Map<String, java.nio.Buffer>) = Unit
 
-                        override fun close() = Unit
-                    }
+                    override fun close() = Unit
                 }
+            }
         })
         expectSentence("does not fit its manifest", "64")
     }
@@ -211,8 +219,10 @@ class BadInputTest {
     fun aModelThatFailsCanBeReplacedByAnother() {
         val broken = AtomicBoolean(true)
         app.runtimes = listOf(
-            StagedRuntime("ExecuTorch", Artifact.EXECUTORCH, "xnnpack") { if (broken.get()) throw OutOfMemoryError() else it() },
-            StagedRuntime("LiteRT", Artifact.TFLITE, "litert"),
+            StagedRuntime("ExecuTorch", Artifact.EXECUTORCH, "xnnpack") {
+                if (broken.get()) throw OutOfMemoryError() else it()
+            },
+            StagedRuntime("LiteRT", Artifact.TFLITE, "litert")
         )
         val activity = expectSentence("memory")
         activity.select(R.id.model_spinner, "LiteRT, int8")
@@ -233,7 +243,7 @@ class BadInputTest {
     }
 
     @Test
-    @Config(sdk = [35])
+    @Config(sdk = [35, 36])
     fun everyErrorHasItsSentence() {
         val cause = RuntimeException("cause")
         val errors: List<EdgeException> = listOf(
@@ -250,8 +260,13 @@ class BadInputTest {
             InvalidOutputException("a.pte", 3072),
             GoldenMismatchException("a.pte", 12.34, 30.0),
             LowMemoryException("draw", OutOfMemoryError()),
+            RecipeException("seed", "-1"),
+            OtherModelException("0123456789abcdef", "fedcba9876543210")
         )
-        val sentences = (errors + IOException("disk full") + IllegalStateException("odd")).map(app::sentence)
+        val sentences = (
+            errors + IOException("disk full") + IllegalStateException("odd") +
+                WithheldException("LiteRT GPU", "a.tflite")
+            ).map(app::sentence)
         assertEquals("each its own", sentences.size, sentences.toSet().size)
         for (sentence in sentences) {
             assertTrue(sentence, sentence.endsWith(".") && sentence.first().let { it.isUpperCase() || it == 'a' })

@@ -17,7 +17,7 @@ class ClassPickerTest {
     private val model = Manifest.read(app.assets::open).model
     private val animals = model.copy(
         numClasses = 1000,
-        classes = mapOf(0 to "tench, Tinca tinca", 7 to "cock", 134 to "crane", 517 to "crane"),
+        classes = mapOf(0 to "tench, Tinca tinca", 7 to "cock", 134 to "crane", 517 to "crane")
     )
 
     @Test

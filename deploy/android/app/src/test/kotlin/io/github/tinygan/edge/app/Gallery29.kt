@@ -9,13 +9,13 @@ import android.os.ParcelFileDescriptor
 import java.io.File
 
 /** The gallery of a phone with API 29 or newer, as far as apps write to it. */
-class Gallery29 : ContentProvider() {
+open class Gallery29 : ContentProvider() {
     val entries = mutableListOf<ContentValues>()
     val file: File by lazy { File.createTempFile("gallery", ".png") }
 
     override fun onCreate(): Boolean = true
 
-    override fun insert(uri: Uri, values: ContentValues?): Uri {
+    override fun insert(uri: Uri, values: ContentValues?): Uri? {
         entries += ContentValues(values)
         return ContentUris.withAppendedId(uri, entries.size.toLong())
     }
@@ -35,8 +35,13 @@ class Gallery29 : ContentProvider() {
         projection: Array<String>?,
         selection: String?,
         selectionArgs: Array<String>?,
-        sortOrder: String?,
+        sortOrder: String?
     ): Cursor? = null
 
     override fun getType(uri: Uri): String = "image/png"
+}
+
+/** One that takes nothing. */
+class FullGallery : Gallery29() {
+    override fun insert(uri: Uri, values: ContentValues?): Uri? = null
 }

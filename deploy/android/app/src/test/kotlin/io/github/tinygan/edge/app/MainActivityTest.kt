@@ -14,6 +14,7 @@ import io.github.tinygan.edge.core.RecordedImages
 import io.github.tinygan.edge.core.RecordedOutputs
 import io.github.tinygan.edge.core.TruncatedNormal
 import java.util.concurrent.CountDownLatch
+import kotlin.coroutines.EmptyCoroutineContext
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNotEquals
@@ -165,13 +166,18 @@ class MainActivityTest {
     @Test
     fun checksTheGoldenImageOnceForEachInstallation() {
         var draws = 0
-        app.runtimes = listOf(StagedRuntime("ExecuTorch", Artifact.EXECUTORCH, "xnnpack") { draws++; it() })
+        app.runtimes = listOf(
+            StagedRuntime("ExecuTorch", Artifact.EXECUTORCH, "xnnpack") {
+                draws++
+                it()
+            }
+        )
         val controller = drawnMain()
         assertEquals("the golden image and a grid", Settings.GRID_COUNT + 1, draws)
         controller.get().click(R.id.generate_button)
         controller.get().waitForImages()
         assertEquals(2 * Settings.GRID_COUNT + 1, draws)
-        app.services.studio.releaseSoon()
+        app.services.releaseSoon()
         controller.get().click(R.id.generate_button)
         controller.get().waitForImages()
         assertEquals("it was right before", 3 * Settings.GRID_COUNT + 1, draws)
@@ -189,7 +195,7 @@ class MainActivityTest {
         assertEquals(activity.getString(R.string.status_cancelled), activity.textOf(R.id.status_text))
         assertFalse(activity.isShown(R.id.progress))
         gate.open()
-        waitUntil("the worker is free") { app.services.worker.isFree() }
+        waitUntil("the worker is free") { app.services.isFree() }
         assertEquals("what was drawn stays, nothing follows", 2, activity.images().count { it != null })
         activity.click(R.id.generate_button)
         activity.waitForImages()
@@ -256,7 +262,7 @@ class MainActivityTest {
         controller.get().finish()
         controller.pause().stop().destroy()
         gate.open()
-        waitUntil("the worker is free") { app.services.worker.isFree() }
+        waitUntil("the worker is free") { app.services.isFree() }
         assertTrue("not all nine were drawn: ${gate.calls}", gate.calls <= 3)
     }
 
@@ -325,9 +331,9 @@ class Gate(private val after: Int) : (() -> Image) -> Image {
     fun open() = latch.countDown()
 }
 
-/** Whether everything that was started before has ended. */
-fun Worker.isFree(): Boolean {
+/** Whether everything that was started on the inference thread before has ended. */
+fun Services.isFree(): Boolean {
     val ended = CountDownLatch(1)
-    start({ ended.countDown() }, failed = {})
+    inference.dispatch(EmptyCoroutineContext) { ended.countDown() }
     return ended.await(1, java.util.concurrent.TimeUnit.SECONDS)
 }

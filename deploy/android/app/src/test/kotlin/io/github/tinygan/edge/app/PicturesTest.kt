@@ -12,7 +12,7 @@ import org.robolectric.annotation.GraphicsMode
 /** Pictures of the screens, with the images that the model's own runtime drew on the host. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
-@Config(sdk = [35], qualifiers = "w411dp-h914dp-port-xxhdpi")
+@Config(sdk = [35, 36], qualifiers = "w411dp-h914dp-port-xxhdpi")
 class PicturesTest {
     @Test
     fun theMainScreen() {
@@ -50,6 +50,48 @@ class PicturesTest {
     }
 
     @Test
+    fun aBlend() {
+        val activity = drawnMain().get()
+        activity.click(R.id.mode_blend)
+        activity.waitForImages()
+        activity.photograph("blend")
+    }
+
+    @Test
+    fun aLink() {
+        val activity = drawnMain().get()
+        activity.click(R.id.link_button)
+        activity.photograph(
+            "link",
+            checkNotNull(org.robolectric.shadows.ShadowDialog.getLatestDialog().window).decorView
+        )
+    }
+
+    @Test
+    fun theRace() {
+        finishedRace().get().photograph("race")
+    }
+
+    @Test
+    fun playing() {
+        val activity = drawnMain().get()
+        activity.click(R.id.mode_play)
+        waitUntil("the first image") { "a second" in activity.textOf(R.id.status_text) }
+        activity.photograph("play")
+    }
+
+    @Test
+    fun theLicences() {
+        org.robolectric.Robolectric.buildActivity(LicencesActivity::class.java).setup().get().photograph("licences")
+    }
+
+    @Test
+    fun aTablet() {
+        RuntimeEnvironment.setQualifiers("w800dp-h1280dp-port-mdpi")
+        drawnMain().get().photograph("tablet")
+    }
+
+    @Test
     fun anError() {
         app.useRealRuntimes()
         val activity = startMain().get()
@@ -62,7 +104,14 @@ class PicturesTest {
         val activity = drawnMain().get()
         activity.click(R.id.class_button)
         val root = checkNotNull(org.robolectric.shadows.ShadowDialog.getLatestDialog().window).decorView
-        idle()
+        val list = org.robolectric.shadows.ShadowDialog.getLatestDialog().view<android.widget.ListView>(
+            R.id.picker_list
+        )
+        waitUntil("the thumbnails") {
+            list.childCount > 0 && List(list.childCount) { list.getChildAt(it) }.all { row ->
+                row.findIn<android.widget.ImageView>(R.id.row_image).hasImage()
+            }
+        }
         activity.photograph("picker", root)
     }
 

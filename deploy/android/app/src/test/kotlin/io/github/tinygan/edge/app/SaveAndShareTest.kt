@@ -44,18 +44,24 @@ class SaveAndShareTest {
         assertEquals("image/png", send.type)
         assertTrue("the other app may read it", send.flags and Intent.FLAG_GRANT_READ_URI_PERMISSION != 0)
         assertEquals(uri, send.clipData?.getItemAt(0)?.uri)
-        assertEquals("io.github.tinygan.edge.images" to "tinygan-class0-seed4.png", uri.authority to uri.lastPathSegment)
+        assertEquals(
+            "io.github.tinygan.edge.images" to "tinygan-class0-seed4.png",
+            uri.authority to uri.lastPathSegment
+        )
         val provider = provider()
         assertEquals("image/png", provider.getType(uri))
         provider.query(uri, null, null, null, null).use { row ->
             assertTrue(row.moveToFirst())
-            assertEquals("tinygan-class0-seed4.png", row.getString(row.getColumnIndexOrThrow(OpenableColumns.DISPLAY_NAME)))
+            assertEquals(
+                "tinygan-class0-seed4.png",
+                row.getString(row.getColumnIndexOrThrow(OpenableColumns.DISPLAY_NAME))
+            )
             assertTrue(row.getLong(row.getColumnIndexOrThrow(OpenableColumns.SIZE)) > 0)
         }
     }
 
     @Test
-    @Config(sdk = [35])
+    @Config(sdk = [35, 36])
     @GraphicsMode(GraphicsMode.Mode.NATIVE)
     fun sharesTheVeryPixels() {
         val activity = drawnMain().get()
@@ -119,14 +125,16 @@ class SaveAndShareTest {
         activity.click(R.id.save_button)
         val started = shadowOf(activity).nextStartedActivityForResult
         val file = Uri.parse("content://documents/full.png")
-        shadowOf(activity.contentResolver).registerOutputStreamSupplier(file) { throw IllegalStateException("disk full") }
+        shadowOf(activity.contentResolver).registerOutputStreamSupplier(file) {
+            throw IllegalStateException("disk full")
+        }
         shadowOf(activity).receiveResult(started.intent, Activity.RESULT_OK, Intent().setData(file))
         assertTrue("disk full" in activity.waitForError())
         assertTrue("the images stay", activity.images().all { it != null })
     }
 
     @Test
-    @Config(sdk = [35])
+    @Config(sdk = [35, 36])
     fun savesToTheGallery() {
         val gallery = Robolectric.setupContentProvider(Gallery29::class.java, "media")
         val activity = drawnMain().get()
@@ -142,8 +150,9 @@ class SaveAndShareTest {
     }
 
     @Test
-    @Config(sdk = [35])
+    @Config(sdk = [35, 36])
     fun saysWhenTheGalleryRefuses() {
+        Robolectric.setupContentProvider(FullGallery::class.java, "media")
         val activity = drawnMain().get()
         activity.click(R.id.save_button)
         activity.waitForError()

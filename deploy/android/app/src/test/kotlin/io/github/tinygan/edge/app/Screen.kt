@@ -58,7 +58,8 @@ fun waitUntil(what: String, done: () -> Boolean) {
 fun idle() = shadowOf(Looper.getMainLooper()).idle()
 
 /** Returns a view of a dialog that must be there. */
-fun <T : View> Dialog.view(id: Int): T = checkNotNull(findViewById<T>(id)) { context.resources.getResourceEntryName(id) }
+fun <T : View> Dialog.view(id: Int): T =
+    checkNotNull(findViewById<T>(id)) { context.resources.getResourceEntryName(id) }
 
 /** What a view says, with plain spaces. */
 fun Activity.textOf(id: Int): String = view<TextView>(id).text.toString().replace('\u00a0', ' ')
@@ -124,9 +125,11 @@ fun Activity.waitForError(): String {
 
 fun Activity.isBusy(): Boolean = view<View>(R.id.cancel_button).isEnabled
 
+/** Whether a view shows an image; one that was cleared has a drawable without a bitmap. */
+fun ImageView.hasImage(): Boolean = (drawable as? BitmapDrawable)?.bitmap != null
+
 /** The pixels of an image, for comparing. */
-fun Bitmap.pixels(): List<Int> =
-    IntArray(width * height).also { getPixels(it, 0, width, 0, 0, width, height) }.toList()
+fun Bitmap.pixels(): List<Int> = IntArray(width * height).also { getPixels(it, 0, width, 0, 0, width, height) }.toList()
 
 /** Draws a screen into a picture, without times and sizes of memory: those of a test are not those of a phone. */
 fun Activity.photograph(name: String, root: View = window.decorView) {
@@ -139,7 +142,7 @@ fun Activity.photograph(name: String, root: View = window.decorView) {
     file.outputStream().use { assertTrue(bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)) }
 }
 
-private val measurement = Regex("[\\d.,]+(?=[\\s\u00a0]([mk]?s|[kMG]B)\\b)")
+private val measurement = Regex("[\\d.,]+(?=[\\s\u00a0]([mk]?s|[kMG]B|images a second)\\b)")
 
 private fun blankMeasurements(view: View) {
     if (view is TextView && measurement.containsMatchIn(view.text) && view.id in MEASURED) {
@@ -148,4 +151,4 @@ private fun blankMeasurements(view: View) {
     if (view is ViewGroup) for (index in 0 until view.childCount) blankMeasurements(view.getChildAt(index))
 }
 
-private val MEASURED = setOf(R.id.status_text, R.id.row_latency, R.id.row_details)
+private val MEASURED = setOf(R.id.status_text, R.id.row_latency, R.id.row_details, R.id.lane_rate)

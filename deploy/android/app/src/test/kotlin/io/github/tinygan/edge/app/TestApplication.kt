@@ -9,6 +9,7 @@ import io.github.tinygan.edge.core.Manifest
 import io.github.tinygan.edge.core.PreparedModel
 import io.github.tinygan.edge.core.RecordedImages
 import io.github.tinygan.edge.core.RecordedOutputs
+import java.io.File
 import java.io.FileNotFoundException
 import java.io.InputStream
 
@@ -17,7 +18,7 @@ class TestApplication : EdgeApplication() {
     var stagedAssets: (Assets) -> Assets = { it }
     var runtimes: List<ModelRuntime> = listOf(
         StagedRuntime("ExecuTorch", Artifact.EXECUTORCH, "xnnpack"),
-        StagedRuntime("LiteRT", Artifact.TFLITE, "litert"),
+        StagedRuntime("LiteRT", Artifact.TFLITE, "litert")
     )
 
     override fun onCreate() {
@@ -39,11 +40,11 @@ class TestApplication : EdgeApplication() {
  *
  * @param around sees every call, and may change or refuse its image.
  */
-class StagedRuntime(
+open class StagedRuntime(
     override val label: String,
     private val runtime: String,
     private val backend: String,
-    private val around: (draw: () -> Image) -> Image = { it() },
+    private val around: (draw: () -> Image) -> Image = { it() }
 ) : ModelRuntime {
     /** File and threads of every model that was loaded, in order. */
     val opened = mutableListOf<Pair<String, Int>>()
@@ -53,8 +54,12 @@ class StagedRuntime(
 
     override fun runs(artifact: Artifact): Boolean = artifact.runtime == runtime && artifact.backend == backend
 
-    override fun prepare(manifest: Manifest, artifact: Artifact, threads: Int): PreparedModel<ImageGenerator> =
-        PreparedModel { load(manifest, artifact, threads) }
+    override fun prepare(
+        manifest: Manifest,
+        artifact: Artifact,
+        threads: Int,
+        folder: File?
+    ): PreparedModel<ImageGenerator> = PreparedModel { load(manifest, artifact, threads) }
 
     private fun load(manifest: Manifest, artifact: Artifact, threads: Int): ImageGenerator {
         opened += artifact.file to threads

@@ -44,6 +44,14 @@ class UnknownClassException(val index: Int, val known: String) :
 /** An input of the model has the wrong length or a value that is not finite. */
 class InvalidInputException(val reason: String) : EdgeException("This input cannot be drawn: $reason.")
 
+/** A link, or the recipe in a picture, cannot be followed: its [field] is [value]. */
+class RecipeException(val field: String, val value: String, cause: Throwable? = null) :
+    EdgeException("The $field of this recipe makes no sense: '$value'.", cause)
+
+/** A recipe is of another model: its name is [found], not [expected]. */
+class OtherModelException(val found: String, val expected: String) :
+    EdgeException("This recipe is of another model ($found, not $expected).")
+
 /** The model's output holds NaN or infinity, [count] times. */
 class InvalidOutputException(val file: String, val count: Int) :
     EdgeException("$file gave an image with $count values that are not numbers.")
@@ -52,7 +60,7 @@ class InvalidOutputException(val file: String, val count: Int) :
 class GoldenMismatchException(val file: String, val decibels: Double, val floor: Double) :
     EdgeException(
         "%s draws another image than it should (%.1f dB, at least %.0f are asked for)."
-            .format(Locale.ROOT, file, decibels, floor),
+            .format(Locale.ROOT, file, decibels, floor)
     )
 
 /** There is not enough memory to [purpose]. */

@@ -20,7 +20,9 @@ object GoldenCheck {
      * @throws EdgeException what [ImageGenerator.generate] throws.
      */
     fun check(generator: ImageGenerator, manifest: Manifest, expected: ByteArray): Double {
-        val (golden, model, artifact) = Triple(manifest.golden, manifest.model, generator.artifact)
+        val golden = manifest.golden
+        val model = manifest.model
+        val artifact = generator.artifact
         val size = model.imageSize * model.imageSize * Image.CHANNELS
         if (expected.size != size) {
             throw CorruptFileException(golden.files.getValue(artifact.student), "$size bytes", "${expected.size} bytes")

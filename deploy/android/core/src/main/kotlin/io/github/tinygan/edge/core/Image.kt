@@ -33,5 +33,5 @@ enum class PixelLayout {
     NCHW,
 
     /** [1, H, W, 3]: the colours of a pixel side by side. */
-    NHWC,
+    NHWC
 }

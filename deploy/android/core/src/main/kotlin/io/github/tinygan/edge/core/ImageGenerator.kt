@@ -5,7 +5,8 @@ import java.io.Closeable
 /**
  * A model that is loaded and draws images.
  *
- * It is not safe for use by several threads at once; each call blocks, so keep it off an app's main thread.
+ * Several threads may use it: images are drawn one after another, and [close] waits for the one that is being drawn.
+ * Each call blocks, so keep it off an app's main thread; [SuspendingGenerator] does that for coroutines.
  */
 interface ImageGenerator : Closeable {
     val model: Model
@@ -22,10 +23,11 @@ interface ImageGenerator : Closeable {
      * @throws InvalidOutputException if the image holds NaN or infinity.
      * @throws ModelMismatchException if the output is not what the manifest says.
      * @throws InferenceException if the runtime fails.
+     * @throws IllegalStateException if it is closed.
      */
     fun generate(latent: FloatArray, classWeights: FloatArray): Image
 
-    /** Frees the model; closing twice is allowed. */
+    /** Frees the model, after the image that is being drawn; closing twice is allowed. */
     override fun close()
 }
 

@@ -1,5 +1,9 @@
 package io.github.tinygan.edge.core
 
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+
 /**
  * Latencies of repeated runs, milliseconds.
  *
@@ -11,17 +15,17 @@ data class LatencyStatistics(
     val mean: Double,
     val min: Double,
     val max: Double,
-    val n: Int,
+    val n: Int
 ) {
     /** Returns the object that benchmark files hold. */
-    fun toJson(): Json.Object = Json.of(
-        "p50" to Json.of(p50),
-        "p90" to Json.of(p90),
-        "mean" to Json.of(mean),
-        "min" to Json.of(min),
-        "max" to Json.of(max),
-        "n" to Json.of(n.toLong()),
-    )
+    fun toJson(): JsonObject = buildJsonObject {
+        put("p50", p50)
+        put("p90", p90)
+        put("mean", mean)
+        put("min", min)
+        put("max", max)
+        put("n", n)
+    }
 
     companion object {
         /** @throws IllegalArgumentException if there is no run. */
@@ -34,7 +38,7 @@ data class LatencyStatistics(
                 sorted.average(),
                 sorted.first(),
                 sorted.last(),
-                sorted.size,
+                sorted.size
             )
         }
 

@@ -14,15 +14,14 @@ data class Manifest(
     val truncation: Double,
     val golden: Golden,
     /** The artifacts that name the platform `android`, in the order of the file. */
-    val artifacts: List<Artifact>,
+    val artifacts: List<Artifact>
 ) {
     /**
      * Returns the artifact called [file].
      *
      * @throws MissingFileException if the manifest names none.
      */
-    fun artifact(file: String): Artifact =
-        artifacts.firstOrNull { it.file == file } ?: throw MissingFileException(file)
+    fun artifact(file: String): Artifact = artifacts.firstOrNull { it.file == file } ?: throw MissingFileException(file)
 
     /**
      * Returns the first artifact of a runtime and its backend, the int8 one if there is one.
@@ -87,7 +86,7 @@ data class Model(
     /** The one class of a specialised model, which takes no class weights. */
     val onlyClass: Int?,
     /** Student → SHA-256 of its weights, as the manifest gives them. */
-    val sha256: Map<String, String> = emptyMap(),
+    val sha256: Map<String, String> = emptyMap()
 ) {
     /** The classes that can be drawn: one if the model is specialised. */
     val drawable: List<Int> = onlyClass?.let(::listOf) ?: classes.keys.toList()
@@ -124,7 +123,7 @@ data class Golden(
     val seed: ULong,
     val classIndex: Int,
     /** Student → file of its image: H × W × 3 bytes R, G, B, row by row. */
-    val files: Map<String, String>,
+    val files: Map<String, String>
 )
 
 /** A file that computes the model. */
@@ -143,7 +142,7 @@ data class Artifact(
     /** `z`, and `class_weights` unless the model is specialised. */
     val inputs: List<TensorSpec>,
     val output: TensorSpec,
-    val layout: PixelLayout,
+    val layout: PixelLayout
 ) {
     companion object {
         const val EXECUTORCH: String = "executorch"
@@ -162,8 +161,8 @@ enum class ElementType(
     /** As the manifest writes it. */
     val label: String,
     /** Of one value. */
-    val bytes: Int,
+    val bytes: Int
 ) {
     FLOAT32("float32", 4),
-    UINT8("uint8", 1),
+    UINT8("uint8", 1)
 }

@@ -1,5 +1,13 @@
 package io.github.tinygan.edge.core
 
+import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+
 private const val PLATFORM = "android"
 private const val LATENT = "z"
 private const val CLASS_WEIGHTS = "class_weights"
@@ -10,9 +18,9 @@ private val FILE_NAME = Regex("[A-Za-z0-9][A-Za-z0-9._-]*")
 /** Reads and checks a manifest. */
 internal fun readManifest(text: String): Manifest {
     val root = try {
-        Field(Json.parse(text), "the file")
-    } catch (error: JsonException) {
-        throw ManifestException("it is no JSON (${error.message})", error)
+        Field(Json.parseToJsonElement(text), "the file")
+    } catch (error: SerializationException) {
+        throw ManifestException("it is no JSON (${error.message.orEmpty().substringBefore('\n')})", error)
     }
     val format = root["format"].text()
     if (format != Manifest.FORMAT) root["format"].refuse("is $format, not ${Manifest.FORMAT}")
@@ -85,7 +93,7 @@ private fun readArtifact(artifact: Field, model: Model, students: List<String>):
         student,
         inputs,
         output,
-        layout,
+        layout
     )
 }
 
@@ -100,31 +108,30 @@ private fun describe(tensors: List<TensorSpec>) =
     tensors.joinToString { "${it.name} ${it.type.label} ${it.shape}" }.ifEmpty { "none" }
 
 /** A value and its place in the file, for errors that name it. */
-private class Field(private val json: Json?, private val place: String, private val path: String = "") {
+private class Field(private val json: JsonElement?, private val place: String, private val path: String = "") {
     operator fun get(name: String): Field {
         val inner = if (path.isEmpty()) name else "$path.$name"
-        return Field((value() as? Json.Object ?: refuse("is no object")).members[name], inner, inner)
+        return Field((value() as? JsonObject ?: refuse("is no object"))[name], inner, inner)
     }
 
-    fun members(): List<Pair<String, Field>> =
-        (value() as? Json.Object ?: refuse("is no object")).members.map { (name, json) ->
-            name to Field(json, "$path.$name", "$path.$name")
-        }
+    fun members(): List<Pair<String, Field>> = (value() as? JsonObject ?: refuse("is no object")).map { (name, json) ->
+        name to Field(json, "$path.$name", "$path.$name")
+    }
 
-    fun items(): List<Field> = (value() as? Json.Array ?: refuse("is no list")).items.mapIndexed { index, json ->
+    fun items(): List<Field> = (value() as? JsonArray ?: refuse("is no list")).mapIndexed { index, json ->
         Field(json, "$path[$index]", "$path[$index]")
     }
 
     /** Returns null for `null`; a field that is not there is refused. */
-    fun orNull(): Field? = takeUnless { value() == Json.Null }
+    fun orNull(): Field? = takeUnless { value() == JsonNull }
 
-    fun text(): String = (value() as? Json.Text ?: refuse("is no string")).value
+    fun text(): String = primitive()?.takeIf { it.isString }?.content ?: refuse("is no string")
 
     fun integer(): Long = number().toLongOrNull() ?: refuse("is ${number()}, no integer")
 
     fun seed(): ULong = number().toULongOrNull() ?: refuse("is ${number()}, no integer from 0 to 2^64 - 1")
 
-    fun real(): Double = number().toDouble()
+    fun real(): Double = number().toDoubleOrNull() ?: refuse("is ${number()}, no number")
 
     /** A length that fits an array. */
     fun size(): Int = integer().takeIf { it in 1..MAX_SIZE }?.toInt() ?: refuse("is ${number()}, not in 1..$MAX_SIZE")
@@ -134,7 +141,11 @@ private class Field(private val json: Json?, private val place: String, private 
 
     fun refuse(what: String): Nothing = throw ManifestException("$place $what")
 
-    private fun number(): String = (value() as? Json.Number ?: refuse("is no number")).text
+    // The text as it is written: a seed may need all 64 bits, which a double does not have.
+    private fun number(): String =
+        primitive()?.takeUnless { it.isString || it == JsonNull }?.content ?: refuse("is no number")
 
-    private fun value(): Json = json ?: refuse("is missing")
+    private fun primitive(): JsonPrimitive? = value() as? JsonPrimitive
+
+    private fun value(): JsonElement = json ?: refuse("is missing")
 }

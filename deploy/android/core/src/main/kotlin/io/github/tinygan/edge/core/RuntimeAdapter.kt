@@ -12,7 +12,7 @@ class RuntimeAdapter(
     private val label: String,
     private val runtime: String,
     private val backend: String,
-    private val abi: () -> String,
+    private val abi: () -> String
 ) {
     /**
      * Checks what is to be loaded.

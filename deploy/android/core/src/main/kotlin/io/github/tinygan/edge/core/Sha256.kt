@@ -44,7 +44,8 @@ data class Checksum(val bytes: Long, val sha256: String) {
             throw CorruptFileException(artifact.file, "${artifact.bytes} bytes", "$bytes bytes")
         }
         if (sha256 != artifact.sha256) {
-            val (expected, found) = artifact.sha256.take(SHOWN) to sha256.take(SHOWN)
+            val expected = artifact.sha256.take(SHOWN)
+            val found = sha256.take(SHOWN)
             throw CorruptFileException(artifact.file, "SHA-256 $expected…", "$found…")
         }
     }

@@ -1,6 +1,12 @@
 package io.github.tinygan.edge.core
 
 import java.nio.ByteOrder
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.ExecutionException
+import java.util.concurrent.Executors
+import java.util.concurrent.TimeUnit
+import java.util.concurrent.TimeoutException
+import java.util.concurrent.atomic.AtomicBoolean
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
@@ -46,6 +52,62 @@ class BufferedGeneratorTest {
         repeat(2) { generator.close() }
         assertEquals(1, generator.freed)
         assertThrows(IllegalStateException::class.java) { generator.generate(FloatArray(16), FloatArray(398)) }
+    }
+
+    /** Behaves as a module of ExecuTorch 1.4: what is destroyed while it runs, and runs when it is destroyed, throws. */
+    private inner class Strict : BufferedGenerator(manifest.model, artifact) {
+        val drawing = CountDownLatch(1)
+        val go = CountDownLatch(1)
+        private val running = AtomicBoolean()
+        private val destroyed = AtomicBoolean()
+
+        override fun draw(): Image {
+            check(!destroyed.get()) { "Module has been destroyed" }
+            check(running.compareAndSet(false, true)) { "two images at once share the buffers" }
+            drawing.countDown()
+            go.await()
+            running.set(false)
+            return Image(1, 1, IntArray(1))
+        }
+
+        override fun free() {
+            check(!running.get()) { "Cannot destroy module while method is executing" }
+            destroyed.set(true)
+        }
+    }
+
+    @Test
+    fun closesAfterTheImageThatAnotherThreadDraws() {
+        val generator = Strict()
+        val threads = Executors.newFixedThreadPool(3)
+        try {
+            fun draw() = threads.submit<Image> { generator.generate(FloatArray(16), FloatArray(398)) }
+            val first = draw()
+            generator.drawing.await()
+            val closing = threads.submit { generator.close() }
+            assertThrows(TimeoutException::class.java) { closing.get(100, TimeUnit.MILLISECONDS) }
+            val late = draw()
+            generator.go.countDown()
+            assertEquals(1, first.get(10, TimeUnit.SECONDS).width)
+            closing.get(10, TimeUnit.SECONDS)
+            val refused = assertThrows(ExecutionException::class.java) { late.get(10, TimeUnit.SECONDS) }
+            assertEquals("the generator is closed", refused.cause?.message)
+        } finally {
+            threads.shutdownNow()
+        }
+    }
+
+    @Test
+    fun drawsForSeveralThreadsOneAfterAnother() {
+        val generator = Strict()
+        generator.go.countDown()
+        val threads = Executors.newFixedThreadPool(4)
+        try {
+            val images = List(50) { threads.submit<Image> { generator.generate(FloatArray(16), FloatArray(398)) } }
+            for (image in images) assertEquals(1, image.get(10, TimeUnit.SECONDS).width)
+        } finally {
+            threads.shutdownNow()
+        }
     }
 
     @Test

@@ -1,6 +1,9 @@
 package io.github.tinygan.edge.core
 
 import java.io.File
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.jsonObject
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
@@ -9,13 +12,18 @@ import org.junit.Test
 /** What the runtimes gave on the host must become the same pixels here as in Python. */
 class GoldenChainTest {
     private val folder = Fixtures.recordings()
-    private val index = Json.parse(File(folder, "recordings.json").readText())
+    private val index = Json.parseToJsonElement(File(folder, "recordings.json").readText())
     private val manifest = Manifest.parse(File(folder, Manifest.FILE).readText())
 
     @Test
     fun makesThePixelsOfPythonFromEveryOutput() {
         val recordings = index["artifacts"].items
-        assertEquals(setOf("executorch", "tflite"), recordings.map { manifest.artifact(it["file"].text).runtime }.toSet())
+        assertEquals(
+            setOf("executorch", "tflite"),
+            recordings.map {
+                manifest.artifact(it["file"].text).runtime
+            }.toSet()
+        )
         for (recording in recordings) {
             val artifact = manifest.artifact(recording["file"].text)
             val size = artifact.output.size
@@ -35,16 +43,35 @@ class GoldenChainTest {
     @Test
     fun drawsTheLatentsOfPython() {
         val inputs = readFloats(File(folder, index["inputs"].text))
-        val (zDim, weights) = manifest.model.zDim to manifest.model.weightCount
+        val model = manifest.model
+        val loop = EndlessMorph(model, seed = 1u, truncation = manifest.truncation, steps = 15).loop(stations = 5)
         for ((row, image) in index["images"].items.withIndex()) {
-            val first = row * (zDim + weights)
-            val members = (image as Json.Object).members
-            val seed = (members["seed"] ?: continue).text.toULong()
-            val latent = TruncatedNormal.latent(seed, zDim, image["truncation"].double)
-            assertSameBits("latent of $seed", inputs.copyOfRange(first, first + zDim), latent)
-            val oneHot = manifest.model.classWeights(image["class"].int)
-            assertSameBits("class", inputs.copyOfRange(first + zDim, first + zDim + weights), oneHot)
+            val drawn = inputsOf(image, loop) ?: continue
+            val first = row * (model.zDim + model.weightCount)
+            val second = first + model.zDim
+            assertSameBits("latent of $image", inputs.copyOfRange(first, second), drawn.latent)
+            assertSameBits(
+                "class of $image",
+                inputs.copyOfRange(second, second + model.weightCount),
+                drawn.classWeights
+            )
         }
+    }
+
+    /** What Kotlin draws for an image of the list; null for a morph, which MorphTest compares. */
+    private fun inputsOf(image: JsonElement, loop: List<Inputs>): Inputs? {
+        val members = image.jsonObject
+        members["loop"]?.let { return loop[it.int] }
+        val seed = (members["seed"] ?: return null).text.toULong()
+        val blend = members["blend"] ?: return Inputs(
+            TruncatedNormal.latent(seed, manifest.model.zDim, image["truncation"].double),
+            manifest.model.classWeights(image["class"].int)
+        )
+        val shares = blend.jsonObject.map { (index, weight) -> ClassShare(index.toInt(), weight.double.toFloat()) }
+        return Inputs(
+            TruncatedNormal.latent(seed, manifest.model.zDim, manifest.truncation),
+            manifest.model.classWeights(shares)
+        )
     }
 
     @Test

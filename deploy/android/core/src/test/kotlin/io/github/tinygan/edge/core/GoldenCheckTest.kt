@@ -1,5 +1,9 @@
 package io.github.tinygan.edge.core
 
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.boolean
+import kotlinx.serialization.json.doubleOrNull
+import kotlinx.serialization.json.jsonPrimitive
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
@@ -16,10 +20,10 @@ class GoldenCheckTest {
         val fixture = Fixtures.json("psnr.json")
         assertEquals(fixture["floor"].double, GoldenCheck.FLOOR, 0.0)
         for (case in fixture["cases"].items) {
-            val expected = (case["psnr"] as? Json.Number)?.text?.toDouble() ?: Double.POSITIVE_INFINITY
+            val expected = case["psnr"].jsonPrimitive.doubleOrNull ?: Double.POSITIVE_INFINITY
             val found = GoldenCheck.psnr(bytes(case["a"]), bytes(case["b"]))
             assertEquals(expected, found, fixture["tolerance"].double)
-            assertEquals((case["accepted"] as Json.Bool).value, found >= GoldenCheck.FLOOR)
+            assertEquals(case["accepted"].jsonPrimitive.boolean, found >= GoldenCheck.FLOOR)
         }
     }
 
@@ -56,7 +60,7 @@ class GoldenCheckTest {
         assertThrows(IllegalArgumentException::class.java) { GoldenCheck.psnr(ByteArray(3), ByteArray(6)) }
     }
 
-    private fun bytes(json: Json) = json.ints.map { it.toByte() }.toByteArray()
+    private fun bytes(json: JsonElement) = json.ints.map { it.toByte() }.toByteArray()
 
     /** Fills every image with one grey. */
     private inner class Painter(private val grey: () -> Int) : ImageGenerator {

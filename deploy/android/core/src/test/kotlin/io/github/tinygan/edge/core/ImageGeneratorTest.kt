@@ -23,7 +23,7 @@ class ImageGeneratorTest {
             FloatArray(16) to FloatArray(397),
             FloatArray(16) to FloatArray(0),
             FloatArray(16) { Float.NaN } to FloatArray(398),
-            FloatArray(16) to FloatArray(398) { Float.POSITIVE_INFINITY },
+            FloatArray(16) to FloatArray(398) { Float.POSITIVE_INFINITY }
         )
         for ((latent, weights) in wrong) {
             assertThrows(InvalidInputException::class.java) { model.checkInputs(latent, weights) }
@@ -34,7 +34,7 @@ class ImageGeneratorTest {
     fun refusesAnOutputOfAnotherSize() {
         for (error in listOf(
             assertThrows(ModelMismatchException::class.java) { model.decode(artifact, FloatArray(3071)) },
-            assertThrows(ModelMismatchException::class.java) { model.decode(artifact, ByteArray(3073)) },
+            assertThrows(ModelMismatchException::class.java) { model.decode(artifact, ByteArray(3073)) }
         )) {
             assertTrue(error.message, "3072" in error.message.orEmpty() && artifact.file in error.message.orEmpty())
         }

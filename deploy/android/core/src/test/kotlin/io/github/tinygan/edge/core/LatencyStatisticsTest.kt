@@ -12,8 +12,8 @@ class LatencyStatisticsTest {
         val tolerance = fixture["relative_tolerance"].double
         for (case in fixture["cases"].items) {
             val statistics = LatencyStatistics.of(case["samples"].items.map { it.double }).toJson()
-            assertEquals(setOf("p50", "p90", "mean", "min", "max", "n"), statistics.members.keys)
-            for ((name, value) in statistics.members) {
+            assertEquals(setOf("p50", "p90", "mean", "min", "max", "n"), statistics.keys)
+            for ((name, value) in statistics) {
                 val expected = case[name].double
                 assertEquals("$name of $case", expected, value.double, tolerance * abs(expected))
             }

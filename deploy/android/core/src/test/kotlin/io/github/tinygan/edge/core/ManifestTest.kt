@@ -46,7 +46,9 @@ class ManifestTest {
     @Test
     fun readsItselfFromTheAssets() {
         val opened = mutableListOf<String>()
-        val read = Manifest.read { path -> opened.add(path).let { Fixtures.text("manifest_good.json").byteInputStream() } }
+        val read = Manifest.read { path ->
+            opened.add(path).let { Fixtures.text("manifest_good.json").byteInputStream() }
+        }
         assertEquals(listOf("tinygan/manifest.json"), opened)
         assertEquals(Fixtures.manifest(), read)
     }

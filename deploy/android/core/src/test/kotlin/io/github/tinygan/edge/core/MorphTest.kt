@@ -1,5 +1,6 @@
 package io.github.tinygan.edge.core
 
+import kotlinx.serialization.json.JsonElement
 import org.junit.Assert.assertThrows
 import org.junit.Test
 
@@ -34,7 +35,7 @@ class MorphTest {
         }
     }
 
-    private fun compare(steps: Json, start: FloatArray, end: FloatArray) {
+    private fun compare(steps: JsonElement, start: FloatArray, end: FloatArray) {
         for (step in steps.items) {
             val position = step["t"].double.toFloat()
             assertSameBits("at $position", step["bits"].floats, Morph.between(start, end, position))

@@ -14,6 +14,7 @@ import io.github.tinygan.edge.core.NativeLibraryException
 import io.github.tinygan.edge.core.PreparedModel
 import io.github.tinygan.edge.core.RuntimeAdapter
 import io.github.tinygan.edge.core.decode
+import java.io.File
 import org.pytorch.executorch.DType
 import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Tensor
@@ -50,8 +51,10 @@ class ExecutorchGenerator private constructor(model: Model, artifact: Artifact, 
         return when {
             tensor.dtype() == DType.FLOAT && expected.type == ElementType.FLOAT32 ->
                 model.decode(artifact, tensor.dataAsFloatArray)
+
             tensor.dtype() == DType.UINT8 && expected.type == ElementType.UINT8 ->
                 model.decode(artifact, tensor.dataAsUnsignedByteArray)
+
             else -> refuse("its output is of ${tensor.dtype()}, not ${expected.type.label}")
         }
     }
@@ -63,7 +66,7 @@ class ExecutorchGenerator private constructor(model: Model, artifact: Artifact, 
         const val BACKEND: String = "xnnpack"
 
         /**
-         * Loads a program from the app's assets: [prepare], and the program's load.
+         * Loads a program: [prepare], and the program's load.
          *
          * @throws NativeLibraryException if ExecuTorch has no library for this processor.
          * @throws ModelLoadException if ExecuTorch refuses the program, or one with another number of threads is open.
@@ -73,17 +76,20 @@ class ExecutorchGenerator private constructor(model: Model, artifact: Artifact, 
             manifest: Manifest,
             artifact: Artifact = manifest.preferred(Artifact.EXECUTORCH, BACKEND),
             threads: Int = 1,
-            loader: ProgramLoader = NativePrograms,
-        ): ExecutorchGenerator = prepare(context, manifest, artifact, threads, loader).load()
+            folder: File? = null,
+            loader: ProgramLoader = NativePrograms
+        ): ExecutorchGenerator = prepare(context, manifest, artifact, threads, folder, loader).load()
 
         /**
-         * Makes a program in the app's assets ready to be loaded.
+         * Makes a program ready to be loaded.
          *
-         * It is copied to the app's files once, checked against the manifest's hash, and mapped when it is loaded. Its
-         * shapes are compared with the manifest's at every image: ExecuTorch tells them no earlier.
+         * An asset is copied to the app's files once, compared with the manifest's hash, and mapped when it is loaded.
+         * Its shapes are compared with the manifest's at every image: ExecuTorch tells them no earlier.
          *
-         * @param threads how many to compute with, 1 or more. All programs of a process share them, so close a generator
-         *   before one with another number is opened, and see [NativePrograms] if the app loads programs of its own.
+         * @param threads how many to compute with, 1 or more. All programs of a process share them, so close a
+         *   generator before one with another number is opened, and see [NativePrograms] if the app loads programs of
+         *   its own.
+         * @param folder on the phone that holds the files of the manifest; null: the app's assets.
          * @param loader loads the program; tests give their own.
          * @throws io.github.tinygan.edge.core.MissingFileException if the app does not hold the file.
          * @throws io.github.tinygan.edge.core.CorruptFileException if it is not the one of the manifest.
@@ -94,10 +100,11 @@ class ExecutorchGenerator private constructor(model: Model, artifact: Artifact, 
             manifest: Manifest,
             artifact: Artifact,
             threads: Int,
-            loader: ProgramLoader = NativePrograms,
+            folder: File? = null,
+            loader: ProgramLoader = NativePrograms
         ): PreparedModel<ExecutorchGenerator> {
             adapter.check(artifact, threads)
-            val file = ModelFiles(context).install(manifest, artifact)
+            val file = ModelFiles(context, folder).install(manifest, artifact)
             return PreparedModel {
                 val program = adapter.load(artifact) { loader.load(file.path, threads) }
                 ExecutorchGenerator(manifest.model, artifact, program)

@@ -11,24 +11,41 @@ import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
 
-/** Copies programs out of the assets: ExecuTorch maps files, not assets. */
-internal class ModelFiles(private val context: Context) {
+/**
+ * Copies programs out of the assets: ExecuTorch maps files, not assets.
+ *
+ * @param source on the phone that holds the files of the manifest; null: the app's assets.
+ */
+internal class ModelFiles(private val context: Context, private val source: File? = null) {
     private val folder = File(context.filesDir, Manifest.ASSET_FOLDER)
 
     /**
-     * Returns the file of an artifact, named by its hash; it is copied if it is not there or is damaged.
+     * Returns the file of an artifact: that in [source], or a copy of the asset, made if it is not there or is damaged.
      *
-     * @throws MissingFileException if the assets do not hold it.
-     * @throws CorruptFileException if the asset is not the one of the manifest.
+     * @throws MissingFileException if it is not there.
+     * @throws CorruptFileException if it is not the one of the manifest.
      * @throws ModelLoadException if it cannot be written.
      */
     fun install(manifest: Manifest, artifact: Artifact): File {
+        if (source != null) return inPlace(source, artifact)
         val file = File(folder, nameOf(artifact))
         try {
             if (!isSound(file, artifact)) copy(artifact, file)
             forgetOthers(manifest)
         } catch (error: IOException) {
             throw ModelLoadException(RUNTIME, artifact.file, "it cannot be copied (${error.message})", error)
+        }
+        return file
+    }
+
+    private fun inPlace(source: File, artifact: Artifact): File {
+        val file = File(source, artifact.file)
+        try {
+            file.inputStream().use { Sha256.of(it) }.check(artifact)
+        } catch (error: FileNotFoundException) {
+            throw MissingFileException(artifact.file, error)
+        } catch (error: IOException) {
+            throw ModelLoadException(RUNTIME, artifact.file, "it cannot be read (${error.message})", error)
         }
         return file
     }

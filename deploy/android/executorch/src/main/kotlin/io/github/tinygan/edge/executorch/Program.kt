@@ -4,7 +4,12 @@ import java.io.Closeable
 import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Module
 
-/** What the adapter needs of an ExecuTorch program that is loaded. */
+/**
+ * What the adapter needs of an ExecuTorch program that is loaded.
+ *
+ * From ExecuTorch 1.4 on a program throws when it is closed while it runs; 1.0 only logs that. So one lock of the
+ * adapter holds both.
+ */
 interface Program : Closeable {
     /** Runs the method `forward`. */
     fun forward(inputs: Array<EValue>): Array<EValue>
@@ -40,7 +45,11 @@ object NativePrograms : ProgramLoader {
         try {
             checkLoaded(module.loadMethod(METHOD))
         } catch (error: RuntimeException) {
-            module.destroy()
+            try {
+                module.destroy()
+            } catch (second: RuntimeException) {
+                error.addSuppressed(second)
+            }
             throw error
         }
         return NativeProgram(module)
@@ -48,7 +57,7 @@ object NativePrograms : ProgramLoader {
 
     // The method returns an error code in ExecuTorch 1.0; newer versions throw and return nothing.
     private fun checkLoaded(result: Any?) {
-        if (result is Int && result != 0) throw IllegalStateException("the method $METHOD gives error $result")
+        check(result !is Int || result == 0) { "the method $METHOD gives error $result" }
     }
 
     private const val METHOD = "forward"

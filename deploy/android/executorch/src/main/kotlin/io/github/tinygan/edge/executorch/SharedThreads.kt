@@ -29,8 +29,11 @@ internal class SharedThreads {
 
     @Synchronized
     private fun free(program: Program) {
-        program.close()
-        open--
+        try {
+            program.close()
+        } finally {
+            open-- // a program that refuses to close must not keep its number of threads for ever
+        }
     }
 
     private fun counted(threads: Int) = if (threads == 1) "1 thread" else "$threads threads"

@@ -130,7 +130,8 @@ class ExecutorchGeneratorTest {
 
     @Test
     fun refusesAProgramThatIsNotThere() {
-        val error = refused<MissingFileException> { open(FakeProgram { arrayOf() }, artifact.copy(file = "absent.pte")) }
+        val error =
+            refused<MissingFileException> { open(FakeProgram { arrayOf() }, artifact.copy(file = "absent.pte")) }
         assertEquals("absent.pte", error.file)
     }
 
@@ -188,7 +189,7 @@ class ExecutorchGeneratorTest {
             answering(EValue.from(1L)),
             answering(EValue.from(bytes)),
             answering(image(FloatArray(size), 1, height, width, 3)),
-            answering(image(FloatArray(size - 3 * width.toInt()), 1, 3, height - 1, width)),
+            answering(image(FloatArray(size - 3 * width.toInt()), 1, 3, height - 1, width))
         )
         for (generator in wrong) {
             refused<ModelMismatchException> { generator.generate(latent, weights) }

@@ -55,4 +55,18 @@ class SharedThreadsTest {
         load(2)
         refuses(8)
     }
+
+    @Test
+    fun forgetsAProgramThatRefusesToClose() {
+        val program = shared.load(2) {
+            object : Program {
+                override fun forward(inputs: Array<EValue>): Array<EValue> = inputs
+
+                override fun close(): Unit =
+                    throw IllegalStateException("Cannot destroy module while method is executing")
+            }
+        }
+        assertThrows(IllegalStateException::class.java) { program.close() }
+        load(4)
+    }
 }

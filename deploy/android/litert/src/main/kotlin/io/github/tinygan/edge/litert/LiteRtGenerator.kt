@@ -16,6 +16,7 @@ import io.github.tinygan.edge.core.RuntimeAdapter
 import io.github.tinygan.edge.core.TensorSpec
 import io.github.tinygan.edge.core.decode
 import io.github.tinygan.edge.core.directBuffer
+import java.io.File
 import java.nio.Buffer
 import java.nio.ByteBuffer
 import java.nio.FloatBuffer
@@ -40,6 +41,7 @@ class LiteRtGenerator private constructor(model: Model, artifact: Artifact, priv
             run(floats)
             model.decode(artifact, FloatArray(output.size).also { floats.get(it) })
         }
+
         ElementType.UINT8 -> {
             run(bytes)
             model.decode(artifact, ByteArray(output.size).also { bytes.get(it) })
@@ -60,7 +62,7 @@ class LiteRtGenerator private constructor(model: Model, artifact: Artifact, priv
         const val BACKEND: String = "litert"
 
         /**
-         * Loads a model from the app's assets: [prepare], and the model's load.
+         * Loads a model: [prepare], and the model's load.
          *
          * @throws NativeLibraryException if LiteRT has no library for this processor.
          * @throws ModelLoadException if LiteRT refuses the model.
@@ -71,16 +73,18 @@ class LiteRtGenerator private constructor(model: Model, artifact: Artifact, priv
             manifest: Manifest,
             artifact: Artifact = manifest.preferred(Artifact.TFLITE, BACKEND),
             threads: Int = 1,
-            loader: RunnerLoader = NativeRunners,
-        ): LiteRtGenerator = prepare(context, manifest, artifact, threads, loader).load()
+            folder: File? = null,
+            loader: RunnerLoader = NativeRunners
+        ): LiteRtGenerator = prepare(context, manifest, artifact, threads, folder, loader).load()
 
         /**
-         * Makes a model in the app's assets ready to be loaded.
+         * Makes a model ready to be loaded.
          *
-         * It must lie there uncompressed: it is mapped, not copied, and checked against the manifest's hash.
+         * In the app's assets it must lie uncompressed: it is mapped, not copied. Its hash must be the manifest's.
          *
          * @param threads how many to compute with, 1 or more.
-         * @param loader loads the model; tests give their own.
+         * @param folder on the phone that holds the files of the manifest; null: the app's assets.
+         * @param loader loads the model: on the processor, or [GpuRunners]; tests give their own.
          * @throws io.github.tinygan.edge.core.MissingFileException if the app does not hold the file.
          * @throws io.github.tinygan.edge.core.CorruptFileException if it is not the one of the manifest.
          * @throws ModelLoadException if it is for another runtime, compressed, or cannot be read.
@@ -90,10 +94,11 @@ class LiteRtGenerator private constructor(model: Model, artifact: Artifact, priv
             manifest: Manifest,
             artifact: Artifact,
             threads: Int,
-            loader: RunnerLoader = NativeRunners,
+            folder: File? = null,
+            loader: RunnerLoader = NativeRunners
         ): PreparedModel<LiteRtGenerator> {
             adapter.check(artifact, threads)
-            val file = context.assets.map(artifact)
+            val file = context.map(artifact, folder)
             return PreparedModel {
                 val runner = adapter.load(artifact) { loader.load(file, threads) }
                 try {

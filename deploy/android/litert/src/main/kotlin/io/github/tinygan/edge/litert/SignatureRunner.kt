@@ -4,7 +4,6 @@ import io.github.tinygan.edge.core.ElementType
 import io.github.tinygan.edge.core.TensorSpec
 import java.io.Closeable
 import java.nio.Buffer
-import java.nio.ByteBuffer
 import org.tensorflow.lite.DataType
 import org.tensorflow.lite.Interpreter
 import org.tensorflow.lite.Tensor
@@ -23,19 +22,19 @@ fun interface RunnerLoader {
     /**
      * Loads a model.
      *
-     * @param model the file's content, direct; it must stay as it is until the runner is closed.
+     * @param model whose content must stay as it is until the runner is closed.
      * @param threads how many XNNPACK computes with.
      * @throws LinkageError if there is no native library for this processor.
      * @throws RuntimeException if the model is refused.
      */
-    fun load(model: ByteBuffer, threads: Int): SignatureRunner
+    fun load(model: ModelFile, threads: Int): SignatureRunner
 }
 
 /** Loads models with LiteRT itself, on XNNPACK. */
 object NativeRunners : RunnerLoader {
-    override fun load(model: ByteBuffer, threads: Int): SignatureRunner {
+    override fun load(model: ModelFile, threads: Int): SignatureRunner {
         val options = Interpreter.Options().setNumThreads(threads).setUseXNNPACK(true)
-        val interpreter = Interpreter(model, options)
+        val interpreter = Interpreter(model.content, options)
         try {
             interpreter.allocateTensors()
             return NativeRunner(interpreter)

@@ -47,7 +47,7 @@ class LiteRtGeneratorTest {
         artifact: Artifact,
         override val inputs: List<TensorSpec> = artifact.inputs,
         override val outputs: List<TensorSpec> = listOf(artifact.output),
-        private val answer: (Map<String, FloatArray>, Buffer) -> Unit = { _, _ -> },
+        private val answer: (Map<String, FloatArray>, Buffer) -> Unit = { _, _ -> }
     ) : SignatureRunner {
         var closed = 0
 
@@ -93,10 +93,10 @@ class LiteRtGeneratorTest {
     @Test
     fun mapsTheVeryFileOfTheManifest() {
         var hash = ""
-        LiteRtGenerator.open(context, manifest, artifact, threads = 4) { buffer: ByteBuffer, threads: Int ->
+        LiteRtGenerator.open(context, manifest, artifact, threads = 4) { file, threads ->
             assertEquals(4, threads)
-            assertTrue("mapped, not copied", buffer.isDirect)
-            hash = Sha256.of(buffer)
+            assertTrue("mapped, not copied", file.content.isDirect)
+            hash = Sha256.of(file.content)
             FakeRunner(artifact)
         }
         assertEquals(artifact.sha256, hash)
@@ -130,7 +130,9 @@ class LiteRtGeneratorTest {
     @Test
     fun saysWhyARuntimeRefusesToLoad() {
         val error = refused<ModelLoadException> {
-            LiteRtGenerator.open(context, manifest, artifact, 1) { _, _ -> throw IllegalArgumentException("no flatbuffer") }
+            LiteRtGenerator.open(context, manifest, artifact, 1) { _, _ ->
+                throw IllegalArgumentException("no flatbuffer")
+            }
         }
         assertTrue(error.message, "no flatbuffer" in error.message.orEmpty())
     }
@@ -153,7 +155,7 @@ class LiteRtGeneratorTest {
             FakeRunner(artifact, outputs = emptyList()),
             FakeRunner(artifact, outputs = listOf(artifact.output, artifact.output.copy(name = "second"))),
             FakeRunner(artifact, outputs = listOf(artifact.output.copy(shape = listOf(1, 3, 32, 32)))),
-            FakeRunner(artifact, outputs = listOf(artifact.output.copy(type = ElementType.UINT8))),
+            FakeRunner(artifact, outputs = listOf(artifact.output.copy(type = ElementType.UINT8)))
         )
         for (runner in wrong) {
             refused<ModelMismatchException> { open(runner) }
