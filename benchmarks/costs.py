@@ -45,13 +45,12 @@ def measure_costs(model: Model, config: BenchmarkConfig, results: Results) -> No
     for key, row in rows.items():
         results.put("cost", key, {}, row)
         print(_line(row), flush=True)
-    notes = [f"{name}: {counted.note}" for name, counted in baselines().items() if counted.note]
     left_out = [f"the float student was not counted: {why}"] if (why := model.replaced.get("float")) else []
     for sentence in left_out:
         print(sentence, flush=True)
     if not config.only:
         results.keep_only("cost", "", list(rows))
-    results.say("cost", protocol=PROTOCOL, left_out=[*left_out, *notes])
+    results.say("cost", protocol=PROTOCOL, left_out=left_out)
 
 
 def _forms(model: Model, config: BenchmarkConfig) -> dict[str, dict[str, Any]]:
@@ -88,7 +87,8 @@ def _count_teacher(teacher: Teacher, z: torch.Tensor, y: torch.Tensor) -> dict[s
 def _count_baseline(name: str, counted: Baseline) -> dict[str, Any]:
     row = counted.generator.row(FLOAT_BYTES)
     total = {"parameters_with_discriminator": row["parameters"] + counted.discriminator_parameters}
-    return {"name": f"{name}, counted", **row, **total}
+    note = {"note": f"{name}: {counted.note}."} if counted.note else {}
+    return {"name": f"{name}, counted", **row, **total, **note}
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -44,6 +44,7 @@ def cost_table(results: dict[str, Any]) -> Table | None:
     note = results["notes"].get("cost", {})
     published = sorted({row["published"] for row in results["cost"] if "published" in row})
     notes = [f"Counted: {note['protocol']}."] if "protocol" in note else []
+    notes += [row["note"] for row in results["cost"] if "note" in row]
     notes += [*note.get("left_out", []), *(f"Published: {source}." for source in published)]
     return _table("Cost", columns, results["cost"], notes)
 
