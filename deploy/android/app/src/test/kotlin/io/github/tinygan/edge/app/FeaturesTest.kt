@@ -251,10 +251,13 @@ class FeaturesTest {
         repeat(3) { tick() }
         assertEquals("nobody sees it", resting, activity.shown())
         controller.start().resume()
-        waitUntil("from the start again") { activity.shown() == first }
+        waitUntil("it plays again") { activity.isBusy() }
+        tick()
+        waitUntil("another image") { activity.shown() != resting }
         activity.click(R.id.cancel_button)
+        val last = activity.shown()
         repeat(3) { tick() }
-        assertEquals(first, activity.shown())
+        assertEquals(last, activity.shown())
         assertEquals(activity.getString(R.string.status_cancelled), activity.textOf(R.id.status_text))
     }
 

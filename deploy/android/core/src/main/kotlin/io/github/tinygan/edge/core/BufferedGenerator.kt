@@ -9,13 +9,14 @@ import kotlin.concurrent.withLock
 /**
  * A generator whose inputs go through buffers that are direct, of native byte order, and reused for every image.
  *
- * One lock holds all of it: the buffers are one image's, and a runtime must not lose its model while it draws.
+ * One lock holds all of it: the buffers are one image's, and a runtime must not lose its model while it draws. It is a
+ * fair one, so that no later image overtakes who closes.
  */
 abstract class BufferedGenerator(final override val model: Model, final override val artifact: Artifact) :
     ImageGenerator {
     /** One for each input of the artifact, in its order; filled and rewound when [draw] is called. */
     protected val inputs: List<FloatBuffer> = artifact.inputs.map { it.directBuffer().asFloatBuffer() }
-    private val lock = ReentrantLock()
+    private val lock = ReentrantLock(true)
     private var closed = false
 
     final override fun generate(latent: FloatArray, classWeights: FloatArray): Image = lock.withLock {
