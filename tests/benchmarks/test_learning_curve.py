@@ -79,9 +79,6 @@ def test_the_best_snapshot_becomes_the_teacher(world, tmp_path):
     for images, path in ((best, folder / "teacher"), (32, tmp_path / "again" / "teacher")):
         kept = open_teacher(str(path)).fingerprint
         assert (kept == before) == (images == 32)
-    # And the snapshot is what another run may start from.
-    again = replace(config, initialise=str(folder / "snapshots" / "images-000000032.safetensors"))
-    train(again, tmp_path / "started", world)
 
 
 def test_students_have_no_best_to_keep_and_runs_without_snapshots_no_curve(run, tmp_path):

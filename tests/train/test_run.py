@@ -189,7 +189,7 @@ def test_settings_that_another_command_has_just_begun_with_are_not_overwritten(t
         (folder / CONFIG_FILE).write_text(
             json.dumps({"settings": tiny_config.learned() | {"seed": 7}}, default=str)
         )
-    with pytest.raises(UserError, match="was made with seed 7, not 0"), claimed(folder, tiny_config, world):
+    with pytest.raises(UserError, match="was made with seed 7, not 3"), claimed(folder, tiny_config, world):
         pass
 
 
