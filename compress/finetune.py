@@ -254,6 +254,7 @@ def training_of(
         *optimizers(generator, discriminator, optimizer),
         torch.float32,  # in TF32 or half precision the grids would not be the phone's
         config.augment,
+        config.augment_photographs,
     )
     # A file by its name: it may have moved.
     learned = without_folders(run.config.learned())

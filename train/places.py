@@ -39,7 +39,7 @@ def read_settings(run: Path) -> dict[str, Any]:
     """
     path = run / CONFIG_FILE
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         settings, places = content["settings"], content.get("places", {})
         data = settings["data"]
         for name in PATHS:
