@@ -27,6 +27,7 @@ from train.distributed import distributed_world
 from train.errors import UserError
 from train.files import write_atomically
 from train.loop import Interrupted
+from train.run import introduce_classes
 from train.sources import open_sources
 
 
@@ -64,6 +65,8 @@ def main(arguments: list[str]) -> None:
             raise UserError("the comparison runs in one process; start it without torchrun")
         stack.enter_context(claimed(settings.folder, world))
         sources = open_sources(settings.float_settings(run.config), run.folder, world)
+        if settings.fresh_discriminator:
+            introduce_classes(run.discriminator, sources)
         table = Table(settings.folder / REPORT_FILE, run, Judge(run, sources))
         try:
             table.add_float()

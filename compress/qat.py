@@ -15,6 +15,7 @@ from compress.report import POST_TRAINING_ROW, QAT_ROW, REPORT_FILE, Table, stor
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.loop import Interrupted
+from train.run import introduce_classes
 from train.sources import open_sources
 
 
@@ -29,6 +30,8 @@ def main(arguments: list[str]) -> None:
         return
     with distributed_world(settings.device) as world, claimed(settings.folder, world):
         sources = open_sources(settings.float_settings(run.config), run.folder, world)
+        if settings.fresh_discriminator:
+            introduce_classes(run.discriminator, sources)
         started = time.monotonic()
         batches = calibration_batches(settings, run, sources, world)
         calibrated = post_training(deploy_form(run.student).to(world.device), settings, batches)

@@ -191,10 +191,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
     for module in (generator, average, discriminator):
         # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    if isinstance(discriminator, ProjectedDiscriminator):
-        if sources.reals is None:
-            raise UserError("--discriminator.kind projected knows classes by their photos; give --data.reals")
-        discriminator.learn_classes(sources.reals.images, sources.reals.labels)
+    introduce_classes(discriminator, sources)
     settings = config.optimizer
     generator_optimizer, discriminator_optimizer = optimizers(generator, discriminator, settings)
     if config.runtime.compiles(world.device.type):
@@ -222,6 +219,18 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
         config.steps,
         _fingerprint(config, sources),
     )
+
+
+def introduce_classes(discriminator: nn.Module, sources: Sources) -> None:
+    """Show a fresh projected critic the photos of its classes; the paper's learns them as it trains.
+
+    Raises:
+        UserError: there are no photos.
+    """
+    if isinstance(discriminator, ProjectedDiscriminator):
+        if sources.reals is None:
+            raise UserError("--discriminator.kind projected knows classes by their photos; give --data.reals")
+        discriminator.learn_classes(sources.reals.images, sources.reals.labels)
 
 
 def _fingerprint(config: TrainConfig, sources: Sources) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from train.build import build_discriminator
 from train.discriminator import DiscriminatorConfig
 from train.errors import UserError
 from train.generator import GeneratorConfig
-from train.run import train
+from train.run import introduce_classes, train
+from train.sources import open_sources
 
 CONFIG = DiscriminatorConfig("projected", channels=8, feature_size=32)
 STUDENT = GeneratorConfig(channels=4, image_size=32, num_classes=10)
@@ -96,6 +97,16 @@ def test_a_run_trains_with_it_and_hands_it_on(projected_config, world, tmp_path)
     )
     run = open_run(tmp_path / "run")
     assert (run.discriminator.class_features.abs().sum(1) > 0).all()
+
+
+def test_a_fresh_one_is_introduced_to_the_classes_for_fine_tuning(projected_config, world, tmp_path):
+    train(projected_config, tmp_path / "run", world)
+    trained, fresh = (
+        open_run(tmp_path / "run", fresh_discriminator=fresh).discriminator for fresh in (False, True)
+    )
+    assert not fresh.class_features.any()
+    introduce_classes(fresh, open_sources(projected_config, tmp_path / "run", world))
+    assert torch.allclose(fresh.class_features, trained.class_features, atol=1e-5)
 
 
 def test_the_state_of_another_critic_is_refused(projected_config, tiny_config, world, tmp_path):
