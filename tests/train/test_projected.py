@@ -106,7 +106,8 @@ def test_a_fresh_one_is_introduced_to_the_classes_for_fine_tuning(projected_conf
     )
     assert not fresh.class_features.any()
     introduce_classes(fresh, open_sources(projected_config, tmp_path / "run", world))
-    assert torch.allclose(fresh.class_features, trained.class_features, atol=1e-5)
+    # Of values up to 19; the last bits follow the memory format.
+    assert torch.allclose(fresh.class_features, trained.class_features, atol=1e-3)
 
 
 def test_the_state_of_another_critic_is_refused(projected_config, tiny_config, world, tmp_path):
