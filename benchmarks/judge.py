@@ -1,7 +1,7 @@
 r"""Judge any generators by their images of the same latents: no run folder and no export are needed.
 
     python benchmarks/judge.py --models teacher=teacher:runs/animals64/teacher/teacher \
-        float=runs/animals64/student/student.safetensors photos=reals:TRAIN.npz \\
+        float=runs/animals64/student/student.safetensors photos=reals:TRAIN.npz \
         --reference VALIDATION.npz --features NETWORK.pt --out benchmarks/animals64.json
 
 A model is NAME=WHAT, and WHAT a student (.safetensors, float or int8), `teacher:` and anything that --teacher of
@@ -21,7 +21,7 @@ import torch
 from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate
 from benchmarks.quality.features import choose_device, open_features, open_lite0
 from benchmarks.quality.nearest import nearest, nearest_sheet
-from benchmarks.quality.reference import FeatureStore
+from benchmarks.quality.reference import FeatureStore, images_hash
 from benchmarks.scoring import Drawer, by_student, by_teacher
 from benchmarks.tables import quality_table
 from train.classes import class_names, parse_classes
@@ -36,7 +36,8 @@ from train.sampling import labelled_rows
 from train.teacher import open_teacher
 
 FORMAT = "tinygan-edge-judged-1"
-_SHEET_ROWS, _NEAREST = 4, 16
+_SHEET_CLASSES, _SHEET_COLUMNS, _NEAREST = 16, 10, 16
+_PHOTOS = "reals"  # the kind of model that is no generator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,7 @@ class JudgeConfig:
     classifier: Path | None = None
     """TFLite ImageNet classifier: does it see the class that was asked for?"""
     nearest: str = ""
-    """Photos that training saw: the nearest of them to images of the last model but photos are drawn."""
+    """Photos that training saw: the nearest of them to images of the first generator are drawn."""
     columns: tuple[str, ...] = ()
     """Beginnings of the metrics' names that the .md shows; all by default."""
     cache: Path = Path("runs/judge-cache")
@@ -122,9 +123,9 @@ def _drawer(model: str, config: JudgeConfig, classes: Sequence[int]) -> Drawer:
     if kind == "teacher":
         teacher = open_teacher(path, config.truncation)
         return Drawer(name, teacher.fingerprint, lambda: by_teacher(teacher, device))
-    if kind == "reals":
+    if kind == _PHOTOS:
         reals = _reals(path, config, classes)
-        return Drawer(name, reals.source, lambda: functools.partial(_photos_in_turn, reals))
+        return Drawer(name, images_hash(reals.images), lambda: functools.partial(_photos_in_turn, reals))
     stored = Path(path if kind == "images" else what)
     if not stored.is_file():
         raise UserError(f"--models {model}: no file at {stored}")
@@ -211,30 +212,31 @@ def _write(config: JudgeConfig, drawers: Sequence[Drawer], quality: Quality) -> 
 
 
 def _draw_sheet(images: dict[str, np.ndarray], classes: Sequence[int], names: dict[int, str], path: Path) -> None:
-    """Draw every model's images of one class after the other, a few classes to a row of the sheet."""
+    """Draw the first classes one after the other, a row of each model's images."""
     rows, labels = [], []
-    for label, position in zip(classes[: 4 * _SHEET_ROWS], range(len(classes)), strict=False):
+    for position, label in enumerate(classes[:_SHEET_CLASSES]):
         for name, drawn in images.items():
-            rows.append(drawn[position :: len(classes)][:10])
+            rows.append(drawn[position :: len(classes)][:_SHEET_COLUMNS])
             labels.append(f"{names[label]}, {name}")
     save_png(labelled_rows(rows, labels), path)
 
 
 def _draw_nearest(images: dict[str, np.ndarray], config: JudgeConfig, classes: Sequence[int]) -> None:
-    name = [name for name in images if not name.startswith("photos")][-1]
+    kinds = {name: what.partition(":")[0] for name, _, what in (model.partition("=") for model in config.models)}
+    name = next((name for name in images if kinds[name] != _PHOTOS), None)
+    if name is None:
+        raise UserError("--nearest is for images of a generator; give one with --models, or leave it out")
     photos = _reals(config.nearest, config, classes)
     device = choose_device(config.device)
     network = open_features(config.features, device) if config.features else open_lite0(device)
-    store = FeatureStore(config.cache / "features", 64)
-    shown = np.array(images[name][:_NEAREST])
+    store = FeatureStore(config.cache / "features", QualitySettings.batch_size)
     chosen = nearest(
-        store.measure(network, shown, f"{name}'s samples").features,
+        # As the table has measured them: they come from the store.
+        store.measure(network, images[name], name).features[:_NEAREST],
         store.measure(network, photos.images, "the photos to look among").features,
     )
-    save_png(
-        nearest_sheet(shown, photos.images[np.sort(chosen)][np.argsort(np.argsort(chosen))]),
-        config.out.with_name(f"{config.out.stem}_nearest.png"),
-    )
+    path = config.out.with_name(f"{config.out.stem}_nearest.png")
+    save_png(nearest_sheet(np.array(images[name][:_NEAREST]), photos.images[chosen]), path)
 
 
 if __name__ == "__main__":

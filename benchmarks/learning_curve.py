@@ -8,11 +8,10 @@ or afterwards. `--keep-best` makes a BigGAN's best snapshot the teacher of its r
 """
 
 import dataclasses
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -21,17 +20,19 @@ from benchmarks.plots import line_plot
 from benchmarks.quality.features import FeatureNetwork, choose_device, open_features, open_lite0
 from benchmarks.quality.frechet import frechet_distance
 from benchmarks.quality.reference import FeatureStore
+from benchmarks.quality.settings import QualitySettings
 from train.build import build_network
 from train.checkpoint import SNAPSHOTS_FOLDER, TEACHER_FOLDER
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.files import check_state_dict, read_tensors, write_json
+from train.files import check_state_dict, write_json
 from train.images import to_bytes
 from train.judging import JUDGED_SEED
 from train.noise import latents_in_turn
+from train.places import read_settings
 from train.reals import open_reals
 from train.sampling import generate
-from train.snapshot import SnapshotInfo, read_info
+from train.snapshot import SnapshotInfo, read_snapshot
 
 _BATCH = 100
 
@@ -74,7 +75,9 @@ def main(arguments: list[str]) -> None:
         files = sorted((run / SNAPSHOTS_FOLDER).glob("images-*.safetensors"))
         if not files:
             raise UserError(f"{run} has no snapshots; train it with --runtime.snapshots 15")
-        points = [_judge(file, config, network) for file in tqdm(files, desc=run.name, unit="snapshot")]
+        if config.keep_best:
+            _check_teacher(files[0], run)
+        points = _judge(files, run.name, config, network)
         curves[run.name] = points
         best = min(points, key=lambda point: point["distance"])
         print(f"{run}: best after {best['images']:,} images, {best['distance']:.4g}")
@@ -92,20 +95,26 @@ def main(arguments: list[str]) -> None:
     print(f"curves: {config.out}, {config.out.with_suffix('.png')}")
 
 
-def _judge(path: Path, config: CurveConfig, network: FeatureNetwork) -> dict[str, float]:
-    generator, info = load_generator(path)
-    classes = sorted(info.classes)
-    generator.to(network.device)
-    count = config.per_class * len(classes)
+def _judge(
+    files: Sequence[Path], name: str, config: CurveConfig, network: FeatureNetwork
+) -> list[dict[str, float]]:
+    """Return the distance of each snapshot of a run; all of them have the same classes."""
+    _, info = load_generator(files[0])
+    classes, count = sorted(info.classes), config.per_class * len(info.classes)
     z, y = latents_in_turn(classes, JUDGED_SEED, count, info.generator.z_dim, config.truncation)
-    images = to_bytes(generate(generator, torch.from_numpy(z), torch.from_numpy(y), _BATCH))
+    latents = torch.from_numpy(z), torch.from_numpy(y)
     reals = open_reals(
         config.reference, info.generator.image_size, classes, info.generator.num_classes, config.cache / "reals"
     )
-    store = FeatureStore(config.cache / "features", 64)
-    own = store.measure(network, np.asarray(images), path.stem).statistics
+    store = FeatureStore(config.cache / "features", QualitySettings.batch_size)
     real = store.measure(network, reals.images, "photos").statistics
-    return {"images": info.images, "distance": frechet_distance(own, real)}
+    points = []
+    for file in tqdm(files, desc=name, unit="snapshot"):
+        generator, info = load_generator(file)
+        images = to_bytes(generate(generator.to(network.device), *latents, _BATCH))
+        own = store.measure(network, images, file.stem).statistics
+        points.append({"images": info.images, "distance": frechet_distance(own, real)})
+    return points
 
 
 def load_generator(path: Path) -> tuple[nn.Module, SnapshotInfo]:
@@ -114,8 +123,7 @@ def load_generator(path: Path) -> tuple[nn.Module, SnapshotInfo]:
     Raises:
         UserError: the file is damaged or no snapshot.
     """
-    tensors, metadata = read_tensors(path, "snapshot", "train with --runtime.snapshots")
-    info = read_info(metadata, path)
+    tensors, info = read_snapshot(path)
     generator = build_network(info.generator)
     check_state_dict(tensors, generator, path)
     generator.load_state_dict(tensors)
@@ -124,15 +132,16 @@ def load_generator(path: Path) -> tuple[nn.Module, SnapshotInfo]:
     return generator.eval(), info
 
 
-def _keep(path: Path, run: Path) -> None:
-    from train.biggan import TrainableBigGAN
-
-    generator, info = load_generator(path)
-    if not isinstance(generator, TrainableBigGAN):
+def _check_teacher(path: Path, run: Path) -> None:
+    if read_snapshot(path)[1].generator.architecture != "biggan":
         raise UserError(f"{run} trains a student, whose last weights count; --keep-best is for teachers")
-    seed = json.loads((run / "config.json").read_text())["settings"]["seed"]
-    generator.store(run / TEACHER_FOLDER, sorted(info.classes), seed)
-    print(f"{run / TEACHER_FOLDER} is now the teacher after {info.images:,} images")
+
+
+def _keep(path: Path, run: Path) -> None:
+    generator, info = load_generator(path)
+    folder, seed = run / TEACHER_FOLDER, read_settings(run)["seed"]
+    generator.store(folder, sorted(info.classes), seed)  # pyright: ignore[reportCallIssue]
+    print(f"{folder} is now the teacher after {info.images:,} images")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
@@ -50,6 +51,19 @@ def load_snapshot(path: Path) -> tuple[Generator, SnapshotInfo]:
     Raises:
         UserError: there is no such file, or it is damaged, or it is not a student of this project.
     """
+    tensors, info = read_snapshot(path)
+    generator = build_generator(info.generator)
+    check_state_dict(tensors, generator, path)
+    generator.load_state_dict(tensors)
+    return generator.eval(), info
+
+
+def read_snapshot(path: Path) -> tuple[dict[str, torch.Tensor], SnapshotInfo]:
+    """Read a generator's weights, on the CPU, and its description.
+
+    Raises:
+        UserError: there is no such file, or it is damaged, or it is none of `save_snapshot`.
+    """
     run = path.parent if path.name == STUDENT_FILE else Path("runs/digits")
     remedy = f"train one with: {typed('train/main.py', '--run', run)}"
     tensors, metadata = read_tensors(path, "student snapshot", remedy)
@@ -57,11 +71,7 @@ def load_snapshot(path: Path) -> tuple[Generator, SnapshotInfo]:
         raise UserError(
             f"{path} is no student snapshot: its format is {metadata.get('format')!r}, not {SNAPSHOT_FORMAT!r}"
         )
-    info = read_info(metadata, path)
-    generator = build_generator(info.generator)
-    check_state_dict(tensors, generator, path)
-    generator.load_state_dict(tensors)
-    return generator.eval(), info
+    return tensors, read_info(metadata, path)
 
 
 def load_student(path: Path) -> tuple[Generator, SnapshotInfo]:
