@@ -14,7 +14,7 @@ import torch
 
 from train.cli import parse, run_script
 from train.distributed import distributed_world
-from train.files import write_atomically, write_json
+from train.files import write_json, write_text
 from train.judging import QUALITY_FILE
 from train.places import CONFIG_FILE
 from train.presets import PRESETS
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
                 )
     write_json(config.out, {"rows": rows, "torch": torch.__version__, "machine": platform.platform()})
     text = markdown(rows)
-    write_atomically(config.out.with_suffix(".md"), lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(config.out.with_suffix(".md"), text)
     print(text)
 
 

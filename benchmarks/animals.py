@@ -2,17 +2,21 @@
 
     python benchmarks/animals.py --photos TRAIN.npz --validation VAL.npz --features NET.pt --classifier NET.tflite
 
-Every command is printed before it runs and goes on where it was stopped; one that is done takes seconds. On two
-CPU cores it takes about a night, on a GPU the better part of an hour.
+Every command is printed before it runs and goes on where it was stopped; one that is done takes seconds, or a
+minute where a teacher is stored or models are judged.
 """
 
 import dataclasses
-import os
 from pathlib import Path
 
-from benchmarks.quickstart import Command, Stage, run_stages
+from benchmarks.recipe import Command, Stage, run_stages
+from benchmarks.scoring import CONTROL_FILE
+from compress.config import INT8_STUDENTS
+from train.checkpoint import TEACHER_FOLDER
 from train.cli import parse, run_script
+from train.commands import typed
 from train.presets import TEN_ANIMALS
+from train.snapshot import STUDENT_FILE
 
 # Folder of each student → its preset and what is changed in it: the rows of the table after teacher and int8.
 STUDENTS: dict[str, Command] = {
@@ -65,17 +69,8 @@ def stages(config: AnimalsConfig) -> list[Stage]:
         preset, *changes = STUDENTS[name]
         taught = () if preset.startswith("scratch") else ("--data.teacher", f"pairs:{pairs}")
         width = ("--generator.channels", str(config.channels))
-        command = (
-            "train/main.py",
-            preset,
-            "--run",
-            str(folder / name),
-            *taught,
-            *data,
-            *width,
-            *snapshots,
-            *changes,
-        )
+        run = ("--run", str(folder / name))
+        command = ("train/main.py", preset, *run, *taught, *data, *width, *snapshots, *changes)
         return Stage(f"train a student: {name}", (command,), 2400)
 
     def quantizing(title: str, *bits: str) -> Stage:
@@ -96,7 +91,7 @@ def stages(config: AnimalsConfig) -> list[Stage]:
             "collect its images",
             (
                 (
-                    *("train/collect.py", "--teacher", str(teacher / "teacher"), "--classes", config.classes),
+                    *("train/collect.py", "--teacher", str(teacher / TEACHER_FOLDER), "--classes", config.classes),
                     *("--per-class", str(config.per_class), "--out", str(pairs)),
                 ),
             ),
@@ -106,7 +101,7 @@ def stages(config: AnimalsConfig) -> list[Stage]:
         quantizing("quantization-aware training, W8A8"),
         quantizing("quantization-aware training, W4A8", "--bits", "W4A8"),
         quantizing(
-            "train the float control for as long", "--bits", "float", "--out", str(student / "qat" / "control")
+            "train the float control for as long", "--bits", "float", "--out", str((student / CONTROL_FILE).parent)
         ),
         *(training(name) for name in STUDENTS if name != "student"),
         Stage(
@@ -122,13 +117,13 @@ def _judging(config: AnimalsConfig) -> Command:
     folder, student = config.folder, config.folder / "student"
     models = {
         "photos": f"reals:{config.photos}",
-        "teacher": f"teacher:{folder / 'teacher' / 'teacher'}",
-        "float": str(student / "student.safetensors"),
-        "control": str(student / "qat" / "control" / "student_int8.safetensors"),
-        "int8": str(student / "qat" / "student_int8.safetensors"),
-        "int4": str(student / "qat" / "W4A8" / "student_int8.safetensors"),
+        "teacher": f"teacher:{folder / 'teacher' / TEACHER_FOLDER}",
+        "float": str(student / STUDENT_FILE),
+        "control": str(student / CONTROL_FILE),
+        "int8": str(student / INT8_STUDENTS["int8"]),
+        "int4": str(student / INT8_STUDENTS["int4"]),
     }
-    models |= {name: str(folder / name / "student.safetensors") for name in STUDENTS if name != "student"}
+    models |= {name: str(folder / name / STUDENT_FILE) for name in STUDENTS if name != "student"}
     given = {"--features": config.features, "--classifier": config.classifier}
     networks = [part for flag, path in given.items() if path is not None for part in (flag, str(path))]
     return (
@@ -150,9 +145,7 @@ def main(arguments: list[str]) -> None:
     plan = stages(config)
     if config.dry_run:
         for stage in plan:
-            print(
-                f"# {stage.title}", *(f"python {' '.join(command)}" for command in stage.commands), sep=os.linesep
-            )
+            print(f"# {stage.title}", *(typed(*command) for command in stage.commands), sep="\n")
         return
     run_stages(plan)
     print(f"table and pictures: {config.out.with_suffix('.md')} and beside it")

@@ -15,7 +15,7 @@ from benchmarks.tables import Table, cost_table, latency_tables, quality_table
 from benchmarks.throughput.table import throughput_table
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.files import write_atomically
+from train.files import write_text
 
 RESULTS = Path(__file__).parent / "results_digits.json"
 INT8_ROWS = Path(__file__).parent / "int8_digits.json"
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
                 "write them with: python -m benchmarks.readme"
             )
         return
-    write_atomically(config.readme, lambda temporary: temporary.write_text(made, encoding="utf-8"))
+    write_text(config.readme, made)
 
 
 def committed_tables() -> Makers:

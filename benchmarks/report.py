@@ -9,7 +9,7 @@ from benchmarks.results import read_results
 from benchmarks.tables import tables
 from train.commands import to_install
 from train.errors import UserError
-from train.files import write_atomically
+from train.files import write_text
 
 _TEMPLATE = Path(__file__).parent / "assets" / "report.html.j2"
 PICTURES = {
@@ -38,11 +38,11 @@ def write_report(results_file: Path, folder: Path) -> Path:
     }
     pictures |= plots(results)
     text = "\n".join([f"# {_title(results)}\n", *(f"## {table.title}\n\n{table.markdown()}" for table in found)])
-    write_atomically(folder / "report.md", lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(folder / "report.md", text)
     encoded = {title: base64.b64encode(image).decode() for title, image in pictures.items()}
     page = _template().render(title=_title(results), model=results["model"], tables=found, pictures=encoded)
     path = folder / "report.html"
-    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    write_text(path, page)
     return path
 
 

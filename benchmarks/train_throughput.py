@@ -23,7 +23,7 @@ from train.cli import parse, run_script
 from train.config import TrainConfig
 from train.distributed import World, distributed_world
 from train.errors import UserError, did_you_mean
-from train.files import write_atomically, write_json
+from train.files import write_json, write_text
 from train.machine import usable_cores
 from train.presets import PRESETS
 
@@ -215,7 +215,7 @@ def _write(report: dict[str, Any], out: Path) -> str:
     write_json(out, report)
     found = [throughput_table(report), *map(profile_table, report["profiles"])]
     text = "\n".join(table.markdown() for table in found)
-    write_atomically(out.with_suffix(".md"), lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(out.with_suffix(".md"), text)
     return text
 
 

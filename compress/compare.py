@@ -25,7 +25,7 @@ from compress.report import REPORT_FILE, Table
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.errors import UserError
-from train.files import write_atomically
+from train.files import write_text
 from train.loop import Interrupted
 from train.run import introduce_classes
 from train.sources import open_sources
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> None:
             sys.exit(stop.exit_status)
     print(table)
     markdown = table.path.with_suffix(".md")
-    write_atomically(markdown, lambda temporary: temporary.write_text(table.markdown(), encoding="utf-8"))
+    write_text(markdown, table.markdown())
     for bits in trained:
         _print_recovered(table, dataclasses.replace(settings, bits=bits))
 

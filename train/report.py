@@ -15,7 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from train.distributed import World
-from train.files import write_atomically
+from train.files import write_text
 from train.images import save_png, sheet, to_bytes
 from train.loop import STATE_FILE, not_finite
 from train.sampling import generate
@@ -97,7 +97,7 @@ class Report:
             return
         self._log = self.folder / "stats.jsonl"
         kept = "".join(_entries_until(self._log, step))
-        write_atomically(self._log, lambda path: path.write_text(kept, encoding="utf-8"))
+        write_text(self._log, kept)
         self._tensorboard = _tensorboard(self.folder)
         self._bar = tqdm(
             total=self.steps * self.batch_size,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import quickstart
+from benchmarks import quickstart, recipe
 from train.errors import UserError
 
 ROOT = Path(quickstart.__file__).parent.parent
@@ -20,12 +20,12 @@ def test_stages_are_scripts_of_this_project(tmp_path):
 
 def test_what_is_left_follows_the_speed_of_this_machine(tmp_path, monkeypatch, capsys):
     commands = [("first",), ("second",)]
-    stages = [quickstart.Stage(name, (command,), 100.0) for name, command in zip("ab", commands, strict=True)]
+    stages = [recipe.Stage(name, (command,), 100.0) for name, command in zip("ab", commands, strict=True)]
     clock = iter([0.0, 0.0, 200.0, 200.0, 300.0, 300.0])
     ran = []
     monkeypatch.setattr(quickstart, "stages", lambda run: stages)
-    monkeypatch.setattr(quickstart, "run_side_by_side", ran.append)
-    monkeypatch.setattr(quickstart.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(recipe, "run_side_by_side", ran.append)
+    monkeypatch.setattr(recipe.time, "monotonic", lambda: next(clock))
     quickstart.main(["--run", str(tmp_path)])
     out = capsys.readouterr().out
     assert "[1/2] a; about 3 min left" in out
@@ -44,7 +44,7 @@ def test_commands_of_a_stage_run_at_the_same_time(tmp_path):
         "while not other.exists(): time.sleep(0.01)\n"
     )
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
-    quickstart.run_side_by_side([(str(script), a, b), (str(script), b, a)])
+    recipe.run_side_by_side([(str(script), a, b), (str(script), b, a)])
 
 
 def test_a_failure_ends_the_others(tmp_path):
@@ -53,5 +53,5 @@ def test_a_failure_ends_the_others(tmp_path):
     waits.write_text("import time; time.sleep(60)")
     started = time.monotonic()
     with pytest.raises(UserError, match=r"fails\.py has failed \(exit status 3\)"):
-        quickstart.run_side_by_side([(str(waits),), (str(fails),)])
+        recipe.run_side_by_side([(str(waits),), (str(fails),)])
     assert time.monotonic() - started < 30

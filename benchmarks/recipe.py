@@ -1,0 +1,66 @@
+"""A recipe: commands of this project in order, each a process of its own that goes on where it was stopped."""
+
+import dataclasses
+import subprocess
+import time
+from collections.abc import Sequence
+
+from train.commands import script_process, typed
+from train.errors import UserError
+
+Command = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Commands that run side by side."""
+
+    title: str
+    commands: tuple[Command, ...]
+    seconds: float
+    """That it took on two cores of a server, for the estimate of what is left."""
+
+
+def run_stages(plan: Sequence[Stage]) -> None:
+    """Run stage after stage, saying which one it is and about how long is left."""
+    spent = expected = 0.0
+    begun = time.monotonic()
+    for number, stage in enumerate(plan, 1):
+        left = sum(later.seconds for later in plan[number - 1 :])
+        # As much slower or faster than the reference as the stages so far were.
+        speed = spent / expected if expected and spent > expected / 4 else 1.0
+        print(f"\n[{number}/{len(plan)}] {stage.title}; about {_minutes(left * speed)} left", flush=True)
+        started = time.monotonic()
+        run_side_by_side(stage.commands)
+        spent += time.monotonic() - started
+        expected += stage.seconds
+    print(f"\ndone in {_minutes(time.monotonic() - begun)}")
+
+
+def run_side_by_side(commands: Sequence[Command]) -> None:
+    """Run scripts of this project in processes of their own and wait for all of them.
+
+    Raises:
+        UserError: one of them failed; the others are ended.
+    """
+    for command in commands:
+        print(f"  {typed(*command)}", flush=True)
+    processes = {command: subprocess.Popen(script_process(*command)) for command in commands}
+    try:
+        while processes:
+            for command, process in list(processes.items()):
+                status = process.poll()
+                if status is None:
+                    continue
+                del processes[command]
+                if status:
+                    raise UserError(f"{typed(*command)} has failed (exit status {status})")
+            time.sleep(0.1)
+    finally:
+        for process in processes.values():
+            process.terminate()
+            process.wait()
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
