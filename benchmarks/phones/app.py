@@ -109,6 +109,8 @@ def app_row(report: dict[str, Any], artifact: dict[str, Any], threads: int) -> d
     figures["latency_ms"]["n"] = int(figures["latency_ms"]["n"])
     if "peak_memory_bytes" in row:
         figures["peak_memory_bytes"] = int(_figure(row, "peak_memory_bytes"))
+    if isinstance(conditions := row.get("conditions"), dict):  # heat, power saving, charging: why a row is slow
+        figures["conditions"] = conditions
     app = report.get("app")
     if isinstance(app, dict) and app.get("debuggable") is True:
         figures["notes"] = ["the app is a debug build: its times count for little"]

@@ -107,6 +107,14 @@ def test_a_debug_build_is_noted(model, artifact):
     assert app_row(report, artifact, 2)["notes"] == ["the app is a debug build: its times count for little"]
 
 
+def test_what_the_phone_was_like_stands_beside_its_times(model, artifact):
+    report = app_report(model, FILE, 2)
+    assert "conditions" not in app_row(report, artifact, 2)  # of an app before it told them
+    conditions = {"thermal_state": "serious", "power_saving": True, "charging": False}
+    report["rows"][0]["conditions"] = conditions
+    assert app_row(report, artifact, 2)["conditions"] == conditions
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
