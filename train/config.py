@@ -197,4 +197,4 @@ def without_folders(learned: dict[str, Any]) -> dict[str, Any]:
     for name in ("teacher", "reals", "class_embedding"):
         kind, colon, path = data[name].rpartition(":")
         data[name] = f"{kind}{colon}{Path(path).name}"
-    return learned | {"data": data}
+    return learned | {"data": data, "initialise": Path(learned["initialise"]).name}

@@ -10,7 +10,7 @@ from train.build import build_network
 from train.errors import UserError
 from train.generator import GeneratorConfig
 from train.initialise import initialise
-from train.run import assemble, train
+from train.run import assemble, check_folder, train
 from train.sources import open_sources
 from train.teacher import EMBEDDED, open_teacher
 
@@ -30,6 +30,15 @@ def test_a_run_starts_from_a_snapshot(tiny_config, world, tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["settings"]["initialise"].endswith(
         "start.safetensors"
     )
+
+
+def test_a_run_goes_on_where_its_first_weights_lie_elsewhere(tiny_config, world, tmp_path):
+    save_random_student(tmp_path / "here" / "start.safetensors", tiny_config.generator)
+    config = replace(tiny_config, initialise=str(tmp_path / "here" / "start.safetensors"))
+    train(config, tmp_path / "run", world)
+    check_folder(tmp_path / "run", replace(config, initialise="elsewhere/start.safetensors"))
+    with pytest.raises(UserError, match=r"made with initialise 'start\.safetensors', not 'another\.safetensors'"):
+        check_folder(tmp_path / "run", replace(config, initialise="here/another.safetensors"))
 
 
 def test_a_biggan_starts_from_a_folder_of_the_library():
