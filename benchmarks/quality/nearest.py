@@ -19,8 +19,8 @@ def nearest(features: np.ndarray, of_photos: np.ndarray) -> np.ndarray:
 
 
 def nearest_sheet(images: np.ndarray, photos: np.ndarray, columns: int = 8) -> Image.Image:
-    """Lay images over their nearest photos, both uint8 [N, H, W, 3], in pairs of rows."""
-    rows = []
-    for start in range(0, len(images) - len(images) % columns or len(images), columns):
+    """Lay images over their nearest photos, both uint8 [N, H, W, 3], in pairs of whole rows."""
+    rows, columns = [], min(columns, len(images))
+    for start in range(0, len(images) - columns + 1, columns):
         rows += [images[start : start + columns], photos[start : start + columns]]
     return sheet(rows, scale=max(1, 64 // images.shape[1]), group=2)
