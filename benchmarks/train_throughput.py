@@ -67,6 +67,8 @@ class ThroughputConfig:
     """Of our trainer's convolutions and Linears; auto is bfloat16 on CUDA."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile both of our trainer's networks; auto does on CUDA."""
+    cuda_graphs: Literal["auto", "on", "off"] = "auto"
+    """Replay our trainer's step as a CUDA graph; auto does on CUDA."""
     rounds: int = 5
     """Visits to each loop, in turns."""
     seconds: float = 10.0
@@ -166,7 +168,12 @@ def _run_config(config: ThroughputConfig, batch_size: int) -> TrainConfig:
         preset,
         seed=config.seed,
         optimizer=dataclasses.replace(preset.optimizer, batch_size=batch_size),
-        runtime=dataclasses.replace(preset.runtime, precision=config.precision, compile=config.compile),
+        runtime=dataclasses.replace(
+            preset.runtime,
+            precision=config.precision,
+            compile=config.compile,
+            cuda_graphs=config.cuda_graphs,
+        ),
     )
 
 

@@ -20,9 +20,11 @@ from train.distributed import distributed_world
 from train.loop import Interrupted, load_state
 from train.precision import without_tf32
 from train.presets import PRESETS
-from train.run import train
+from train.recorded import RecordedStep
+from train.run import assemble, batch_source, train
 from train.sampling import generate
 from train.snapshot import load_snapshot
+from train.sources import open_sources
 from train.teacher import open_teacher
 
 DEVICE = os.environ.get("GPU_TESTS_ON", "cuda")
@@ -100,6 +102,28 @@ def test_a_biggan_from_scratch(tmp_path):
     images = teacher(torch.randn(4, teacher.z_dim, device=DEVICE), torch.arange(4, device=DEVICE))
     assert images.device.type == torch.device(DEVICE).type
     assert images.isfinite().all()
+
+
+@pytest.mark.skipif(DEVICE != "cuda", reason="CUDA alone records steps")
+def test_a_recorded_step_is_the_ordinary_one(tmp_path):
+    config = replace(tiny_run(grids=0), schedule__every=2, optimizer__images=24 * 24, optimizer__batch_size=24)
+    states = []
+    for graphs in ("off", "on"):
+        runtime = replace(config.runtime, device=DEVICE, precision="float32", compile="off", cuda_graphs=graphs)
+        run = replace(config, runtime=runtime)
+        with distributed_world(DEVICE) as world, without_tf32():
+            sources = open_sources(run, tmp_path / "run", world)
+            training, batches = assemble(run, sources, world), batch_source(run, sources, world)
+            terms = [loop.one_step(training, batches.at(step), step) for step in range(run.steps)]
+        states.append((terms, training.state(run.steps)))
+        assert isinstance(training.do_step, RecordedStep) == (graphs == "on")
+    (terms, ordinary), (recorded_terms, recorded) = states
+    for step, (one, other) in enumerate(zip(terms, recorded_terms, strict=True)):
+        assert one.keys() == other.keys()
+        for name in one:
+            torch.testing.assert_close(one[name], other[name], atol=1e-3, rtol=1e-3, msg=f"{name} in step {step}")
+    for name, tensor in ordinary["average"].items():
+        torch.testing.assert_close(recorded["average"][name], tensor, atol=2e-3, rtol=1e-2)
 
 
 def test_quantization_from_start_to_finish(run):

@@ -36,8 +36,8 @@ class Batch:
     """Real images of the classes y; None without real images."""
     augment: torch.Tensor | None
     """Uniform numbers [2N, RANDOM_NUMBERS] for augmentation: real images' first, then generated ones'."""
-    diversity_target: float
-    """Mode-seeking target; of meaning from scratch only."""
+    diversity_target: float | torch.Tensor
+    """Mode-seeking target, a scalar; of meaning from scratch only."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +83,8 @@ class ClassBalancedReals:
         position, remainder = np.divmod(uniform * self.counts[y], 1.0)
         images = self.images[self.order[self.starts[y] + position.astype(np.int64)]]
         if self.mirror:
-            images = np.where((remainder < 0.5)[:, None, None, None], images[:, :, ::-1], images)
-        return torch.from_numpy(np.ascontiguousarray(images))
+            images[remainder < 0.5] = images[remainder < 0.5, :, ::-1]
+        return torch.from_numpy(images)
 
 
 class BatchSource:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from train.discriminator import DiscriminatorConfig
+from train.distributed import World
 from train.errors import UserError
 from train.generator import GeneratorConfig
 
@@ -93,6 +94,8 @@ class RuntimeConfig:
     """Of convolutions and linears; auto is bfloat16 on CUDA."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile both networks; auto does on CUDA."""
+    cuda_graphs: Literal["auto", "on", "off"] = "auto"
+    """Record the training step once and replay it, on CUDA in one process; auto does there."""
     log_every: int = 50
     """Steps between two entries of stats.jsonl."""
     grids: int = 10
@@ -112,6 +115,18 @@ class RuntimeConfig:
     def compiles(self, device_type: str) -> bool:
         """Return what `compile` means on a device of this type."""
         return self.compile == "on" or (self.compile == "auto" and device_type == "cuda")
+
+    def records_steps(self, world: World) -> bool:
+        """Return what `cuda_graphs` means for these processes.
+
+        Raises:
+            UserError: asked for where it cannot be.
+        """
+        possible = world.device.type == "cuda" and world.size == 1
+        if self.cuda_graphs == "on" and not possible:
+            where = f"{world.size} process(es) on {world.device.type}"
+            raise UserError(f"--runtime.cuda-graphs on is for one process on CUDA, not {where}; leave it out")
+        return possible and self.cuda_graphs != "off"
 
 
 # Flag, lowest and highest value.

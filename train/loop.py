@@ -4,6 +4,7 @@ import dataclasses
 import json
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from train.config import LossConfig, OptimizerConfig, ScheduleConfig
 from train.distributed import World
 from train.errors import UserError
 from train.files import load_torch_file, save_torch
-from train.step import Players, train_step, unwrap, weights_at
+from train.step import Players, StepWeights, set_learning_rate, train_step, unwrap, weights_at
 
 STATE_FILE = "state.pt"
 _STOP_CHECK_STEPS = 10  # steps between two rounds in which several processes agree to stop
@@ -53,6 +54,10 @@ class Observer(Protocol):
     def after_save(self, step: int) -> None:
         """Learn that the state after `step` steps is on disk."""
         ...
+
+
+StepFunction = Callable[[Players, Batch, StepWeights], dict[str, torch.Tensor]]
+"""Does what `train.step.train_step` does."""
 
 
 class WeightAverage:
@@ -109,6 +114,7 @@ class Training:
     steps: int
     fingerprint: dict[str, Any]
     """What must be equal for a state to be resumed."""
+    do_step: StepFunction = train_step
 
     def state(self, step: int) -> dict[str, Any]:
         """Return all that resuming after `step` steps needs."""
@@ -139,8 +145,8 @@ class Training:
             unwrap(players.generator).load_state_dict(state["generator"])
             unwrap(players.discriminator).load_state_dict(state["discriminator"])
             self.average.module.load_state_dict(state["average"])
-            players.generator_optimizer.load_state_dict(state["generator_optimizer"])
-            players.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+            _load_moments(players.generator_optimizer, state["generator_optimizer"])
+            _load_moments(players.discriminator_optimizer, state["discriminator_optimizer"])
             return int(state["step"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
@@ -150,6 +156,14 @@ class Training:
         """Return 1 until `decay_start`, then a line down to 0 at the end of the run."""
         start = self.optimizer.decay_start * self.steps
         return 1.0 if step < start else (self.steps - step) / (self.steps - start)
+
+
+def _load_moments(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load what an optimizer has learned, and leave its learning rates where they are, on whichever device."""
+    rates = [group["lr"] for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
 
 
 class StopSignal:
@@ -260,10 +274,9 @@ def one_step(training: Training, batch: Batch, step: int) -> dict[str, torch.Ten
         (players.generator_optimizer, training.optimizer.generator_lr),
         (players.discriminator_optimizer, training.optimizer.discriminator_lr),
     ):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * factor
+        set_learning_rate(optimizer, rate * factor)
     weights = weights_at(training.loss, training.schedule, step, training.steps)
-    terms = train_step(players, batch, weights)
+    terms = training.do_step(players, batch, weights)
     if weights.trains_generator:
         turns = training.schedule.every if training.schedule.kind == "paper" else 1
         training.average.update(step // turns)

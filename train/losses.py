@@ -42,7 +42,9 @@ def feature_matching_loss(teacher: Sequence[torch.Tensor], student: Sequence[tor
     return torch.stack(terms).sum()
 
 
-def mode_seeking_loss(images: torch.Tensor, real_distance: torch.Tensor, target: float) -> torch.Tensor:
+def mode_seeking_loss(
+    images: torch.Tensor, real_distance: torch.Tensor, target: float | torch.Tensor
+) -> torch.Tensor:
     """Penalise images of one class that lie closer together than real ones do; for training from scratch only.
 
     Not in TinyGAN; after mode-seeking GANs (Mao et al., CVPR 2019), but with a target: the term is zero once

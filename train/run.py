@@ -31,10 +31,11 @@ from train.loop import Training, WeightAverage, fit
 from train.places import CONFIG_FILE, record_places
 from train.precision import training_precision
 from train.projected import ProjectedDiscriminator
+from train.recorded import RecordedStep
 from train.report import Report, comparison_sheet, draw
 from train.snapshot import STUDENT_FILE
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
-from train.step import Players, optimizers
+from train.step import Players, optimizers, train_step
 
 FINISHED_FILE = "finished.json"
 
@@ -218,6 +219,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
         settings,
         config.steps,
         _fingerprint(config, sources),
+        RecordedStep(players) if config.runtime.records_steps(world) else train_step,
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -11,6 +12,9 @@ from train import losses
 from train.augment import augmented
 from train.batches import Batch
 from train.config import LossConfig, OptimizerConfig, ScheduleConfig
+
+Values = Mapping[str, float | torch.Tensor]
+"""Weights by the names of `StepWeights`; scalars on the device where a recorded step has to read new ones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +38,10 @@ class StepWeights:
     def adversarial(self) -> float:
         """λ2 + λ3: L_KD_S and L_GAN_S are the same function of the same images (equation 2)."""
         return self.distillation_generator + self.real_generator
+
+    def values(self) -> Values:
+        """Return all weights by name."""
+        return dataclasses.asdict(self)
 
     @property
     def trains_generator(self) -> bool:
@@ -83,10 +91,18 @@ class Players:
         return torch.autocast(device, dtype=self.precision, enabled=self.precision != torch.float32)
 
 
-def train_step(players: Players, batch: Batch, weights: StepWeights) -> dict[str, torch.Tensor]:
+def train_step(
+    players: Players, batch: Batch, weights: StepWeights, values: Values | None = None
+) -> dict[str, torch.Tensor]:
     """Update the discriminator on (teacher, real, student) images, then the student against the result.
 
     The student's images are computed once and serve both updates. No value is read back from the device.
+
+    Args:
+        players: the networks and their optimizers.
+        batch: this process's share.
+        weights: says which terms take part.
+        values: what those are multiplied by; by default the weights themselves.
 
     Returns:
         Every active term before weighting, detached float32 scalars of this process's share of the batch.
@@ -94,16 +110,17 @@ def train_step(players: Players, batch: Batch, weights: StepWeights) -> dict[str
     with torch.set_grad_enabled(weights.trains_generator), players.autocast():
         student = players.generator(batch.z, batch.y)
     student = student.float()
+    values = weights.values() if values is None else values
     terms = {}
     if weights.trains_discriminator:
-        terms |= _update_discriminator(players, batch, student.detach(), weights)
+        terms |= _update_discriminator(players, batch, student.detach(), weights, values)
     if weights.trains_generator:
-        terms |= _update_generator(players, batch, student, weights)
+        terms |= _update_generator(players, batch, student, weights, values)
     return {name: term.detach() for name, term in terms.items()}
 
 
 def _update_discriminator(
-    players: Players, batch: Batch, student: torch.Tensor, weights: StepWeights
+    players: Players, batch: Batch, student: torch.Tensor, weights: StepWeights, values: Values
 ) -> dict[str, torch.Tensor]:
     """Minimise equation 7; one discriminator call for all images, which share the labels y."""
     genuine = {}
@@ -123,7 +140,7 @@ def _update_discriminator(
         name: losses.discriminator_hinge_loss(score, student_scores)
         for name, score in zip(genuine, genuine_scores, strict=True)
     }
-    weight = {"d_distillation": weights.distillation_discriminator, "d_real": weights.real_discriminator}
+    weight = {"d_distillation": values["distillation_discriminator"], "d_real": values["real_discriminator"]}
     total = sum((weight[name] * term for name, term in terms.items()), start=student.new_zeros(()))
     players.discriminator_optimizer.zero_grad(set_to_none=True)
     total.backward()
@@ -132,7 +149,7 @@ def _update_discriminator(
 
 
 def _update_generator(
-    players: Players, batch: Batch, student: torch.Tensor, weights: StepWeights
+    players: Players, batch: Batch, student: torch.Tensor, weights: StepWeights, values: Values
 ) -> dict[str, torch.Tensor]:
     """Minimise equation 6.
 
@@ -145,18 +162,19 @@ def _update_generator(
         teacher_features, scores, features = _judge(players, batch, images, bool(weights.feature))
         if weights.feature:
             terms["g_feature"] = losses.feature_matching_loss(teacher_features, features)
-            total = total + weights.feature * terms["g_feature"]
+            total = total + values["feature"] * terms["g_feature"]
         if weights.adversarial:
             terms["g_adversarial"] = losses.generator_hinge_loss(scores)
-            total = total + weights.adversarial * terms["g_adversarial"]
+            adversarial = values["distillation_generator"] + values["real_generator"]
+            total = total + adversarial * terms["g_adversarial"]
     if weights.pixel:
         assert batch.teacher is not None, "L_KD-pix needs the teacher's images"
         terms["g_pixel"] = losses.pixel_loss(batch.teacher, images)
-        total = total + weights.pixel * terms["g_pixel"]
+        total = total + values["pixel"] * terms["g_pixel"]
     if weights.mode_seeking:
         assert players.real_distance is not None
         terms["g_mode_seeking"] = losses.mode_seeking_loss(images, players.real_distance, batch.diversity_target)
-        total = total + weights.mode_seeking * terms["g_mode_seeking"]
+        total = total + values["mode_seeking"] * terms["g_mode_seeking"]
     (gradient,) = torch.autograd.grad(total, images)
     players.generator_optimizer.zero_grad(set_to_none=True)
     student.backward(gradient)
@@ -208,3 +226,12 @@ def optimizers(
 def unwrap(module: nn.Module) -> nn.Module:
     """Return the module inside DistributedDataParallel, or `module` itself."""
     return module.module if isinstance(module, DistributedDataParallel) else module
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameters: in place where it lies on the device, for recorded steps."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

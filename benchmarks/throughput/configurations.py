@@ -36,6 +36,8 @@ class Configuration:
     fused_adam: bool = False
     bfloat16: bool = False
     compiled: bool = False
+    recorded: bool = False
+    """The step replayed as a CUDA graph."""
 
 
 _CHANGES = {
@@ -46,6 +48,7 @@ _CHANGES = {
     "fused_adam": "+ fused Adam",
     "bfloat16": "+ bfloat16 autocast",
     "compiled": "+ torch.compile",
+    "recorded": "+ the step as a CUDA graph",
 }
 
 
@@ -54,7 +57,7 @@ def configurations(config: TrainConfig, device: torch.device, changes: bool) -> 
 
     Args:
         config: its runtime's precision and compile decide what the last one has.
-        device: auto means bfloat16 and torch.compile on CUDA, as it does for the trainer.
+        device: auto means bfloat16, torch.compile and CUDA graphs on CUDA, as it does for the trainer.
         changes: put between them every single change, each on top of those before.
     """
     left_out = set()
@@ -62,6 +65,8 @@ def configurations(config: TrainConfig, device: torch.device, changes: bool) -> 
         left_out.add("bfloat16")
     if not config.runtime.compiles(device.type):
         left_out.add("compiled")
+    if not config.runtime.records_steps(World(0, 1, device)):
+        left_out.add("recorded")
     found = [Configuration(BASELINE)]
     for change, name in _CHANGES.items():
         if change not in left_out:
@@ -107,6 +112,7 @@ def build_training(configuration: Configuration, task: Task) -> Training:
         task.config.runtime,
         precision="bfloat16" if configuration.bfloat16 else "float32",
         compile="on" if configuration.compiled else "off",
+        cuda_graphs="on" if configuration.recorded else "off",
     )
     training = assemble(dataclasses.replace(task.config, runtime=runtime), task.sources, task.world)
     players = training.players

@@ -13,6 +13,7 @@ from benchmarks.throughput.configurations import BASELINE, Configuration, Task, 
 from benchmarks.throughput.counts import Limits, Work, synchronize
 from benchmarks.throughput.loops import Loop
 from train.config import TrainConfig
+from train.recorded import STEPS_UNTIL_RECORDED
 
 Row = dict[str, Any]
 Made = TypeVar("Made")
@@ -143,13 +144,14 @@ def _prepare(configuration: Configuration, task: Task, protocol: Protocol, works
     """Count a loop's work, unless `works` has it; then build the loop, run it, and read its peak memory."""
     kind = configuration.our_step, configuration.shortcut_first, precision_name(configuration)
     if kind not in works:
-        works[kind] = build_loop(dataclasses.replace(configuration, compiled=False), task).count()
+        works[kind] = build_loop(dataclasses.replace(configuration, compiled=False, recorded=False), task).count()
         gc.collect()
     device = task.world.device
     others = _allocated(device)
     loop = build_loop(configuration, task)
-    # Optimizers get their state, and torch.compile its code for every kind of step.
-    loop.run(max(protocol.warmup, loop.turn if configuration.compiled else 1))
+    # Optimizers get their state, torch.compile its code for every kind of step, and each kind its recording.
+    turns = STEPS_UNTIL_RECORDED if configuration.recorded else int(configuration.compiled)
+    loop.run(max(protocol.warmup, turns * loop.turn, 1))
     return Prepared(loop, works[kind], _peak(loop, device, others))
 
 

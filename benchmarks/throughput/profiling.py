@@ -7,6 +7,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.throughput.configurations import Configuration, Task, build_loop
 from benchmarks.throughput.counts import synchronize
+from train.recorded import STEPS_UNTIL_RECORDED
 
 _OPERATIONS = 12
 
@@ -24,7 +25,7 @@ def profile_batch(configuration: Configuration, task: Task, warmup: int) -> dict
         milliseconds and calls per iteration; on a GPU it is the GPU's time.
     """
     loop, device = build_loop(configuration, task), task.world.device
-    loop.run(max(warmup, loop.turn))
+    loop.run(max(warmup, STEPS_UNTIL_RECORDED * loop.turn))
     before = loop.timed_iterations
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
     with profile(activities=activities) as profiler:

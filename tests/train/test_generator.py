@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from train.errors import UserError
-from train.generator import Generator, GeneratorConfig, build_generator
+from train.generator import Generator, GeneratorConfig, build_generator, upsample, upsample_by_slices
 
 
 def parameters(generator: Generator) -> int:
@@ -67,3 +67,12 @@ def test_impossible_architectures_are_refused(field, value):
 def test_a_teachers_architecture_is_no_student():
     with pytest.raises(UserError, match="take dw or std"):
         build_generator(GeneratorConfig("biggan", 8, 32, 10))
+
+
+def test_an_upsample_by_slices_is_the_interpolation_and_so_is_its_gradient():
+    x = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
+    results = [double(x) for double in (upsample, upsample_by_slices)]
+    assert torch.allclose(*results, atol=1e-12)
+    weights = torch.randn_like(results[0])
+    gradients = [torch.autograd.grad((result * weights).sum(), x)[0] for result in results]
+    assert torch.allclose(*gradients, atol=1e-12)

@@ -247,3 +247,17 @@ def test_the_released_codes_step_and_ours_agree_in_numbers():
         assert float(ours[name]) == pytest.approx(float(theirs[name]), rel=1e-4)
     for ours_, theirs_ in zip(our_weights, their_weights, strict=True):
         torch.testing.assert_close(ours_, theirs_, rtol=1e-3, atol=1e-5)
+
+
+def test_weights_on_the_device_do_what_plain_ones_do():
+    weights = StepWeights(0.7, 0.3, 0.11, 0.05, 0.6, 0.2, 0.4)
+    plain, on_device = make_players(), make_players()
+    batch = make_batch()
+    train_step(plain, batch, weights)
+    # What the weights themselves are does not count then, but for being active.
+    values = {name: torch.tensor(value) for name, value in weights.values().items()}
+    target = dataclasses.replace(batch, diversity_target=torch.tensor(batch.diversity_target))
+    train_step(on_device, target, StepWeights(1, 1, 1, 1, 1, 1, 1), values)
+    for name in ("generator", "discriminator"):
+        for one, other in zip(*(getattr(p, name).parameters() for p in (plain, on_device)), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
