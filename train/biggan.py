@@ -16,7 +16,7 @@ from train.errors import UserError
 from train.files import check_state_dict, load_torch_file, save_torch, write_text
 from train.generator import GeneratorConfig
 from train.noise import consecutive_seeds, truncated_normal
-from train.norm import batch_moments
+from train.norm import batch_moments, normalised
 
 WEIGHTS_FILE, CONFIG_FILE = "pytorch_model.bin", "config.json"
 POWER_ITERATIONS = 20  # to settle the spectral norms of averaged weights before they are stored
@@ -58,12 +58,12 @@ class BatchStatisticsNorm(BigGANBatchNorm):
         condition_vector: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Normalise [N, C, H, W] in float32 and return it in its own precision; `truncation` selects nothing."""
-        # Pictures and tables are made by one process alone, with no other to wait for.
-        mean, variance = batch_moments(x, of_all_processes=self.training and self.record_row is None)
         if self.record_row is not None:
+            mean, variance = batch_moments(x, of_all_processes=False)
             self.get_buffer("running_means")[self.record_row] = mean
             self.get_buffer("running_vars")[self.record_row] = variance
-        normed = (x.float() - mean[:, None, None]) * torch.rsqrt(variance + self.eps)[:, None, None]
+        # Pictures and tables are made by one process alone, with no other to wait for.
+        normed = normalised(x, self.eps, of_all_processes=self.training and self.record_row is None)
         if condition_vector is None:
             gain, bias = self.weight, self.bias
         else:

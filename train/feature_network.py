@@ -48,7 +48,7 @@ class FrozenConv(nn.Module):
             x = F.pad(x, (before, after, before, after))
             before = 0
         x = F.conv2d(x, self.weight, self.bias, self.stride, before, groups=self.groups)
-        return F.relu6(x) if self.activated else x
+        return F.relu6(x, inplace=True) if self.activated else x
 
 
 class FeatureNetwork(nn.Module):
