@@ -7,41 +7,19 @@ biases. Rows and depthwise weights have a scale for each channel and lose nothin
 weights share their rows' scales and do, so that the factors are tempered (Nagel et al., 2019, arXiv:1906.04721).
 """
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from compress.deploy_form import ClassAffine, DeployBlock, DeployGenerator
-from compress.importance import Weighed, weigh
-from compress.points import Layer, Point
+from compress.points import Layer
+from compress.reach import Reach, measure_reaches
 
 _LARGEST_RATIO = 64.0
-_BINS = 512
-_PLACES = 64  # of each image
-_LEVELS = 255
 _BIAS_SHARE = 0.5  # of a modulation's mean bias that moves into the convolution before it
 _LARGEST_CONSTANT = 2.0  # of conv1's outputs, whose variance is 1
 _FIRST_STEP, _LAST_STEP = 1.5, 1.01
-
-
-@dataclasses.dataclass
-class Reach:
-    """How far each channel goes, float64 [C], where rounding and clipping cost the image least."""
-
-    low: torch.Tensor
-    high: torch.Tensor
-    weight: torch.Tensor
-
-    def moved(self, constant: torch.Tensor) -> "Reach":
-        """Return the reach of x + constant."""
-        return Reach(self.low + constant, self.high + constant, self.weight)
-
-    @property
-    def centre(self) -> torch.Tensor:
-        """Return the middle."""
-        return (self.low + self.high) / 2
 
 
 @torch.no_grad()
@@ -62,7 +40,7 @@ def equalise(deploy: DeployGenerator, batches: Sequence[tuple[torch.Tensor, ...]
     for k, constant in enumerate(channels.bias_over_gain(batches)):
         moved = (_BIAS_SHARE * constant).clamp(-_LARGEST_CONSTANT, _LARGEST_CONSTANT)
         channels.change_hidden(k, torch.ones_like(moved), moved)
-    reach = _reaches(deploy, batches)
+    reach = measure_reaches(deploy, batches)
     last = len(deploy.blocks)
     for k in range(last + 1):
         before = [reach[f"blocks.{k - 1}.{name}.output"] for name in ("conv2.pointwise", "shortcut")] if k else []
@@ -216,59 +194,3 @@ def _take_out(pointwise: nn.Conv2d, factor: torch.Tensor, constant: torch.Tensor
     assert pointwise.bias is not None
     pointwise.bias.sub_(pointwise.weight.flatten(1) @ constant)
     pointwise.weight.div_(factor[:, None, None])
-
-
-def _reaches(deploy: DeployGenerator, batches: Sequence[tuple[torch.Tensor, ...]]) -> Mapping[str, Reach]:
-    points = {
-        name: point
-        for name, point in deploy.named_modules()
-        if isinstance(point, Point) and name.startswith(("blocks.", "features"))
-    }
-    seen: dict[str, list[Weighed]] = {name: [] for name in points}
-    for part in weigh(deploy, deploy.config, points, batches):
-        for name, uses in part.items():
-            # The first Linear's output is flat at first.
-            seen[name].append([(_thinned(x), _thinned(w)) for x, w in uses if x.dim() == 4])
-    return {name: _reach([use for uses in parts for use in uses]) for name, parts in seen.items()}
-
-
-def _thinned(x: torch.Tensor) -> torch.Tensor:
-    """[N, C, H, W] → [C, values] at some places of every image."""
-    places = x.flatten(2)
-    return places[:, :, :: places.shape[2] // _PLACES | 1].transpose(0, 1).flatten(1)
-
-
-def _reach(uses: Weighed) -> Reach:
-    """Search the ends that make rounding and clipping errors smallest, in turn."""
-    values, weights = (torch.cat(xs, 1) for xs in zip(*uses, strict=True))
-    low, high = (x.double() for x in values.aminmax(dim=1))
-    width = ((high - low) / _BINS).clamp(min=1e-12)
-    bins = ((values - low[:, None]) / width[:, None]).long().clamp_(0, _BINS - 1)
-    counts = torch.zeros(len(low), _BINS, dtype=torch.float64, device=low.device)
-    counts.scatter_add_(1, bins, weights.double())
-    steps = torch.arange(_BINS + 1, device=low.device)
-    edges = low[:, None] + width[:, None] * steps
-    centres = (edges[:, 1:] + edges[:, :-1]) / 2
-    above = _clipped(counts, centres, edges[:, :-1])
-    below = _clipped(counts.flip(1), -centres.flip(1), -edges[:, 1:].flip(1)).flip(1)
-    nothing = torch.zeros_like(above[:, :1])
-    above, below = torch.cat([above[:, 1:], nothing], 1), torch.cat([nothing, below[:, :-1]], 1)
-    total = counts.sum(1, keepdim=True)
-    low, high = low[:, None], high[:, None]
-    for _ in range(4):
-        high = _cheapest(edges[:, 1:], edges[:, 1:] - low, total, above)
-        low = _cheapest(edges[:, :-1], high - edges[:, :-1], total, below)
-    return Reach(low[:, 0], high[:, 0], total[:, 0])
-
-
-def _cheapest(
-    ends: torch.Tensor, widths: torch.Tensor, total: torch.Tensor, clipped: torch.Tensor
-) -> torch.Tensor:
-    costs = total * (widths / _LEVELS).square() / 12 + clipped
-    return ends.gather(1, costs.where(widths > 0, torch.inf).argmin(1, keepdim=True))
-
-
-def _clipped(counts: torch.Tensor, centres: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:
-    """Return, for each edge, the weighted squared distances of what lies above it, [C, bins]."""
-    zeroth, first, second = ((counts * centres**power).flip(1).cumsum(1).flip(1) for power in range(3))
-    return (second - 2 * edges * first + edges.square() * zeroth).clamp(min=0)

@@ -79,7 +79,7 @@ def test_the_forms_forward(form, inputs, gpu):
 
 
 def test_equalising(form, inputs, gpu, monkeypatch):
-    monkeypatch.setattr(equalising, "_reaches", reaches)
+    monkeypatch.setattr(equalising, "measure_reaches", reaches)
     monkeypatch.setattr(equalising, "factors", lambda reaches, strength: torch.ones_like(reaches[0].low).float())
     equalise(form, [inputs])
     assert form(*inputs).device == gpu
