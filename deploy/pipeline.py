@@ -14,7 +14,7 @@ from deploy.parity import Parity, measure
 from deploy.runners import browser_check, describe_browser_check, runner_of
 from deploy.source import ExportSource, Reference
 from train.errors import UserError
-from train.files import remove, temporary_beside
+from train.files import check_writable, remove, temporary_beside
 from train.locks import locked
 
 
@@ -60,6 +60,7 @@ def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path, *,
     Returns:
         A sentence for each artifact that failed; nothing is left of it.
     """
+    check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     golden = make_golden(source)
     manifest = open_manifest(folder, source, golden)

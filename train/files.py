@@ -59,6 +59,16 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         raise
 
 
+def check_writable(path: Path, flag: str = "") -> None:
+    """Raise a UserError, which begins with `flag`, unless `path` may be made or written into; nothing is made."""
+    what = f"{flag} {path}".strip()
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    if not there.is_dir() and there != path.absolute():
+        raise UserError(f"{what} cannot be written: {there} is not a folder")
+    if not os.access(there, os.W_OK):
+        raise UserError(f"{what} cannot be written: no permission in {there}; choose another folder")
+
+
 def write_folder_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Call `write(temporary_path)`, which makes that folder, and rename it: `path` holds a whole folder or none.
 

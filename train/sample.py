@@ -10,7 +10,6 @@ The same seed and snapshot give the same bytes on the same machine.
 import contextlib
 import dataclasses
 import itertools
-import os
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
@@ -24,7 +23,7 @@ from numpy.lib.npyio import NpzFile
 from train.classes import parse_classes
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.files import save_arrays, short_name
+from train.files import check_writable, save_arrays, short_name
 from train.generator import Generator
 from train.images import save_png, to_bytes
 from train.noise import consecutive_seeds, truncated_normal
@@ -149,11 +148,7 @@ def _check_target(path: Path, flag: str, suffix: str) -> None:
         raise UserError(f"{flag} {path} must end in {suffix}")
     if path.is_dir():
         raise UserError(f"{flag} {path} is a folder; name a file in it")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir():
-        raise UserError(f"{flag} {path} cannot be written: {folder} is not a folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"{flag} {path} cannot be written: no permission in {folder}; choose another folder")
+    check_writable(path.parent, flag)
 
 
 def _draw(config: SampleConfig, generator: Generator, info: SnapshotInfo) -> Drawing:

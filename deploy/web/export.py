@@ -15,6 +15,7 @@ from deploy.source import open_source
 from deploy.web.page_folder import write_page
 from train.cli import parse, run_script
 from train.errors import UserError
+from train.files import check_writable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,8 @@ def export_page(config: WebExportConfig) -> Path:
     Raises:
         UserError: there is no such run or student, the file does not pass the gate, or LiteRT.js cannot be had.
     """
+    folder = config.out or config.run / "web"
+    check_writable(folder)
     source = open_source(config.run)
     precision = config.precision or ("int8" if "int8" in source.quantized else "fp32")
     if precision == "int8" and "int8" not in source.quantized:
@@ -57,7 +60,6 @@ def export_page(config: WebExportConfig) -> Path:
     failures = export(chosen, source, artifacts)
     if failures:
         raise UserError(failures[0])
-    folder = config.out or config.run / "web"
     write_page(artifacts, file, folder)
     return folder
 

@@ -1,6 +1,7 @@
 """results.json: what is kept, what is measured again, what changed."""
 
 import json
+import shutil
 
 import pytest
 
@@ -126,3 +127,14 @@ def test_changes_say_what_is_better_and_what_worse(path, tmp_path, capsys):
     assert len(lines) == 5
     print_changes(path, path)
     assert "nothing has changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["run/benchmark", "run"])
+def test_results_are_found_in_a_folder_of_them_and_in_a_runs(path, tmp_path, capsys, folder):
+    Results(path, MODEL).put("cost", "same", {}, {"parameters": 1})
+    (tmp_path / "run" / "benchmark").mkdir(parents=True)
+    shutil.copy(path, tmp_path / "run" / "benchmark" / "results.json")
+    print_changes(path, tmp_path / folder)
+    assert "nothing has changed" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"no results at .*elsewhere"):
+        print_changes(path, tmp_path / "elsewhere")

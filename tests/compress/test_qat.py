@@ -60,7 +60,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return {f"{part}.{name}": value for part in parts for name, value in state[part].items()}
 
 
-def test_the_script_leaves_an_int8_student_a_report_and_pictures(digits_run, tmp_path, capsys):
+def test_the_script_leaves_an_int8_student_a_report_and_pictures(digits_run, tmp_path, capsys, monkeypatch):
     out = tmp_path / "qat"
     command = ["--run", str(digits_run), "--out", str(out), *FAST]
     qat.main(command)
@@ -81,7 +81,11 @@ def test_the_script_leaves_an_int8_student_a_report_and_pictures(digits_run, tmp
     assert bool(student.frozen)
 
     before = (out / "state.pt").stat().st_mtime_ns
-    qat.main(command)  # finished: nothing is trained, no figure changes
+    for work in ("calibration_batches", "finetune", "open_sources"):
+        monkeypatch.setattr(qat, work, None)  # finished: nothing is opened, calibrated or trained
+    qat.main(command)
+    assert "is finished" in capsys.readouterr().out
+    monkeypatch.undo()
     assert (out / "state.pt").stat().st_mtime_ns == before
     again = json.loads((out / "report.json").read_text())["rows"]
     timing = {"seconds": None}

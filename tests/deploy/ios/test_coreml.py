@@ -1,5 +1,6 @@
 import copy
 import functools
+import importlib.util
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ from deploy.ios.coreml import check_unchanged, convert_float, convert_quantized
 from deploy.ios.coreml_weights import convert_palettized, first_difference
 from deploy.ios.mil_program import load_program
 from deploy.ios.package_info import PackageInfo
+from deploy.package_files import content_hash
 from train.errors import UserError
 from train.images import to_bytes
 
@@ -150,10 +152,21 @@ def test_errors_name_the_remedy(models, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="in a process of its own"):
         convert_float(models.one_class, path, INFO)
     monkeypatch.delitem(sys.modules, "tensorflow")
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        with pytest.raises(UserError, match=r"no native part for Python .* use a Python that its wheels"):
+            convert_float(models.one_class, path, INFO)
     monkeypatch.setitem(sys.modules, "coremltools", None)
     with pytest.raises(UserError, match=r"pip install --editable \S*\[ios\]"):
         convert_float(models.one_class, path, INFO)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_is_a_function_of_what_is_in_it(models, tmp_path):
+    files = [tmp_path / name / "model.mlpackage" for name in ("first", "second")]
+    for file in files:
+        convert_quantized(models.quantized(models.one_class), file, INFO, output="values")
+    assert content_hash(files[0]) == content_hash(files[1])
 
 
 def test_an_empty_description_is_an_error():
