@@ -1,0 +1,94 @@
+"""What messages tell people to type exists: every command, and every flag, in every string of the product."""
+
+import ast
+import contextlib
+import functools
+import importlib
+import importlib.util
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from train.commands import ROOT
+
+STAGES = ("train", "compress", "deploy", "benchmarks")
+SOURCES = sorted(path for stage in STAGES for path in (ROOT / stage).rglob("*.py"))
+PAGES = sorted([*ROOT.glob("*.md"), *(path for stage in STAGES for path in (ROOT / stage).rglob("*.md"))])
+SCRIPTS = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in SOURCES
+    if "run_script(main)" in path.read_text(encoding="utf-8")
+)
+PRESET = {"train.main": ["digits"]}
+COMMAND = re.compile(r"python (?:-m )?((?:train|compress|deploy|benchmarks)[\w./]*)([^;(\n`]*)")
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9.-]*[a-z0-9]")
+FOREIGN = {
+    *("--flag", "--help"),
+    *("--editable", "--no-deps", "--only-binary", "--platform"),  # pip
+    *("--fetch-retries", "--ignore-scripts", "--loglevel", "--no-audit", "--no-fund", "--version"),  # npm
+    *("--ei", "--es", "--pid"),  # adb
+    *("--nproc-per-node", "--enable", "--no-as-needed"),  # torchrun, TFLite (--enable_op_profiling), a linker
+}
+
+
+@functools.cache
+def flags_of(module: str) -> frozenset[str]:
+    """The flags that a script's help lists."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
+        importlib.import_module(module).main([*PRESET.get(module, []), "--help"])
+    return frozenset(FLAG.findall(said.getvalue()))
+
+
+@functools.cache
+def all_flags() -> frozenset[str]:
+    return frozenset().union(*map(flags_of, SCRIPTS), FOREIGN)
+
+
+def strings(path: Path) -> list[str]:
+    """Every string of a module, with … for what it fills in; a flag that is partly filled in is left out."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            found.append("".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values))
+    return [re.sub(r"--[\w.-]*…", "…", text) for text in found]
+
+
+def commands(path: Path) -> list[tuple[str, list[str]]]:
+    """Module and flags of every command of ours that a module's strings name."""
+    found = []
+    for text in strings(path):
+        for script, rest in COMMAND.findall(text):
+            module = script.rstrip(".").removesuffix(".py").replace("/", ".")
+            found.append((module, FLAG.findall(rest)))
+    return found
+
+
+def test_there_is_something_to_check():
+    assert len(SCRIPTS) > 15
+    assert sum(len(commands(path)) for path in SOURCES) > 30
+    assert "--run" in flags_of("compress.qat") and "--data.teacher" in flags_of("train.main")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_message_names_is_there(path):
+    for module, flags in commands(path):
+        assert importlib.util.find_spec(module) is not None, module
+        if module in SCRIPTS:
+            assert set(flags) <= flags_of(module) | FOREIGN, f"{module}: {set(flags) - flags_of(module)}"
+    unknown = {flag for text in strings(path) for flag in FLAG.findall(text)} - all_flags()
+    assert not unknown, f"{path.name} names flags that no script has: {sorted(unknown)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_is_there(page):
+    for script, rest in COMMAND.findall(page.read_text(encoding="utf-8").replace("\\\n", " ")):
+        module = script.rstrip(".").removesuffix(".py").replace("/", ".")
+        assert importlib.util.find_spec(module) is not None, script
+        if module in SCRIPTS:
+            flags = set(FLAG.findall(rest.split("#")[0]))
+            assert flags <= flags_of(module) | FOREIGN, f"{script}: {flags - flags_of(module)}"
