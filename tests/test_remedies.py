@@ -49,12 +49,15 @@ def all_flags() -> frozenset[str]:
 
 def strings(path: Path) -> list[str]:
     """Every string of a module, with … for what it fills in; a flag that is partly filled in is left out."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.append(node.value)
-        elif isinstance(node, ast.JoinedStr):
-            found.append("".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in node.values))
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    joined = [node for node in nodes if isinstance(node, ast.JoinedStr)]
+    parts = {id(part) for node in joined for part in node.values}
+    found = ["".join(str(p.value) if isinstance(p, ast.Constant) else "…" for p in n.values) for n in joined]
+    found += [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts
+    ]
     return [re.sub(r"--[\w.-]*…", "…", text) for text in found]
 
 
