@@ -9,7 +9,7 @@ from benchmarks.quality import intra_class
 from benchmarks.quality.diversity import within_class_distance
 from benchmarks.quality.features import FeatureNetwork
 from benchmarks.quality.figure import Figure
-from benchmarks.quality.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
+from benchmarks.quality.frechet import GaussianStatistics, frechet_distance, frechet_error, gaussian_statistics
 from benchmarks.quality.inception_score import SPLITS, inception_score
 from benchmarks.quality.kid import SUBSETS, kernel_distance, subset_plan
 from benchmarks.quality.reference import FeatureStore, Measured
@@ -116,7 +116,12 @@ class NetworkJudge:
 
     def _distances(self, own: Measured, measured: Measured, part: ReferenceSet) -> list[Figure]:
         network, count, where = self.network, len(self.y), f"{len(part.y):,} {part.words}"
-        to = " to the teacher" if part.suffix else ""
+        to = " to the teacher" if part.suffix else "" if network.inception else " to the photos"
+        fid_key, fid_title = network.key("fid", count, part.suffix), network.title("FID") + to
+        distance = frechet_distance(own.statistics, measured.statistics)
+        # The teacher's images are of the models' latents, image by image.
+        error = frechet_error(distance, own.features, measured.features, paired=bool(part.suffix))
+        splits = f"{error.splits} disjoint splits of {error.split_size} images (seed 0)"
         kernel = kernel_distance(own.features, measured.features, self.kid_subset_size)
         kid_key = network.key("kid", count, part.suffix)
         kid_how = (
@@ -125,11 +130,26 @@ class NetworkJudge:
         )
         return [
             Figure(
-                network.key("fid", count, part.suffix),
-                frechet_distance(own.statistics, measured.statistics),
-                network.title("FID") + to,
+                fid_key,
+                distance,
+                fid_title,
                 "lower",
                 f"Fréchet distance of {count:,} images to {where}, {network.how}",
+            ),
+            Figure(
+                f"{fid_key}_standard_error",
+                error.standard_error,
+                f"{fid_title}, standard error",
+                None,
+                f"deviation of {splits} over the root of their number",
+            ),
+            Figure(
+                f"{fid_key}_excess",
+                error.excess,
+                f"{fid_title}, excess",
+                None,
+                f"by how much it is too high, at least, because there are {count:,} images and no more: "
+                f"1/{error.splits - 1} of what the mean of {splits} lies above it",
             ),
             Figure(kid_key, kernel.value, network.title("KID") + to, "lower", kid_how),
             Figure(

@@ -86,7 +86,7 @@ def test_intra_fid_of_every_class_and_the_picture_of_the_worst(everything):
     mean = found.rows["float"]["intra_fid10_legacy_tensorflow"]
     assert mean == pytest.approx(np.mean(list(values["float"].values())), rel=1e-4)
     with Image.open(folder / "worst.png") as picture:
-        assert picture.height == CLASSES * 2 * 64
+        assert picture.height == CLASSES * 2 * 64 + (CLASSES * 2 - 1) * 2
 
 
 def test_one_pass_per_network_and_image_set(everything, inception_file, monkeypatch):
@@ -129,7 +129,10 @@ def test_digits_without_a_network(tmp_path):
     assert row["l1_to_teacher"] == pytest.approx(quality.l1_to_teacher, rel=1e-5)
     assert "psnr_to_teacher" not in found.rows["same"] and found.rows["same"]["l1_to_teacher"] == 0
     assert not any("fid" in key for key in found.columns)
-    assert any("give the standard inception-2015-12-05.pt, or with --features" in note for note in found.notes)
+    assert any(
+        "give the standard inception-2015-12-05.pt with --inception FILE, or fetch it with --download; or" in note
+        for note in found.notes
+    )
     assert any("same has the very bytes of the teacher" in note for note in found.notes)
     assert not list(tmp_path.iterdir())
 
