@@ -10,6 +10,7 @@ from benchmarks.model import Model, open_model, open_unexported
 from benchmarks.report import write_report
 from benchmarks.results import RESULTS_FILE, Results
 from benchmarks.settings import BenchmarkConfig
+from benchmarks.summary import summary
 from deploy.manifest import MANIFEST_FILE
 from train.cli import parse, run_script
 from train.errors import UserError
@@ -40,6 +41,8 @@ def main(arguments: list[str]) -> None:
     else:
         failures = _measure_here(model, config, results)
     report = write_report(path, config.folder)
+    if (found := summary(results.content)) is not None:
+        print(found.table().markdown())
     print(f"report: {report}")
     if failures:
         for failure in failures:
@@ -75,6 +78,10 @@ def _measure_here(model: Model, config: BenchmarkConfig, results: Results) -> li
         from benchmarks.scoring import measure_quality
 
         failures += measure_quality(model, config, results)
+    if config.truncations:
+        from benchmarks.truncations import measure_truncations
+
+        measure_truncations(model, config, results)
     return failures
 
 

@@ -19,7 +19,7 @@ from train.commands import typed
 from train.errors import UserError
 from train.files import file_hash
 from train.images import save_png, sheet
-from train.reals import open_reals
+from train.reals import RealImages, open_reals
 
 FLOAT, CONTROL = "float", "control"
 CONTROL_FILE = Path("qat/control") / INT8_STUDENTS["int8"].name
@@ -54,7 +54,7 @@ def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> 
         images,
         judged.asked,
         _settings(model, config),
-        reals=_reals(model, config),
+        reals=open_reference(model, config),
         picture=config.folder / "worst_classes.png",
         worst_of=_scored_int8(images),
     )
@@ -127,7 +127,8 @@ def _reference(model: Model, config: BenchmarkConfig) -> str:
     return stated or ""
 
 
-def _reals(model: Model, config: BenchmarkConfig) -> Any:
+def open_reference(model: Model, config: BenchmarkConfig) -> RealImages | None:
+    """Return the real images that were asked for, or the run's own; None where there are none."""
     source = _reference(model, config)
     if not source:
         return None

@@ -73,6 +73,8 @@ class BenchmarkConfig:
     """Images per class for the intra-class distance; as many as all classes have by default."""
     kid_subset_size: int | None = None
     """Images per subset of KID; a tenth of them by default, at most 1,000."""
+    truncations: tuple[float, ...] = ()
+    """Draw teacher and students at these truncations too, 50 images of each class, for a plot of the trade-off."""
     lite0: bool = True
     """Measure a Fréchet distance on EfficientNet-lite0's features too, which needs no file."""
     features: Path | None = None
@@ -107,6 +109,8 @@ class BenchmarkConfig:
                 raise UserError(f"--{name.replace('_', '-')} {value} is too few; give at least {smallest}")
         if any(threads < 1 for threads in self.threads):
             raise UserError(f"--threads {' '.join(map(str, self.threads))}: give at least 1")
+        if not all(0 < truncation <= 1 for truncation in self.truncations):
+            raise UserError(f"--truncations {' '.join(map(str, self.truncations))}: give values in (0, 1]")
         if self.profile and self.target != "host":
             raise UserError(f"--profile is for this machine's runtimes; drop --target {self.target}")
         if self.profile and set(self.threads) - {1}:
