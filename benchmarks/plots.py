@@ -61,7 +61,7 @@ def plots(results: dict[str, Any]) -> dict[str, bytes]:
 def _latency_points(results: dict[str, Any], quality: Mapping[str, float]) -> list[Point]:
     points = []
     for row in results["latency"]:
-        name = row["name"]
+        name: str = row["name"]
         model = "teacher" if name.startswith("teacher") else _QUALITY_OF_LATENCY.get(name, name)
         if row["key"].startswith("host/") and row["threads"] == 1 and model in quality:
             points.append((row["latency_ms"]["p50"], quality[model], name))
@@ -84,7 +84,7 @@ def _intra_class_plot(results: dict[str, Any]) -> dict[str, bytes]:
                 (teacher[label], models[name][label], label if labelled else "") for label in teacher
             ]
         title = note["columns"][key]["title"]
-        picture = _scatter(series, f"{title} of the teacher", f"{title} of the student", diagonal=True)
+        picture = _scatter(series, "the teacher's", "the student's", heading=title)
         return {"Class by class, student against teacher (the paper's Figure 9)": picture}
     return {}
 
@@ -118,21 +118,33 @@ def line_plot(curves: Mapping[str, Sequence[tuple[float, float]]], path: Path, *
     write_atomically(path, lambda temporary: temporary.write_bytes(_png(figure)))
 
 
-def _scatter(series: Mapping[str, Sequence[Point]], x: str, y: str, *, diagonal: bool = False) -> bytes:
+def _scatter(series: Mapping[str, Sequence[Point]], x: str, y: str, *, heading: str = "") -> bytes:
+    """Draw points; a heading is of both axes, whose diagonal is drawn then."""
     figure, axes = _figure(x, y)
     for marker, (name, points) in zip(_MARKERS, series.items(), strict=False):
         axes.plot([p[0] for p in points], [p[1] for p in points], marker, markersize=5, label=name)
     every = [point for points in series.values() for point in points]
-    if diagonal:
+    if heading:
+        axes.set_title(heading, fontsize=10)
         values = [value for point in every for value in point[:2]]
         ends = [min(values), max(values)]
         axes.plot(ends, ends, linestyle=":", color="gray", linewidth=1)
         axes.legend(fontsize=_FONT_SIZE)
     elif max(p[0] for p in every) > 8 * min(p[0] for p in every) > 0:
-        axes.set_xscale("log")
+        _plain_log(axes)
     axes.margins(x=0.12, y=0.12)
     _label(figure, axes, [point for point in every if point[2]])
     return _png(figure)
+
+
+def _plain_log(axes: Any) -> None:
+    """Make the scale across logarithmic, with numbers as people write them."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _label(figure: Any, axes: Any, points: Sequence[Point]) -> None:
@@ -142,9 +154,10 @@ def _label(figure: Any, axes: Any, points: Sequence[Point]) -> None:
     unit = figure.dpi / 72  # pixels of a point of type
     height, letter = 1.25 * _FONT_SIZE * unit, 0.58 * _FONT_SIZE * unit
     frame = axes.get_window_extent()
-    taken: list[tuple[float, float, float]] = []  # left, right, middle
-    for across, up, text in sorted(points, key=lambda point: -point[1]):
-        x, y = axes.transData.transform((across, up))
+    places = {point: axes.transData.transform(point[:2]) for point in points}
+    taken = [(x - 4, x + 4, y) for x, y in places.values()]  # left, right and middle: the points themselves
+    for point in sorted(points, key=lambda point: -point[1]):
+        (across, up, text), (x, y) = point, places[point]
         width = letter * len(text)
         fits = x + 6 + width < frame.x1
         left = x + 6 if fits else x - 6 - width
