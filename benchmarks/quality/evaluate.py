@@ -162,7 +162,7 @@ class _Session:
             references.append(ReferenceSet("_to_teacher", "images of the teacher", teacher, self.asked.y))
         if self.networks and self.reals is None:
             there = "are to the teacher's images only" if references else "are absent, there is no teacher either"
-            self.notes.append(f"Without real images FID and KID {there}: give --reference a folder or a pack.")
+            self.notes.append(f"Without real images distances {there}: give --reference a folder or a pack.")
         if self.settings.inception is not None and self.settings.cross_check:
             absent = sorted(set(self.settings.cross_check) - self.models.keys())
             if self.reals is None:

@@ -143,7 +143,7 @@ def test_without_reals_the_teacher_is_the_reference(tmp_path, pooled_file):
     assert "fid48_pooled_cells_n40_to_teacher" in found.rows["float"]
     assert "fid48_pooled_cells_n40" not in found.rows["float"] and not found.floor
     assert "intra_fid48_pooled_cells_n10_to_teacher" in found.rows["float"]
-    assert any("FID and KID are to the teacher's images only" in note for note in found.notes)
+    assert any("distances are to the teacher's images only" in note for note in found.notes)
     assert any("FID proper is absent" in note for note in found.notes)
 
 
@@ -165,7 +165,9 @@ def test_one_class(tmp_path, pooled_file):
     reals = RealImages(REALS.images, np.full(60, 3), "the zoo")
     found = evaluate(MODELS, asked, settings, reals=reals, picture=tmp_path / "worst.png")
     assert not found.per_class and not any("intra" in key for key in found.columns)
-    assert "All images are of class 3: intra-FID is absent, it would be FID." in found.notes
+    assert (
+        "All images are of class 3: a distance within classes is absent, it would be the whole one." in found.notes
+    )
     assert not (tmp_path / "worst.png").exists()
 
 
@@ -179,7 +181,8 @@ def test_few_images_per_class_leave_intra_fid_out(tmp_path, pooled_file):
         reals=reals,
     )
     assert any(
-        "intra-FID needs 10 images per class, the least frequent class has 6" in note for note in found.notes
+        "a distance within classes needs 10 images each, the least frequent class has 6" in note
+        for note in found.notes
     )
     assert not found.per_class
 
@@ -195,7 +198,7 @@ def test_too_few_images_are_refused(tmp_path, pooled_file, monkeypatch):
     reals = RealImages(REALS.images[:16], Y[:16], "the zoo")
     with pytest.raises(UserError, match="need 20 images, there are 16 of real images"):
         evaluate(MODELS, ASKED, settings_of(pooled_file, tmp_path), reals=reals)
-    with pytest.raises(UserError, match="intra-FID of 13 images per class: there are 10 of class 0"):
+    with pytest.raises(UserError, match="a distance within classes of 13 images: there are 10 of class 0"):
         evaluate(MODELS, ASKED, settings_of(pooled_file, tmp_path, intra_samples=13), reals=REALS)
     monkeypatch.setattr("benchmarks.quality.reference.extract", None)  # all of it before the long work
     with pytest.raises(UserError, match="KID by subsets of 30 needs 60 images of each set, there are 40 and 48"):
