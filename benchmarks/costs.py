@@ -62,8 +62,9 @@ def _forms(model: Model, config: BenchmarkConfig) -> dict[str, dict[str, Any]]:
     if "float" in model.replaced:
         return rows
     # A run without a student file is refused in one line.
-    student, info = load_snapshot(model.run / STUDENT_FILE)
-    size = {"bytes": file_size(model.run / STUDENT_FILE)}
+    file = model.students.get("float", model.run / STUDENT_FILE)
+    student, info = load_snapshot(file)
+    size = {"bytes": file_size(file)}
     authors = measure_cost(use_authors_order(copy.deepcopy(student)), z, y)
     rows["student"] = {"name": "float student, authors' order", **authors.row(FLOAT_BYTES), **size}
     form = deploy_form(student)

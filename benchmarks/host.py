@@ -4,25 +4,23 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
+from benchmarks.compared_programs import authors_program, teacher_programs
 from benchmarks.latency import Samples, interleave, ratio, statistics
-from benchmarks.model import Model
+from benchmarks.model import Model, teacher_spec
 from benchmarks.results import Results, this_machine
 from benchmarks.settings import BenchmarkConfig
-from benchmarks.torch_forms import AuthorsOrder
 from benchmarks.worker import Kind, Worker
-from deploy.executorch_program import Lowered
 from deploy.manifest import versions
-from deploy.xnnpack import lower_xnnpack
 from train.errors import UserError
-from train.files import file_hash, write_atomically, write_text
-from train.locks import locked
+from train.files import file_hash
 from train.machine import usable_cores
-from train.snapshot import STUDENT_FILE, load_snapshot
+from train.snapshot import STUDENT_FILE
+from train.teacher import open_teacher
 
 AUTHORS_FILE = "authors_xnnpack_fp32.pte"
+TEACHER_EAGER = "teacher, torch eager"
 DEPLOY_FP32 = "student_xnnpack_fp32.pte"
 REFERENCES = {"fp32": DEPLOY_FP32, "fp32, authors' order": AUTHORS_FILE}
 """What latencies are compared with: both float programs of XNNPACK, at the same number of threads."""
@@ -129,6 +127,9 @@ def find_candidates(model: Model, config: BenchmarkConfig) -> tuple[list[Candida
         labels = {name: artifact[name] for name in ("runtime", "backend", "precision")}
         path = model.folder / artifact["file"]
         candidates.append(Candidate(artifact["file"], kind, path, labels, artifact["sha256"]))
+    teachers, left_out = _teacher_candidates(model, config)
+    candidates += teachers
+    notes += left_out
     if model.one_class:
         notes.append("the float student in torch was not timed beside the form of one class: it draws all classes")
         return candidates, notes
@@ -149,26 +150,23 @@ def find_candidates(model: Model, config: BenchmarkConfig) -> tuple[list[Candida
     return candidates, notes
 
 
-def authors_program(snapshot: Path, path: Path) -> Path:
-    """Return a program of the float student in the authors' order of operations; it is made once per student."""
-    with locked(path.parent, f"makes {path}", name=f".{path.name}.lock"):
-        return _authors_program(snapshot, path)
-
-
-def _authors_program(snapshot: Path, path: Path) -> Path:
-    student, _ = load_snapshot(snapshot)
-    mark = path.with_suffix(".source")
-    made_of = f"{file_hash(snapshot)} executorch {versions('executorch').get('executorch')}"
-    if path.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == made_of:
-        return path
-    config = student.config
-    inputs = torch.zeros(1, config.z_dim), torch.zeros(1, config.num_classes)
-    print("making the float program in the authors' order of operations, to compare with", flush=True)
-    lowered: Lowered = lower_xnnpack(AuthorsOrder(student), inputs)
-    mark.unlink(missing_ok=True)
-    write_atomically(path, lambda temporary: temporary.write_bytes(lowered.buffer))
-    write_text(mark, made_of)
-    return path
+def _teacher_candidates(model: Model, config: BenchmarkConfig) -> tuple[list[Candidate], list[str]]:
+    """Return the teacher in torch and, where it lowers, in the phones' runtimes."""
+    spec = teacher_spec(model, config.teacher)
+    if spec is None:
+        return [], ["no teacher was timed, there is none at hand: give one with --teacher"]
+    if model.one_class:
+        return [], ["the teacher was not timed beside the form of one class: it draws all classes"]
+    teacher = open_teacher(spec, model.truncation)
+    labels = {"runtime": "torch", "backend": "eager", "precision": "fp32"}
+    candidates = [Candidate(TEACHER_EAGER, "teacher", Path(spec), labels, teacher.fingerprint)]
+    paths, notes = teacher_programs(model, teacher, config.folder / "cache")
+    for path in paths:
+        kind: Kind = "tflite" if path.suffix == ".tflite" else "program"
+        runtime = "tflite" if kind == "tflite" else "executorch"
+        labels = {"runtime": runtime, "backend": "xnnpack", "precision": "fp32"}
+        candidates.append(Candidate(path.name, kind, path, labels, file_hash(path)))
+    return candidates, notes
 
 
 def _measure_together(model: Model, config: BenchmarkConfig, results: Results, group: Group) -> list[str]:
@@ -200,6 +198,7 @@ def _measure_together(model: Model, config: BenchmarkConfig, results: Results, g
             figures = {
                 "name": group.candidates[key].name,
                 **group.candidates[key].labels,
+                "bytes": _file_size(group.candidates[key]),
                 "threads": group.threads,
                 **{name: round(value, 3) for name, value in loads[key].items()},
                 "latency_ms": statistics(samples[key]),
@@ -213,6 +212,10 @@ def _measure_together(model: Model, config: BenchmarkConfig, results: Results, g
         for worker in workers.values():
             worker.close()
     return failures
+
+
+def _file_size(candidate: Candidate) -> int | None:
+    return candidate.path.stat().st_size if candidate.kind in ("program", "tflite") else None
 
 
 def _ratios(samples: dict[str, Samples], key: str, threads: int) -> dict[str, dict[str, float]]:

@@ -10,19 +10,18 @@ drawn for the same classes in turn. The names teacher, float and control are wha
 """
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from benchmarks.drawing import Drawer, Given, student_drawer, teacher_drawer
 from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate
 from benchmarks.quality.features import choose_device, open_features, open_lite0
+from benchmarks.quality.inception_file import find_inception
 from benchmarks.quality.nearest import nearest, nearest_sheet
 from benchmarks.quality.reference import FeatureStore, images_hash
-from benchmarks.scoring import Drawer, by_student, by_teacher
 from benchmarks.tables import quality_table
 from train.classes import class_names, parse_classes
 from train.cli import parse, run_script
@@ -65,7 +64,9 @@ class JudgeConfig:
     reference: str = ""
     """Photos to compare with: digits, a folder of class folders or a pack; best those that nobody trained on."""
     inception: Path | None = None
-    """The standard inception-2015-12-05.pt, for FID itself."""
+    """The standard inception-2015-12-05.pt, for FID itself; by default the one in clean-fid's cache, if any."""
+    download: bool = False
+    """Fetch that file into clean-fid's cache if it is not there."""
     features: Path | None = None
     """Any TorchScript feature network; its name and dimensions are part of its metrics' names."""
     lite0: bool = True
@@ -96,7 +97,6 @@ def main(arguments: list[str]) -> None:
     drawers = [_drawer(model, config, classes) for model in config.models]
     images = {}
     for drawer in drawers:
-        print(f"drawing {count:,} images: {drawer.name}", flush=True)
         images[drawer.name] = _of_size(drawer.images(z, y, config.cache / "images"), drawer.name, count, config)
     reals = _reals(config.reference, config, classes) if config.reference else None
     quality = evaluate(
@@ -114,33 +114,30 @@ def main(arguments: list[str]) -> None:
     print(f"table: {config.out}, {config.out.with_suffix('.md')}; pictures beside it")
 
 
-def _drawer(model: str, config: JudgeConfig, classes: Sequence[int]) -> Drawer:
+def _drawer(model: str, config: JudgeConfig, classes: Sequence[int]) -> Drawer | Given:
     name, found, what = model.partition("=")
     kind, _, path = what.partition(":")
     if not (found and name and what):
         raise UserError(f"--models {model!r} is not NAME=WHAT, such as float=runs/digits/student.safetensors")
     device = choose_device(config.device)
     if kind == "teacher":
-        teacher = open_teacher(path, config.truncation)
-        return Drawer(name, teacher.fingerprint, lambda: by_teacher(teacher, device))
+        return teacher_drawer(name, open_teacher(path, config.truncation), device)
     if kind == _PHOTOS:
         reals = _reals(path, config, classes)
-        return Drawer(name, images_hash(reals.images), lambda: functools.partial(_photos_in_turn, reals))
+        return Given(name, images_hash(reals.images), lambda y: _photos_in_turn(reals, y))
     stored = Path(path if kind == "images" else what)
     if not stored.is_file():
         raise UserError(f"--models {model}: no file at {stored}")
     if kind == "images":
-        return Drawer(name, file_hash(stored), lambda: lambda _z, _y: _read_images(stored))
-    # An int8 student's rounding is the phone's on the CPU.
-    where = torch.device("cpu") if "int8" in stored.name or "int4" in stored.name else device
-    return Drawer(name, file_hash(stored), by_student(stored, where))
+        return Given(name, file_hash(stored), lambda _y: _read_images(stored))
+    return student_drawer(name, stored, device)
 
 
 def _reals(source: str, config: JudgeConfig, classes: Sequence[int]) -> RealImages:
     return open_reals(source, config.image_size, classes, config.num_classes, config.cache / "reals")
 
 
-def _photos_in_turn(reals: RealImages, _z: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _photos_in_turn(reals: RealImages, y: np.ndarray) -> np.ndarray:
     """Return another photo of its class for each of y, as far as there are some."""
     images = np.empty((len(y), *reals.images.shape[1:]), np.uint8)
     for label in np.unique(y):
@@ -173,7 +170,7 @@ def _of_size(images: np.ndarray, name: str, count: int, config: JudgeConfig) -> 
 
 def _settings(config: JudgeConfig) -> QualitySettings:
     return QualitySettings(
-        inception=config.inception,
+        inception=find_inception(config.inception, download=config.download),
         preprocessing=("legacy_tensorflow",),
         features=config.features,
         lite0=config.lite0,
@@ -185,7 +182,7 @@ def _settings(config: JudgeConfig) -> QualitySettings:
     )
 
 
-def _write(config: JudgeConfig, drawers: Sequence[Drawer], quality: Quality) -> None:
+def _write(config: JudgeConfig, drawers: Sequence[Drawer | Given], quality: Quality) -> None:
     rows = [
         {
             "key": f"quality/{drawer.name}",

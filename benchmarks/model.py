@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from compress.config import INT8_STUDENTS
-from deploy.manifest import MANIFEST_FILE, export_command, read_manifest
+from deploy.manifest import MANIFEST_FILE, describe_student, export_command, read_manifest
 from deploy.package_files import content_hash
 from deploy.runners import runner_of
 from train.errors import UserError, did_you_mean
 from train.files import file_hash
 from train.noise import latents_in_turn
 from train.places import CONFIG_FILE, read_settings
-from train.snapshot import STUDENT_FILE
+from train.snapshot import STUDENT_FILE, load_snapshot, load_student
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +136,24 @@ def open_model(run: Path, folder: Path, only: tuple[str, ...] = ()) -> Model:
             stated = f"{artifact['sha256'][:16]}… of the manifest"
             raise UserError(f"{path} has the SHA-256 {found[:16]}…, not {stated}; export again")
     return Model(run, folder, manifest, tuple(chosen), *_find_students(run, manifest))
+
+
+def open_unexported(run: Path) -> Model:
+    """Describe a student of which nothing was exported: a run folder's, or one snapshot, float or int8.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    if run.is_file():
+        info = load_student(run)[1]
+        files = {"int8" if run.stem.endswith("int8") else "float": run}
+    else:
+        info = load_snapshot(run / STUDENT_FILE)[1]
+        files = {"float": run / STUDENT_FILE} | {name: run / path for name, path in INT8_STUDENTS.items()}
+    students = {name: path for name, path in files.items() if path.is_file()}
+    described = describe_student(info, {name: file_hash(path) for name, path in students.items()})
+    manifest = {"model": described, "sampler": {"truncation": info.truncation}, "artifacts": []}
+    return Model(run, run / "artifacts", manifest, (), students, {})
 
 
 def _find_students(run: Path, manifest: dict[str, Any]) -> tuple[dict[str, Path], dict[str, str]]:

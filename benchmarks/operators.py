@@ -51,14 +51,14 @@ def by_kind(medians: dict[str, float]) -> Table:
         kinds.setdefault(_NUMBER.sub("", name), []).append(milliseconds)
     order = sorted(kinds, key=lambda kind: -sum(kinds[kind]))
     cells = [[kind, str(len(kinds[kind])), *_share(sum(kinds[kind]), medians)] for kind in order]
-    return Table("By kind", ["kind of operation", "how many", "ms", "share"], cells, [])
+    return Table("By kind", ["kind of operation", "how many", "µs", "share"], cells, [])
 
 
 def hottest(medians: dict[str, float]) -> Table:
     """Return the most expensive single operations."""
     order = sorted(medians, key=lambda name: -medians[name])[:_HOTTEST]
-    return Table("Hottest", ["operation", "ms", "share"], [[n, *_share(medians[n], medians)] for n in order], [])
+    return Table("Hottest", ["operation", "µs", "share"], [[n, *_share(medians[n], medians)] for n in order], [])
 
 
 def _share(milliseconds: float, medians: dict[str, float]) -> list[str]:
-    return [f"{milliseconds:.4f}", f"{milliseconds / max(sum(medians.values()), 1e-12):.1%}"]
+    return [f"{1000 * milliseconds:,.1f}", f"{milliseconds / max(sum(medians.values()), 1e-12):.1%}"]

@@ -36,7 +36,9 @@ def stages(run: Path) -> list[Stage]:
             150,
         ),
         Stage(
-            "measure and report", (("benchmarks/run_device.py", *folder, "--no-compiled", "--rounds", "10"),), 100
+            "measure and report",
+            (("benchmarks/run_device.py", *folder, "--no-compiled", "--rounds", "10", "--images", "1000"),),
+            150,
         ),
     ]
 

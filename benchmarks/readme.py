@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import read_results
-from benchmarks.tables import Table, cost_table, latency_tables, quality_table
+from benchmarks.tables import Table, cost_table, file_table, latency_tables, quality_table
 from benchmarks.throughput.table import throughput_table
 from train.cli import parse, run_script
 from train.errors import UserError
@@ -58,6 +58,7 @@ def committed_tables() -> Makers:
     results = read_results(RESULTS)
     makers = {
         "cost": lambda: _markdown(cost_table(results), "cost"),
+        "files": lambda: _markdown(file_table(results), "files"),
         "latency": lambda: _narrow_latency(results),
         "quality": lambda: _markdown(quality_table(results, _QUALITY), "quality"),
         "int8": lambda: int8_table(json.loads(INT8_ROWS.read_text(encoding="utf-8"))),

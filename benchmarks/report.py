@@ -6,20 +6,25 @@ from typing import Any
 
 from benchmarks.plots import plots
 from benchmarks.results import read_results
+from benchmarks.summary import summary
 from benchmarks.tables import tables
 from train.commands import to_install
 from train.errors import UserError
 from train.files import write_text
 
 _TEMPLATE = Path(__file__).parent / "assets" / "report.html.j2"
-PICTURES = {
-    "comparison.png": "Teacher, float student and int8 student, one under the other, of the same latents",
-    "worst_classes.png": "The ten classes with the highest intra-FID",
-}
+_PICTURE = (
+    "comparison.png",
+    "In each group, of the same latents: the teacher's, the float student's, the int8 student's",
+)
+_WORST = "worst_classes.png", "The ten classes with the highest distance within the class"
 
 
 def write_report(results_file: Path, folder: Path) -> Path:
     """Write report.md and the self-contained report.html.
+
+    The page begins with what a reader who has one glance needs: the summary, the picture, the plots; all tables
+    are folded away below.
 
     Args:
         results_file: results.json.
@@ -32,18 +37,30 @@ def write_report(results_file: Path, folder: Path) -> Path:
         UserError: the results are damaged, or jinja2 or matplotlib is not installed.
     """
     results = read_results(results_file)
-    found = tables(results)
-    pictures = {
-        title: (folder / file).read_bytes() for file, title in PICTURES.items() if (folder / file).is_file()
-    }
-    pictures |= plots(results)
+    first, details = summary(results), tables(results)
+    found = [*([first.table()] if first else []), *details]
     text = "\n".join([f"# {_title(results)}\n", *(f"## {table.title}\n\n{table.markdown()}" for table in found)])
     write_text(folder / "report.md", text)
-    encoded = {title: base64.b64encode(image).decode() for title, image in pictures.items()}
-    page = _template().render(title=_title(results), model=results["model"], tables=found, pictures=encoded)
+    page = _template().render(
+        title=_title(results),
+        model=results["model"],
+        summary=first,
+        pictures=_encoded(_picture(folder, *_PICTURE) | plots(results)),
+        worst=_encoded(_picture(folder, *_WORST)),
+        tables=details,
+    )
     path = folder / "report.html"
     write_text(path, page)
     return path
+
+
+def _picture(folder: Path, file: str, title: str) -> dict[str, bytes]:
+    path = folder / file
+    return {title: path.read_bytes()} if path.is_file() else {}
+
+
+def _encoded(pictures: dict[str, bytes]) -> dict[str, str]:
+    return {title: base64.b64encode(image).decode() for title, image in pictures.items()}
 
 
 def _title(results: dict[str, Any]) -> str:

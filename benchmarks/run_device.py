@@ -6,11 +6,14 @@ Writes results.json, from which report.md, report.html and the README's tables a
 import sys
 
 from benchmarks.changes import print_changes
-from benchmarks.model import Model, open_model
+from benchmarks.model import Model, open_model, open_unexported
 from benchmarks.report import write_report
 from benchmarks.results import RESULTS_FILE, Results
 from benchmarks.settings import BenchmarkConfig
+from benchmarks.summary import summary
+from deploy.manifest import MANIFEST_FILE
 from train.cli import parse, run_script
+from train.errors import UserError
 
 
 def main(arguments: list[str]) -> None:
@@ -20,7 +23,7 @@ def main(arguments: list[str]) -> None:
     if config.compare is not None:
         print_changes(path, config.compare)
         return
-    model = open_model(config.run, config.artifacts_folder, config.only)
+    model = _open(config)
     results = Results(path, model.description)
     if config.target == "android":
         from benchmarks.phones.android import measure_android
@@ -38,11 +41,26 @@ def main(arguments: list[str]) -> None:
     else:
         failures = _measure_here(model, config, results)
     report = write_report(path, config.folder)
+    if (found := summary(results.content)) is not None:
+        print(found.table().markdown())
     print(f"report: {report}")
     if failures:
         for failure in failures:
             print(f"error: {failure}", file=sys.stderr)
         sys.exit(1)
+
+
+def _open(config: BenchmarkConfig) -> Model:
+    """Open what was exported; or, where speed is not asked for, a student of which nothing was."""
+    exported = (config.artifacts_folder / MANIFEST_FILE).is_file()
+    if exported or config.profile or config.target != "host" or "latency" in config.parts:
+        return open_model(config.run, config.artifacts_folder, config.only)
+    if config.only:
+        raise UserError(
+            f"--only chooses among artifacts, and {config.run} has none; leave it out, or export first"
+        )
+    print(f"nothing was exported of {config.run}; its students alone are measured", flush=True)
+    return open_unexported(config.run)
 
 
 def _measure_here(model: Model, config: BenchmarkConfig, results: Results) -> list[str]:
@@ -60,6 +78,10 @@ def _measure_here(model: Model, config: BenchmarkConfig, results: Results) -> li
         from benchmarks.scoring import measure_quality
 
         failures += measure_quality(model, config, results)
+    if config.truncations:
+        from benchmarks.truncations import measure_truncations
+
+        measure_truncations(model, config, results)
     return failures
 
 

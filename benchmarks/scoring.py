@@ -1,67 +1,30 @@
 """Quality: every model draws the same latents, artifacts in their own runtimes, and one evaluator judges them."""
 
-import hashlib
-from collections.abc import Callable
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
-from tqdm import tqdm
 
-from benchmarks.model import Model, teacher_spec
+from benchmarks.drawing import Drawer, Given, artifact_drawer, student_drawer
+from benchmarks.judged import TEACHER, Judged, choose_judged
+from benchmarks.model import Model
 from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate
-from benchmarks.quality.features import full_precision
+from benchmarks.quality.features import choose_device
+from benchmarks.quality.inception_file import find_inception
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 from compress.config import INT8_STUDENTS
-from deploy.manifest import versions
-from deploy.runners import runner_of
 from train.commands import typed
 from train.errors import UserError
-from train.files import file_hash, write_atomically
-from train.images import save_png, sheet, to_bytes
-from train.noise import SAMPLER
-from train.reals import open_reals
-from train.sampling import generate
-from train.snapshot import load_student
-from train.teacher import Teacher, open_teacher
+from train.files import file_hash
+from train.images import save_png, sheet
+from train.reals import RealImages, open_reals
 
-TEACHER, FLOAT, CONTROL = "teacher", "float", "control"
+FLOAT, CONTROL = "float", "control"
 CONTROL_FILE = Path("qat/control") / INT8_STUDENTS["int8"].name
 PICTURE_FILE = "comparison.png"
 _PICTURE_ROWS, _PICTURE_COLUMNS = 3, 10
-_BATCH = 100
-_CPU = torch.device("cpu")
-
-Draw = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""z float32 [N, z_dim] and y int64 [N] → uint8 [N, H, W, 3]."""
-
-
-class Drawer:
-    """Something that draws the judged latents; its images are stored, so that a second run need not draw them.
-
-    Args:
-        name: of the model.
-        sha256: of what it is loaded from.
-        open: loads it.
-        tools: packages that decide what it computes.
-    """
-
-    def __init__(self, name: str, sha256: str, open: Callable[[], Draw], *tools: str) -> None:
-        self.name, self._open = name, open
-        self.inputs = {"sha256": sha256, "tools": versions(*tools)}
-
-    def images(self, z: np.ndarray, y: np.ndarray, cache: Path) -> np.ndarray:
-        """Return the images, uint8 [N, H, W, 3], mapped from the cache."""
-        digest = hashlib.sha256(repr(self.inputs).encode())
-        digest.update(z.tobytes() + y.tobytes())
-        path = cache / f"{self.name}-{digest.hexdigest()[:16]}.npy"
-        if not path.is_file():
-            drawn = self._open()(z, y)
-            write_atomically(path, lambda temporary: _save(temporary, drawn))
-        return np.load(path, mmap_mode="r")
 
 
 def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> list[str]:
@@ -72,25 +35,26 @@ def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> 
     Returns:
         A sentence for each thing that was asked for and failed.
     """
-    drawers, left_out = find_drawers(model, config)
+    inception = find_inception(config.inception, download=config.download)
+    judged = choose_judged(model, config)
+    config = dataclasses.replace(config, inception=inception, images=len(judged.y))
+    drawers, left_out = find_drawers(model, judged, config)
     if not drawers:
         return [f"quality was not measured, nothing here can draw: {'; '.join(left_out)}"]
-    asked, settings = _asked(model, config), _settings(model, config)
-    inputs = {drawer.name: drawer.inputs | {"asked": _plain(config)} for drawer in drawers}
+    plain = _plain(config, judged.asked)
+    inputs = {drawer.name: drawer.inputs | {"asked": plain} for drawer in drawers}
     keys = {name: f"quality/{name}" for name in inputs}
     if not config.again and all(results.kept("quality", keys[name], inputs[name]) for name in inputs):
         print("quality: measured already", flush=True)
         return []
-    z, y = model.latents(config.seed, config.images)
-    images = {}
-    for drawer in tqdm(drawers, desc="drawing", leave=False):
-        images[drawer.name] = drawer.images(z, y, config.folder / "cache" / "images")
-    _draw_picture(model, images, y, config.folder / PICTURE_FILE)
+    cache = config.folder / "cache" / "images"
+    images = {drawer.name: drawer.images(judged.z, judged.y, cache) for drawer in drawers}
+    _draw_picture(model, images, judged.y, config.folder / PICTURE_FILE)
     quality = evaluate(
         images,
-        asked,
-        settings,
-        reals=_reals(model, config),
+        judged.asked,
+        _settings(model, config),
+        reals=open_reference(model, config),
         picture=config.folder / "worst_classes.png",
         worst_of=_scored_int8(images),
     )
@@ -105,24 +69,20 @@ def measure_quality(model: Model, config: BenchmarkConfig, results: Results) -> 
         real_to_real=quality.floor,
         per_class=quality.per_class,
         protocol=quality.record,
-        left_out=left_out + quality.notes,
+        left_out=left_out + _flattered(model, config) + quality.notes,
     )
     return []
 
 
-def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], list[str]]:
+def find_drawers(model: Model, judged: Judged, config: BenchmarkConfig) -> tuple[list[Drawer | Given], list[str]]:
     """Return everything that can draw here, and a sentence for each thing that cannot."""
-    drawers, notes = [], []
-    if spec := teacher_spec(model, config.teacher):
-        teacher = open_teacher(spec, model.truncation)
-        drawers.append(Drawer(TEACHER, teacher.fingerprint, lambda: by_teacher(teacher)))
-    else:
-        notes.append("There is no teacher to draw with, so distances to it are absent: give one with --teacher.")
+    drawers = [judged.teacher] if judged.teacher else []
+    notes, device = list(judged.left_out), choose_device(config.device)
     for name in (FLOAT, CONTROL, *INT8_STUDENTS):
         path = model.run / CONTROL_FILE if name == CONTROL else model.students.get(name)
         if path is not None and path.is_file():
-            drawers.append(Drawer(name, file_hash(path), by_student(path)))
-        elif name == CONTROL:
+            drawers.append(student_drawer(name, path, device))
+        elif name == CONTROL and "float" in model.students and not model.run.is_file():
             made = f"make it with: {typed('compress/compare.py', '--run', model.run)}"
             notes.append(f"There is no float control, trained for as long as the int8 student, at {path}: {made}")
         elif name in model.replaced:
@@ -131,73 +91,32 @@ def find_drawers(model: Model, config: BenchmarkConfig) -> tuple[list[Drawer], l
         if reason := model.runs_here(artifact):
             notes.append(reason)
         else:
-            package = "ai-edge-litert" if artifact["runtime"] == "tflite" else artifact["runtime"]
-            drawers.append(Drawer(artifact["file"], artifact["sha256"], _by_artifact(model, artifact), package))
+            drawers.append(artifact_drawer(model, artifact))
     return drawers, notes
 
 
-def by_teacher(teacher: Teacher, device: torch.device = _CPU) -> Draw:
-    """Return what draws with a teacher, which is moved to `device`."""
-    teacher.to(device)
-
-    def draw(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-        parts = zip(torch.from_numpy(z).split(_BATCH), torch.from_numpy(y).split(_BATCH), strict=True)
-        with full_precision():
-            return np.concatenate([to_bytes(teacher(a.to(device), b.to(device))) for a, b in parts])
-
-    return draw
-
-
-def by_student(path: Path, device: torch.device = _CPU) -> Callable[[], Draw]:
-    """Return what loads the student at `path`, float or int8, and draws with it on `device`."""
-
-    def load() -> Draw:
-        student: nn.Module = load_student(path)[0].to(device)
-
-        def draw(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-            # By parts: the images of a whole evaluation as float32 may not fit into memory.
-            parts = zip(torch.from_numpy(z).split(_BATCH), torch.from_numpy(y).split(_BATCH), strict=True)
-            with full_precision():
-                return np.concatenate([to_bytes(generate(student, *part, _BATCH)) for part in parts])
-
-        return draw
-
-    return load
-
-
-def _by_artifact(model: Model, artifact: dict[str, Any]) -> Callable[[], Draw]:
-    def load() -> Draw:
-        _, open_runner = runner_of(artifact["runtime"], artifact["backend"])
-        assert open_runner is not None
-        run = open_runner(model.folder / artifact["file"])
-
-        def draw(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-            pairs = tqdm(zip(z, y, strict=True), total=len(z), desc=artifact["file"], leave=False)
-            return np.concatenate([to_bytes(torch.from_numpy(run(*model.inputs(*pair)))) for pair in pairs])
-
-        return draw
-
-    return load
-
-
-def _asked(model: Model, config: BenchmarkConfig) -> Asked:
-    _, y = model.latents(config.seed, config.images)
-    return Asked(
-        y,
-        model.truncation,
-        config.seed,
-        latents=f"truncated normal, {SAMPLER}, consecutive seeds",
-        names=model.classes,
-    )
+def _flattered(model: Model, config: BenchmarkConfig) -> list[str]:
+    critic = model.setting("discriminator") or {}
+    if not config.lite0 or critic.get("kind") != "projected":
+        return []
+    return [
+        "The critic of this run looked at lite0's features, which flatters the distance on them: judge by FID, or "
+        "by another network with --features."
+    ]
 
 
 def _settings(model: Model, config: BenchmarkConfig) -> QualitySettings:
     return QualitySettings(
         inception=config.inception,
+        preprocessing=config.preprocessing,
         features=config.features,
+        lite0=config.lite0,
         classifier=config.classifier,
         classifier_labels=config.classifier_labels,
         teacher_intra_fid=config.teacher_intra_fid,
+        intra_samples=config.intra_samples,
+        kid_subset_size=config.kid_subset_size,
+        device=config.device,
         digits=_reference(model, config) == "digits",
         cache=config.folder / "cache" / "features",
     )
@@ -208,7 +127,8 @@ def _reference(model: Model, config: BenchmarkConfig) -> str:
     return stated or ""
 
 
-def _reals(model: Model, config: BenchmarkConfig) -> Any:
+def open_reference(model: Model, config: BenchmarkConfig) -> RealImages | None:
+    """Return the real images that were asked for, or the run's own; None where there are none."""
     source = _reference(model, config)
     if not source:
         return None
@@ -222,7 +142,7 @@ def _reals(model: Model, config: BenchmarkConfig) -> Any:
     )
 
 
-def _plain(config: BenchmarkConfig) -> dict[str, Any]:
+def _plain(config: BenchmarkConfig, asked: Asked) -> dict[str, Any]:
     """Return what decides the figures apart from the models: latents, references, networks by content."""
     files = {
         name: file_hash(path)
@@ -231,9 +151,11 @@ def _plain(config: BenchmarkConfig) -> dict[str, Any]:
     }
     return {
         "images": config.images,
-        "seed": config.seed,
+        "latents": asked.latents,
+        "seed": asked.first_seed,
         "teacher": config.teacher,
         "reals": config.reference,
+        "protocol": [config.lite0, config.preprocessing, config.intra_samples, config.kid_subset_size],
     } | files
 
 
@@ -263,8 +185,3 @@ def _draw_picture(model: Model, images: dict[str, np.ndarray], y: np.ndarray, pa
 def _line(name: str, figures: dict[str, Any], quality: Quality) -> str:
     shown = [f"{quality.columns[key]['title']} {value:.4g}" for key, value in list(figures.items())[:6]]
     return f"{name:<32} {', '.join(shown)}"
-
-
-def _save(path: Path, images: np.ndarray) -> None:
-    with path.open("wb") as file:
-        np.save(file, images)

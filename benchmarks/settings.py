@@ -4,10 +4,19 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+from benchmarks.quality.features import Preprocessing
 from train.errors import UserError
 
 Part = Literal["cost", "latency", "quality"]
-_LEAST = {"rounds": 1, "warmup": 0, "iterations": 1, "images": 1, "repeats": 1}
+_LEAST = {
+    "rounds": 1,
+    "warmup": 0,
+    "iterations": 1,
+    "images": 1,
+    "intra_samples": 2,
+    "kid_subset_size": 2,
+    "repeats": 1,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +24,7 @@ class BenchmarkConfig:
     """What to measure, of which run, and where."""
 
     run: Path = Path("runs/digits")
-    """Run folder; its artifacts folder has what the exports left."""
+    """Run folder; its artifacts folder has what the exports left. A student's snapshot with --parts quality."""
     artifacts: Path | None = None
     """Folder with a manifest.json; <run>/artifacts by default."""
     out: Path | None = None
@@ -46,8 +55,8 @@ class BenchmarkConfig:
     """Print the hottest operations of each artifact here, on one thread, and write them to profile.json; nothing
     else is measured."""
 
-    images: int = 2000
-    """Latents that every model draws."""
+    images: int | None = None
+    """Latents that every model draws; by default 2,000, or 50 of each class where that is more."""
     seed: int = 2**63
     """Of the first latent; the others follow. Training has seeds below 2^63."""
     teacher: str | None = None
@@ -55,7 +64,19 @@ class BenchmarkConfig:
     reference: str | None = None
     """Real images: digits, a folder with a folder per class, or a pack (.npz); by default the run's own."""
     inception: Path | None = None
-    """inception-2015-12-05.pt, for FID, KID and Inception Score."""
+    """inception-2015-12-05.pt, for FID, KID and Inception Score; by default that of clean-fid's cache, if any."""
+    download: bool = False
+    """Fetch that file into clean-fid's cache if it is not there."""
+    preprocessing: tuple[Preprocessing, ...] = ("legacy_tensorflow", "clean")
+    """Protocols of FID: how images are resized for the Inception."""
+    intra_samples: int | None = None
+    """Images per class for the intra-class distance; as many as all classes have by default."""
+    kid_subset_size: int | None = None
+    """Images per subset of KID; a tenth of them by default, at most 1,000."""
+    truncations: tuple[float, ...] = ()
+    """Draw teacher and students at these truncations too, 50 images of each class, for a plot of the trade-off."""
+    lite0: bool = True
+    """Measure a Fréchet distance on EfficientNet-lite0's features too, which needs no file."""
     features: Path | None = None
     """Any other feature network as TorchScript, uint8 [N, 3, H, W] → [N, D]; its name is part of the metric's."""
     classifier: Path | None = None
@@ -64,6 +85,8 @@ class BenchmarkConfig:
     """Its labels, one per line."""
     teacher_intra_fid: Path | None = None
     """JSON of class → intra-FID of the teacher, to correlate with."""
+    device: str = "auto"
+    """Of the float models that draw and of the feature networks: auto, cpu or cuda."""
 
     serial: str | None = None
     """Android: the phone, as `adb devices` names it; needed when there are several."""
@@ -82,10 +105,12 @@ class BenchmarkConfig:
 
     def __post_init__(self) -> None:
         for name, smallest in _LEAST.items():
-            if (value := getattr(self, name)) < smallest:
-                raise UserError(f"--{name} {value} is too few; give at least {smallest}")
+            if (value := getattr(self, name)) is not None and value < smallest:
+                raise UserError(f"--{name.replace('_', '-')} {value} is too few; give at least {smallest}")
         if any(threads < 1 for threads in self.threads):
             raise UserError(f"--threads {' '.join(map(str, self.threads))}: give at least 1")
+        if not all(0 < truncation <= 1 for truncation in self.truncations):
+            raise UserError(f"--truncations {' '.join(map(str, self.truncations))}: give values in (0, 1]")
         if self.profile and self.target != "host":
             raise UserError(f"--profile is for this machine's runtimes; drop --target {self.target}")
         if self.profile and set(self.threads) - {1}:
@@ -100,4 +125,5 @@ class BenchmarkConfig:
     @property
     def folder(self) -> Path:
         """Where the results go."""
-        return self.out or self.run / "benchmark"
+        beside = self.run.with_name(f"{self.run.stem}-benchmark") if self.run.is_file() else self.run / "benchmark"
+        return self.out or beside

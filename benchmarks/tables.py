@@ -1,6 +1,7 @@
 """Tables of a results file, for report.md, report.html and the README alike."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,20 +26,26 @@ class Table:
 
 
 def tables(results: dict[str, Any]) -> list[Table]:
-    """Return the tables that there are rows for: cost, latency by device, quality."""
-    found = [cost_table(results), *latency_tables(results), quality_table(results)]
-    return [table for table in found if table is not None and table.cells]
+    """Return the tables that there are rows for: cost, files, latency by device, quality; no note stands twice."""
+    found = [cost_table(results), file_table(results), *latency_tables(results), quality_table(results)]
+    said: set[str] = set()
+    shown = []
+    for table in found:
+        if table is not None and table.cells:
+            notes = [note for note in dict.fromkeys(table.notes) if note not in said]
+            said.update(notes)
+            shown.append(dataclasses.replace(table, notes=notes))
+    return shown
 
 
 def cost_table(results: dict[str, Any]) -> Table | None:
-    """Return what every form costs, published rows marked."""
+    """Return what every network costs, published rows marked."""
     columns: dict[str, Callable[[Row], str]] = {
         "model": lambda row: row["name"],
         "parameters, M": lambda row: number(row, "parameters", 1e-6, 2),
         "with its critic, M": lambda row: number(row, "parameters_with_discriminator", 1e-6, 2),
         "MACs, M": lambda row: number(row, "multiply_accumulates", 1e-6, 2),
         "FLOPs, M": lambda row: number(row, "flops", 1e-6, 2),
-        "file, MB": lambda row: number(row, "bytes", 1e-6, 2),
         "activations, MB": lambda row: number(row, "peak_activation_bytes", 1e-6, 2),
     }
     note = results["notes"].get("cost", {})
@@ -46,7 +53,19 @@ def cost_table(results: dict[str, Any]) -> Table | None:
     notes = [f"Counted: {note['protocol']}."] if "protocol" in note else []
     notes += [row["note"] for row in results["cost"] if "note" in row]
     notes += [*note.get("left_out", []), *(f"Published: {source}." for source in published)]
-    return _table("Cost", columns, results["cost"], notes)
+    return _table("Cost", columns, [row for row in results["cost"] if "parameters" in row], notes)
+
+
+def file_table(results: dict[str, Any]) -> Table | None:
+    """Return the size of every file, and its share of a float one's where there is one."""
+    rows = [row for row in results["cost"] if "bytes" in row and "parameters" not in row]
+    columns: dict[str, Callable[[Row], str]] = {
+        "file": lambda row: row["name"],
+        "MB": lambda row: number(row, "bytes", 1e-6, 2),
+    }
+    if whole := next((row for row in reversed(rows) if "fp32" in row["name"]), None):
+        columns[f"of {whole['name']}"] = lambda row: f"{row['bytes'] / whole['bytes']:.2f}"
+    return _table("Files", columns, rows, [])
 
 
 def latency_tables(results: dict[str, Any]) -> list[Table]:
@@ -95,10 +114,12 @@ def quality_table(results: dict[str, Any], wanted: Sequence[str] = ()) -> Table 
     present = [key for key in note["columns"] if any(key in row for row in results["quality"])]
     shown = [key for key in wanted if key in present] if wanted else present
     for key in shown:
-        columns[note["columns"][key]["title"]] = lambda row, key=key: quality_figure(row, key)
+        columns[note["columns"][key]["title"]] = _figures_of(key, results["quality"])
     record = note["protocol"]
+    seed = record["first_seed"]
+    which = record["latents"] if seed is None else f"seed {seed} and on"
     first = (
-        f"{record['images']:,} images per model, all of the same latents (seed {record['first_seed']} and on), "
+        f"{record['images']:,} images per model, all of the same latents ({which}), "
         f"truncation {record['truncation']}."
     )
     how = [f"{note['columns'][key]['title']}: {note['columns'][key]['how']}" for key in shown]
@@ -110,14 +131,21 @@ def quality_table(results: dict[str, Any], wanted: Sequence[str] = ()) -> Table 
     return _table("Quality", columns, results["quality"], [first, *how, *floor, *note["left_out"]])
 
 
-def quality_figure(row: Row, key: str) -> str:
-    """Return a metric as text: four significant digits, shares in per cent."""
+def _figures_of(key: str, rows: Sequence[Row]) -> Callable[[Row], str]:
+    """Return what writes a metric: all with as many decimals as give the largest four significant digits."""
+    largest = max(abs(row[key]) for row in rows if key in row)
+    decimals = min(6, max(0, 3 - math.floor(math.log10(largest)))) if largest else 1
+    return lambda row: quality_figure(row, key, decimals)
+
+
+def quality_figure(row: Row, key: str, decimals: int) -> str:
+    """Return a metric as text, shares in per cent."""
     value = row.get(key)
     if value is None:
         return "–"
     if key == "recognised" or key.startswith(("top1", "top5")):
         return f"{value:.1%}"
-    return f"{value:.2f}" if key.startswith("psnr") else f"{value:.4g}"
+    return f"{value:.2f}" if key.startswith("psnr") else f"{value:,.{decimals}f}"
 
 
 def number(row: Row, key: str, factor: float, digits: int) -> str:

@@ -13,6 +13,7 @@ from compress.deploy_form import deploy_form
 from train.errors import UserError
 from train.generator import ConditionalBatchNorm2d, Generator, ResidualBlock, upsample
 from train.snapshot import load_snapshot
+from train.teacher import open_teacher
 
 
 class _AuthorsBlock(ResidualBlock):
@@ -100,5 +101,24 @@ def load_form(kind: str, path: Path, threads: int) -> Callable[..., np.ndarray]:
         except BackendCompilerFailed as error:
             reason = str(error.inner_exception).strip().splitlines()[0]
             raise UserError(f"torch.compile failed here ({reason}); it needs a C++ compiler") from None
+
+    return run
+
+
+def load_teacher(spec: str, threads: int) -> Callable[..., np.ndarray]:
+    """Load a teacher as training does; its truncation, which costs no time, is its own.
+
+    Returns:
+        z and class weights, each float32 [1, length] → image float32 [1, 3, H, W].
+
+    Raises:
+        UserError: there is no such teacher.
+    """
+    torch.set_num_threads(threads)
+    teacher = open_teacher(spec)
+
+    def run(z: np.ndarray, class_weights: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return teacher(torch.from_numpy(z), torch.from_numpy(class_weights).argmax(dim=1)).numpy()
 
     return run

@@ -21,7 +21,7 @@ from train.commands import module_process, process_environment
 from train.errors import UserError
 
 _ANSWER = "\x1e"  # a record separator, with which every answer begins
-Kind = Literal["program", "tflite", "eager", "eager-authors", "compiled"]
+Kind = Literal["program", "tflite", "eager", "eager-authors", "compiled", "teacher"]
 
 
 class Worker:
@@ -29,7 +29,7 @@ class Worker:
 
     Args:
         kind: what loads the model.
-        path: the artifact, or the student's snapshot.
+        path: the artifact, the student's snapshot, or what --teacher is told.
         threads: that the runtime may use.
         inputs: of one image, each float32 [1, length].
     """
@@ -153,6 +153,10 @@ def prepare(kind: Kind, path: Path, threads: int) -> Callable[[], Callable[..., 
         from benchmarks.torch_forms import load_form
 
         return functools.partial(load_form, kind, path, threads)
+    if kind == "teacher":
+        from benchmarks.torch_forms import load_teacher
+
+        return functools.partial(load_teacher, str(path), threads)
     raise UserError(f"nothing is known of models of the kind {kind!r}")
 
 

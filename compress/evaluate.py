@@ -30,7 +30,8 @@ def psnr(images: torch.Tensor, reference: torch.Tensor) -> float | None:
 class Judge:
     """Draws the judged images of a generator and measures them.
 
-    Latents are new ones where the teacher can draw their images too, else the first stored pairs.
+    Latents are new ones where the teacher can draw their images too; else stored pairs, those that were held out
+    of training if there are some.
     """
 
     def __init__(self, run: FloatRun, sources: Sources) -> None:
@@ -40,10 +41,12 @@ class Judge:
         teacher = config.data.teacher
         if teacher.startswith("pairs:"):
             assert sources.pairs is not None
-            count = min(JUDGED_IMAGES, len(sources.pairs))
-            self.z, self.y, images = sources.pairs.gather(np.arange(count))
+            unseen = sources.pairs.held_out[:JUDGED_IMAGES]
+            chosen = unseen if len(unseen) else np.arange(min(JUDGED_IMAGES, len(sources.pairs)))
+            self.z, self.y, images = sources.pairs.gather(chosen)
             self.teacher = images.numpy()
-            self.record: dict[str, Any] = {"images": count, "latents": "the first stored pairs, trained on"}
+            which = "stored pairs that were held out" if len(unseen) else "the first stored pairs, trained on"
+            self.record: dict[str, Any] = {"images": len(chosen), "latents": which}
             return
         z_dim, truncation = config.generator.z_dim, config.data.truncation
         latents = latents_in_turn(sources.classes, JUDGED_SEED, JUDGED_IMAGES, z_dim, truncation)

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from train.errors import UserError
 from train.files import file_hash, remove, write_json
 from train.locks import locked
 from train.noise import SAMPLER, TRUNCATION_BOUND
+from train.snapshot import SnapshotInfo
 
 MANIFEST_FILE = "manifest.json"
 LOCK_FILE = ".manifest.lock"
@@ -129,20 +130,12 @@ def describe(
         golden_file: where that is stored.
         first_images: student → file beside it with its first golden image.
     """
-    info, config = source.info, source.info.generator
-    model = {
-        "architecture": config.architecture,
-        "channels": config.channels,
-        "image_size": config.image_size,
-        "z_dim": config.z_dim,
-        "num_classes": config.num_classes,
-        "classes": {str(index): name for index, name in info.classes.items()},
-        "class": source.class_index,
+    info = source.info
+    counts = {
         "parameters": sum(p.numel() for p in source.form.parameters()),
         "multiply_accumulates": multiply_accumulates(source),
-        "trained_from": info.source,
-        "sha256": source.files,
     }
+    model = describe_student(info, source.files, source.class_index, counts)
     sampler = {"name": SAMPLER, "truncation": info.truncation}
     images = {
         "file": golden_file.name,
@@ -154,6 +147,35 @@ def describe(
     }
     head = {"format": FORMAT, "model": model, "sampler": sampler, "pixels": PIXEL_RULE, "golden": images}
     return json.loads(json.dumps(head))
+
+
+def describe_student(
+    info: SnapshotInfo,
+    files: Mapping[Any, str],
+    only: int | None = None,
+    counts: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """Return what a manifest says of the student itself.
+
+    Args:
+        info: its description.
+        files: student → SHA-256 of its file.
+        only: the class of a specialised form.
+        counts: what it costs.
+    """
+    config = info.generator
+    return {
+        "architecture": config.architecture,
+        "channels": config.channels,
+        "image_size": config.image_size,
+        "z_dim": config.z_dim,
+        "num_classes": config.num_classes,
+        "classes": {str(index): name for index, name in info.classes.items()},
+        "class": only,
+        **(counts or {}),
+        "trained_from": info.source,
+        "sha256": dict(files),
+    }
 
 
 def multiply_accumulates(source: ExportSource) -> int:

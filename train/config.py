@@ -21,6 +21,8 @@ class DataConfig:
     """Truncation of the teacher's latents, in (0, 1]."""
     per_class: int = 3000
     """Teacher images per class, made once and stored; ignored with pairs:DIR."""
+    held_out: int = 5000
+    """Pairs of pairs:DIR that are not trained on but judged on, at most a tenth of all; ignored with a teacher."""
     classes: str = ""
     """Classes to learn, such as 0-397; empty means all that the teacher or the real images have."""
     reals: str = "digits"
@@ -136,6 +138,7 @@ _RANGES: list[tuple[str, float, float]] = [
     ("discriminator.channels", 1, math.inf),
     ("data.truncation", 0, 1),
     ("data.per_class", 1, math.inf),
+    ("data.held_out", 0, math.inf),
     ("data.damaged", 0, math.inf),
     *((f"loss.{field.name}", 0, math.inf) for field in dataclasses.fields(LossConfig)),
     ("schedule.every", 1, math.inf),
@@ -203,6 +206,8 @@ class TrainConfig:
         values = dataclasses.asdict(self)
         for name in ("run", "runtime", "dry_run"):
             del values[name]
+        if not self.data.teacher.startswith("pairs:") or not self.data.held_out:
+            del values["data"]["held_out"]  # a run that trains on all is what older versions' runs are
         return values
 
 

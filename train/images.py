@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 from train.files import write_atomically
 
 _LABEL_HEIGHT = 12
-_GAP = 4  # pixels between groups of rows
+ROW_GAP = 2  # white pixels between rows, so that the strokes of two images do not run together
+_GROUP_GAP = 8  # between groups of rows
 
 
 def to_bytes(images: torch.Tensor) -> np.ndarray:
@@ -28,24 +29,20 @@ def from_bytes(images: torch.Tensor) -> torch.Tensor:
 
 
 def sheet(rows: Sequence[np.ndarray], labels: Sequence[str] = (), scale: int = 1, group: int = 0) -> Image.Image:
-    """Lay rows of images (each uint8 [N, H, W, 3]) under one another, `labels` above the columns.
+    """Lay rows of images (each uint8 [N, H, W, 3]) under one another, `ROW_GAP` apart, `labels` above the columns.
 
     Args:
         rows: one or more rows of equal N, H and W.
         labels: at most N short texts; none leaves out the label line.
         scale: whole-number enlargement of each pixel, for small images.
-        group: rows that belong together, set apart from the next ones by a white line; 0 for none.
+        group: rows that belong together, farther apart from the next ones; 0 for none.
     """
     top = _LABEL_HEIGHT if labels else 0
     lines = [np.concatenate(list(row), axis=1).repeat(scale, axis=0).repeat(scale, axis=1) for row in rows]
-    if group:
-        gap = np.full((_GAP, *lines[0].shape[1:]), 255, dtype=np.uint8)
-        lines = [
-            line
-            for index, row in enumerate(lines)
-            for line in ([gap, row] if index and index % group == 0 else [row])
-        ]
-    body = np.concatenate(lines, axis=0)
+    body = lines[0]
+    for index, line in enumerate(lines[1:], 1):
+        gap = _GROUP_GAP if group and index % group == 0 else ROW_GAP
+        body = np.concatenate([body, np.full((gap, *line.shape[1:]), 255, np.uint8), line])
     picture = Image.new("RGB", (body.shape[1], body.shape[0] + top), "white")
     picture.paste(Image.fromarray(body), (0, top))
     draw = ImageDraw.Draw(picture)

@@ -106,14 +106,18 @@ def pair_settings(
 
 
 class PairDataset:
-    """A complete collection: memory-mapped, or in memory where it is small."""
+    """A complete collection: memory-mapped, or in memory where it is small.
 
-    def __init__(self, folder: Path, verify: bool = False) -> None:
+    Its length is the number of pairs to train on; those that are held out to judge on come after them.
+    """
+
+    def __init__(self, folder: Path, verify: bool = False, held_out: int = 0) -> None:
         """Open the collection in `folder` and check shapes, counts and file sizes.
 
         Args:
             folder: what `collect_pairs` wrote.
             verify: recompute the checksums even of a set too large for memory.
+            held_out: pairs to keep out of training; at most a tenth are, and as many of each class.
 
         Raises:
             UserError: there is no collection, or it is unfinished or damaged.
@@ -130,18 +134,25 @@ class PairDataset:
             map_shard(folder / name, self.settings, len(pairs)) for name, pairs in self.settings.shards.items()
         ]
         self._block_size = self.settings.shard_size
-        small = len(self) * self.settings.pair_bytes < IN_MEMORY_BYTES
+        count, classes = self.settings.count, len(self.settings.classes)
+        self._length = count - min(held_out, count // 10) // classes * classes
+        small = count * self.settings.pair_bytes < IN_MEMORY_BYTES
         if verify or small:
             self.verify()
         if small:
             self._blocks = [tuple(torch.cat(parts) for parts in zip(*self._blocks, strict=True))]
-            self._block_size = len(self)
+            self._block_size = count
 
     def __len__(self) -> int:
-        return self.settings.count
+        return self._length
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """Indices of the pairs that are held out, int64, the classes in turn."""
+        return np.arange(self._length, self.settings.count)
 
     def gather(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the pairs at `indices`, int64 [N] in [0, len), in that order and on the CPU.
+        """Return the pairs at `indices`, int64 [N] in [0, len) or of `held_out`, in that order and on the CPU.
 
         Returns:
             z float32 [N, z_dim], y int64 [N], images uint8 [N, H, W, 3].
@@ -150,8 +161,8 @@ class PairDataset:
             IndexError: an index is out of range.
         """
         indices = np.asarray(indices, dtype=np.int64)
-        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
-            raise IndexError(f"pairs {indices.min()}…{indices.max()} are not all in 0…{len(self) - 1}")
+        if len(indices) and not 0 <= indices.min() <= indices.max() < self.settings.count:
+            raise IndexError(f"pairs {indices.min()}…{indices.max()} are not all in 0…{self.settings.count - 1}")
         gathered = [stored.new_empty((len(indices), *stored.shape[1:])) for stored in self._blocks[0]]
         block_of, row_of = np.divmod(indices, self._block_size)
         for block in np.unique(block_of):

@@ -1,11 +1,13 @@
-"""Where a run's data lies: written down so that it is found again from another folder, and after a move."""
+"""What a run began with: its settings, and where its data lies, found again from elsewhere or after a move."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from train.config import TrainConfig
 from train.errors import UserError
 
 CONFIG_FILE = "config.json"
@@ -42,6 +44,7 @@ def read_settings(run: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
         settings, places = content["settings"], content.get("places", {})
         data = settings["data"]
+        data.setdefault("held_out", 0)  # older versions trained on all pairs
         for name in PATHS:
             data[name] = _found_again(data[name], places.get(name, {}), run)
         if shared := places.get("shared"):
@@ -49,6 +52,17 @@ def read_settings(run: Path) -> dict[str, Any]:
         return settings
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} was not written by this version of train/main.py ({error!r})") from None
+
+
+def as_begun(config: TrainConfig, run: Path) -> TrainConfig:
+    """Return the settings with no pairs held out where `run` has begun to train on all of them."""
+    try:
+        data = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))["settings"]["data"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return config  # there is none, or `train.run.check_folder` says what is wrong with it
+    if "held_out" in data:
+        return config
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, held_out=0))
 
 
 def _path_in(value: str) -> str:

@@ -28,7 +28,7 @@ from train.judging import judge_digits
 from train.label_sheet import write_label_sheet
 from train.locks import locked
 from train.loop import Training, WeightAverage, fit
-from train.places import CONFIG_FILE, record_places
+from train.places import CONFIG_FILE, as_begun, record_places
 from train.precision import training_precision
 from train.projected import ProjectedDiscriminator
 from train.recorded import RecordedStep
@@ -47,6 +47,7 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
         UserError: the folder belongs to another configuration, data is missing or damaged, or training blew up.
         Interrupted: told to stop; the state is saved.
     """
+    config = as_begun(config, folder)
     check_folder(folder, config)
     if is_finished(folder, config):
         if world.is_main:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 
 from train.generator import Generator
-from train.images import sheet
+from train.images import ROW_GAP, sheet
 
 _FONT_SIZE = 14
 LABEL_PADDING = 8  # pixels on both sides of a label
@@ -79,8 +79,8 @@ def labelled_rows(
         scale: whole-number enlargement of each pixel.
     """
     body = sheet(rows, scale=scale)
-    row_height = body.height // len(rows)
-    middles = [row * row_height + row_height // 2 for row in range(len(rows))]
+    row_height = rows[0].shape[1] * scale
+    middles = [row * (row_height + ROW_GAP) + row_height // 2 for row in range(len(rows))]
     font = ImageFont.load_default(_FONT_SIZE)
     sides = [[_fit(label, font) for label in labels] for labels in (left, right)]
     margins = [_margin(labels, font) for labels in sides]

@@ -85,7 +85,8 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
         collect_pairs(
             teacher.to(world.device), path, classes, per_class=data.per_class, seed=config.seed, world=world
         )
-    pairs = PairDataset(path)
+    # Of a teacher that is at hand others can be drawn to judge on.
+    pairs = PairDataset(path, held_out=data.held_out if data.teacher.startswith("pairs:") else 0)
     _check_shape(config, str(path), pairs.image_size, pairs.z_dim, pairs.num_classes)
     return pairs
 

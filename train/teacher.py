@@ -44,22 +44,23 @@ class BigGANTeacher:
     def __init__(self, name: str, weights: Path, config: Path, truncation: float = 0.5) -> None:
         from train.biggan import load_biggan
 
-        self._model = load_biggan(weights, config, truncation)
+        self.network = load_biggan(weights, config, truncation)
+        """The library's, (z, class weights, truncation) → images; in eval mode."""
         self.name, self.truncation = name, truncation
         self.fingerprint = file_hash(weights, config)
-        self.image_size = self._model.config.output_dim
-        self.z_dim = self._model.config.z_dim
-        self.num_classes = self._model.config.num_classes
-        self.parameters = sum(parameter.numel() for parameter in self._model.parameters())
+        self.image_size = self.network.config.output_dim
+        self.z_dim = self.network.config.z_dim
+        self.num_classes = self.network.config.num_classes
+        self.parameters = sum(parameter.numel() for parameter in self.network.parameters())
 
     @torch.no_grad()
     def __call__(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """See `Teacher`."""
-        return self._model(z, F.one_hot(y, self.num_classes).to(z.dtype), self.truncation)
+        return self.network(z, F.one_hot(y, self.num_classes).to(z.dtype), self.truncation)
 
     def to(self, device: torch.device) -> "BigGANTeacher":
         """See `Teacher`."""
-        self._model.to(device)
+        self.network.to(device)
         return self
 
 

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 
 from benchmarks.quality.features import FeatureNetwork, Preprocessing, missing
+from benchmarks.quality.inception_file import INCEPTION_FILE
 from train.files import file_hash
-
-_FILE = "inception-2015-12-05.pt"  # the name under which clean-fid looks for it
 
 
 def open_clean_fid(path: Path, preprocessing: Preprocessing, device: torch.device) -> FeatureNetwork:
@@ -26,7 +25,7 @@ def open_clean_fid(path: Path, preprocessing: Preprocessing, device: torch.devic
     except ModuleNotFoundError as error:
         raise missing(error) from None
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        Path(folder, _FILE).symlink_to(path.resolve())
+        Path(folder, INCEPTION_FILE).symlink_to(path.resolve())
         warnings.filterwarnings("ignore", "`torch.jit.load` is deprecated", FutureWarning)
         network = InceptionV3W(folder, download=False, resize_inside=preprocessing == "legacy_tensorflow")
     network = network.to(device).eval()

@@ -13,6 +13,7 @@ from benchmarks.quality.cross_check import clean_fid_distance, open_clean_fid
 from benchmarks.quality.features import FeatureNetwork, choose_device, open_features, open_inception, open_lite0
 from benchmarks.quality.fidelity import fidelity
 from benchmarks.quality.figure import Figure
+from benchmarks.quality.inception_file import INCEPTION_FILE
 from benchmarks.quality.intra_class import class_counts, class_ranges, read_class_values, worst
 from benchmarks.quality.network_judge import NetworkJudge, ReferenceSet
 from benchmarks.quality.recognition import ImageNetClassifier
@@ -142,13 +143,13 @@ class _Session:
             networks += [open_inception(settings.inception, mode, self.device) for mode in settings.preprocessing]
         if settings.features is not None:
             networks.append(open_features(settings.features, self.device))
-        if settings.lite0:
+        if settings.lite0 and (self.reals is not None or "teacher" in self.models):
             networks.append(open_lite0(self.device))
         if settings.inception is None:
             absent = "FID, KID, Inception Score and intra-FID are" if not networks else "FID proper is"
             self.notes.append(
-                f"Without --inception {absent} absent: give the standard inception-2015-12-05.pt"
-                + (", or with --features any TorchScript feature network." if not networks else ".")
+                f"{absent} absent: give the standard {INCEPTION_FILE} with --inception FILE, or fetch it with "
+                + ("--download." if networks else "--download; or any TorchScript network with --features.")
             )
         return networks
 
@@ -161,7 +162,7 @@ class _Session:
             references.append(ReferenceSet("_to_teacher", "images of the teacher", teacher, self.asked.y))
         if self.networks and self.reals is None:
             there = "are to the teacher's images only" if references else "are absent, there is no teacher either"
-            self.notes.append(f"Without real images FID and KID {there}: give --reference a folder or a pack.")
+            self.notes.append(f"Without real images distances {there}: give --reference a folder or a pack.")
         if self.settings.inception is not None and self.settings.cross_check:
             absent = sorted(set(self.settings.cross_check) - self.models.keys())
             if self.reals is None:

@@ -57,10 +57,14 @@ class FeatureNetwork:
     """Whether a Fréchet distance on it may be called FID at all."""
 
     def key(self, metric: str, count: int, suffix: str = "") -> str:
-        """Return a metric's name of `count` images: fid2000_clean, fid768_mobilenet_n50k, frechet_lite0_n500."""
+        """Return a metric's name of `count` images: fid2000_clean, fid768_mobilenet_n50k.
+
+        What may not be called FID says in its name what it is a distance to: frechet_lite0_to_photos_n500.
+        """
         number = f"{count // 1000}k" if count >= 10_000 and count % 1000 == 0 else str(count)
         if not self.inception:
-            return f"{_NOT_FID.get(metric, metric)}_{self.name}_n{number}{suffix}"
+            to = suffix or "_to_photos" * (metric in _NOT_FID)
+            return f"{_NOT_FID.get(metric, metric)}_{self.name}{to}_n{number}"
         if self.standard:
             return f"{metric}{number}_{self.name}{suffix}"
         return f"{metric}{self.dimensions}_{self.name}_n{number}{suffix}"
@@ -183,13 +187,16 @@ def open_lite0(device: torch.device) -> FeatureNetwork:
     Raises:
         UserError: the packages are missing.
     """
-    network = feature_network.FeatureNetwork(LITE0_SIZE).to(device)
+    network = feature_network.FeatureNetwork(LITE0_SIZE)
     digest = hashlib.sha256(f"{LITE0_SIZE}".encode())
     for weights in network.buffers():
-        digest.update(weights.cpu().numpy().tobytes())
+        digest.update(weights.numpy().tobytes())
+    # Channels last: less than half of the time on a CPU.
+    network.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def forward(images: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return network(images.float() / 127.5 - 1), None
+        scaled = images.float() / 127.5 - 1
+        return network(scaled.contiguous(memory_format=torch.channels_last)), None
 
     how = f"the {feature_network.POOLED_CHANNELS} pooled features of EfficientNet-lite0 at {LITE0_SIZE} px"
     return FeatureNetwork(

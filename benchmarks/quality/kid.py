@@ -56,6 +56,11 @@ def subset_plan(n: int, m: int, subset_size: int | None) -> tuple[int, int]:
     return size, count // size
 
 
+def disjoint_subsets(count: int, size: int, subsets: int, random: np.random.Generator) -> np.ndarray:
+    """Return positions in a set of `count`, each once at most: int64 [subsets, size], in ascending order."""
+    return np.sort(random.permutation(count)[: subsets * size].reshape(subsets, size))
+
+
 def kernel_distance(x: np.ndarray, y: np.ndarray, subset_size: int | None = None, seed: int = 0) -> KernelDistance:
     """Return the distance of features x [n, D] and y [m, D], the mean over disjoint subsets of both.
 
@@ -71,10 +76,10 @@ def kernel_distance(x: np.ndarray, y: np.ndarray, subset_size: int | None = None
     """
     size, subsets = subset_plan(len(x), len(y), subset_size)
     random = np.random.default_rng(seed)
-    pick_x, pick_y = (random.permutation(len(rows))[: subsets * size].reshape(subsets, size) for rows in (x, y))
+    of_x, of_y = (disjoint_subsets(len(rows), size, subsets, random) for rows in (x, y))
     values = [
         squared_mmd(np.asarray(x[i], np.float64), np.asarray(y[j], np.float64))
-        for i, j in zip(np.sort(pick_x), np.sort(pick_y), strict=True)
+        for i, j in zip(of_x, of_y, strict=True)
     ]
     error = float(np.std(values, ddof=1) / np.sqrt(subsets))
     return KernelDistance(float(np.mean(values)), error, size, subsets, seed)

@@ -9,7 +9,7 @@ from benchmarks.quality import intra_class
 from benchmarks.quality.diversity import within_class_distance
 from benchmarks.quality.features import FeatureNetwork
 from benchmarks.quality.figure import Figure
-from benchmarks.quality.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
+from benchmarks.quality.frechet import GaussianStatistics, frechet_distance, frechet_error, gaussian_statistics
 from benchmarks.quality.inception_score import SPLITS, inception_score
 from benchmarks.quality.kid import SUBSETS, kernel_distance, subset_plan
 from benchmarks.quality.reference import FeatureStore, Measured
@@ -70,8 +70,8 @@ class NetworkJudge:
         for what, count in [("every model", len(y)), *((part.words, len(part.y)) for part in references)]:
             if count < FEWEST_IMAGES:
                 raise UserError(
-                    f"FID, KID and the Inception Score need {FEWEST_IMAGES} images, there are {count} of {what}; "
-                    "take more or leave the feature network out"
+                    f"distances by {network.name} need {FEWEST_IMAGES} images, there are {count} of {what}; "
+                    f"take more, or leave the network out{'' if network.inception else ' with --no-lite0'}"
                 )
         for part in references:
             subset_plan(len(y), len(part.y), kid_subset_size)
@@ -84,7 +84,7 @@ class NetworkJudge:
         if references and fewest < network.dimensions:
             self.notes.append(
                 f"{network.name}: {fewest:,} images are fewer than its {network.dimensions:,} dimensions, which "
-                "puts FID far above its value for many images; compare it with rows of the same number only."
+                "puts distances far above their values for many images; compare them at equal numbers only."
             )
 
     def figures(self, model: str, images: np.ndarray) -> list[Figure]:
@@ -116,7 +116,12 @@ class NetworkJudge:
 
     def _distances(self, own: Measured, measured: Measured, part: ReferenceSet) -> list[Figure]:
         network, count, where = self.network, len(self.y), f"{len(part.y):,} {part.words}"
-        to = " to the teacher" if part.suffix else ""
+        to = " to the teacher" if part.suffix else "" if network.inception else " to the photos"
+        fid_key, fid_title = network.key("fid", count, part.suffix), network.title("FID") + to
+        distance = frechet_distance(own.statistics, measured.statistics)
+        # The teacher's images are of the models' latents, image by image.
+        error = frechet_error(distance, own.features, measured.features, paired=bool(part.suffix))
+        splits = f"{error.splits} disjoint splits of {error.split_size} images (seed 0)"
         kernel = kernel_distance(own.features, measured.features, self.kid_subset_size)
         kid_key = network.key("kid", count, part.suffix)
         kid_how = (
@@ -125,11 +130,26 @@ class NetworkJudge:
         )
         return [
             Figure(
-                network.key("fid", count, part.suffix),
-                frechet_distance(own.statistics, measured.statistics),
-                network.title("FID") + to,
+                fid_key,
+                distance,
+                fid_title,
                 "lower",
                 f"Fréchet distance of {count:,} images to {where}, {network.how}",
+            ),
+            Figure(
+                f"{fid_key}_standard_error",
+                error.standard_error,
+                f"{fid_title}, standard error",
+                None,
+                f"deviation of {splits} over the root of their number",
+            ),
+            Figure(
+                f"{fid_key}_excess",
+                error.excess,
+                f"{fid_title}, excess",
+                None,
+                f"by how much it is too high, at least, because there are {count:,} images and no more: "
+                f"1/{error.splits - 1} of what the mean of {splits} lies above it",
             ),
             Figure(kid_key, kernel.value, network.title("KID") + to, "lower", kid_how),
             Figure(
@@ -161,23 +181,28 @@ class NetworkJudge:
         """Return the images per class of a model and of the reference; None leaves intra-FID out."""
         own, theirs = intra_class.class_counts(self.y), intra_class.class_counts(part.y)
         if len(own) < 2:
-            self.notes.append(f"All images are of class {self.y[0]}: intra-FID is absent, it would be FID.")
+            self.notes.append(
+                f"All images are of class {self.y[0]}: a distance within classes is absent, it would be the "
+                "whole one."
+            )
             return None
         lowest, reference_lowest = min(own.values()), min(theirs.values())
         if samples is not None and (samples > lowest or samples < 2):
             label = min(own, key=lambda index: own[index])
             raise UserError(
-                f"intra-FID of {samples} images per class: there are {lowest} of class {label}; draw at least "
-                f"{samples} of each of the {len(own)} classes, or ask for 2 to {lowest}"
+                f"a distance within classes of {samples} images: there are {lowest} of class {label}; draw at "
+                f"least {samples} of each of the {len(own)} classes, or ask for 2 to {lowest}"
             )
         if samples is None and min(lowest, reference_lowest) < FEWEST_PER_CLASS:
             self.notes.append(
-                f"{self.network.name}: intra-FID needs {FEWEST_PER_CLASS} images per class, the least frequent "
-                f"class has {lowest} of a model and {reference_lowest} of {part.words}; it is absent."
+                f"{self.network.name}: a distance within classes needs {FEWEST_PER_CLASS} images each, the least "
+                f"frequent class has {lowest} of a model and {reference_lowest} of {part.words}; it is absent."
             )
             return None
         if reference_lowest < 2:
-            raise UserError(f"intra-FID needs 2 images per class of {part.words}, a class has 1; add some")
+            raise UserError(
+                f"a distance within classes needs 2 images each of {part.words}, a class has 1; add some"
+            )
         return samples or lowest, reference_lowest
 
     def _prepare_intra(self, count: int, reference_count: int) -> _Intra:

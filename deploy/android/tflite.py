@@ -124,7 +124,7 @@ class _ChannelsLastModulation(nn.Module):
 
 def _convert(form: ImageForm, quantized: bool) -> bytes:
     """Convert a form that is in NHWC order; it is changed."""
-    litert_torch = _litert_torch()
+    _litert_torch()
     from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
     from litert_torch.quantize.quant_config import QuantConfig
 
@@ -140,8 +140,18 @@ def _convert(form: ImageForm, quantized: bool) -> bytes:
         # No quantizer runs: this is how the converter is told to make integer operations of the rounding it finds.
         symmetric = get_symmetric_quantization_config(is_per_channel=True, is_qat=True)
         options["quant_config"] = QuantConfig(pt2e_quantizer=PT2EQuantizer().set_global(symmetric))
+    return convert_module(form, inputs, **options)
+
+
+def convert_module(module: nn.Module, inputs: dict[str, torch.Tensor], **options: Any) -> bytes:
+    """Return the file of any module, unchecked: input tensors by name → `image`.
+
+    Raises:
+        UserError: litert-torch is not installed.
+    """
+    litert_torch = _litert_torch()
     with quiet(), torch.no_grad():
-        model = litert_torch.convert(_Named(form).eval(), sample_kwargs=inputs, **options)
+        model = litert_torch.convert(_Named(module).eval(), sample_kwargs=inputs, **options)
         return bytes(model.model_content())
 
 

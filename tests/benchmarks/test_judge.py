@@ -53,11 +53,11 @@ def test_any_models_stand_in_one_table(tmp_path, student, capsys):
     assert list(rows) == ["float", "teacher", "photos", "theirs"]
     assert rows["photos"]["recognised"] > 0.9
     assert rows["teacher"]["recognised"] > 0.9 > rows["theirs"]["recognised"]
-    distances = {name: row["frechet_lite0_n24"] for name, row in rows.items()}
+    distances = {name: row["frechet_lite0_to_photos_n24"] for name, row in rows.items()}
     assert distances["photos"] < distances["teacher"] < distances["theirs"]
     assert rows["photos"]["diversity_lite0"] == pytest.approx(1, abs=0.1)
     text = (tmp_path / "out" / "table.md").read_text()
-    assert "Fréchet distance (lite0)" in text
+    assert "Fréchet distance (lite0) to the photos" in text
     assert "FID" not in text.splitlines()[0]
     for picture in ("table_samples.png", "table_nearest.png", "table_worst.png"):
         assert (tmp_path / "out" / picture).is_file()
@@ -68,7 +68,7 @@ def test_any_models_stand_in_one_table(tmp_path, student, capsys):
 def test_photos_come_in_turn_each_once(tmp_path):
     config = judge.JudgeConfig(("a=b",), "2,5", tmp_path, num_classes=10, image_size=32, cache=tmp_path)
     reals = judge._reals("digits", config, CLASSES)
-    drawn = judge._photos_in_turn(reals, np.empty(0), np.array([2, 5, 2, 5]))
+    drawn = judge._photos_in_turn(reals, np.array([2, 5, 2, 5]))
     images, labels = digits.real_digits()
     assert (drawn[::2] == images[labels == 2][:2]).all()
     assert (drawn[1::2] == images[labels == 5][:2]).all()

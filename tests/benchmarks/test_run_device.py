@@ -49,6 +49,7 @@ def measured(run, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # Lowering the authors' order takes half a minute; test_the_authors_order_is_lowered_once does it.
         patch.setattr(host, "authors_program", lambda snapshot, path: run / "artifacts" / FILE)
+        patch.setattr(host, "teacher_programs", lambda model, teacher, folder: ([], ["lowering takes long"]))
         return _measure(run, out)
 
 
@@ -63,7 +64,10 @@ def test_every_section_has_its_rows(measured):
     results = read_results(measured[1] / "results.json")
     assert {row["key"] for row in results["latency"]} == {
         f"host/{name}/threads-1"
-        for name in (FILE, "authors_xnnpack_fp32.pte", "torch eager", "torch eager, authors' order")
+        for name in (
+            *(FILE, "authors_xnnpack_fp32.pte", "torch eager", "torch eager, authors' order"),
+            "teacher, torch eager",
+        )
     }
     for row in results["latency"]:
         assert row["latency_ms"]["n"] == 4 and row["load_ms"] > 0 and row["first_run_ms"] > 0
@@ -76,7 +80,11 @@ def test_every_section_has_its_rows(measured):
     assert set(quality) == {"teacher", "float", FILE}
     assert quality[FILE]["psnr_to_float"] > 60  # the program's own images
     assert 0 <= quality["teacher"]["recognised"] <= 1
-    assert any("FID" in note for note in results["notes"]["quality"]["left_out"])
+    assert any("FID proper is absent" in note for note in results["notes"]["quality"]["left_out"])
+    for key in ("frechet_lite0_to_photos_n40", "frechet_lite0_to_teacher_n40"):
+        assert quality["float"][key] > 0 and quality["float"][f"{key}_standard_error"] > 0
+    assert quality["teacher"]["frechet_lite0_to_photos_n40"] < quality["float"]["frechet_lite0_to_photos_n40"]
+    assert "lowering takes long" in results["notes"]["latency on this machine"]["left_out"]
 
 
 def test_the_report_shows_them(measured):
@@ -107,6 +115,7 @@ def test_a_browser_draws_the_report(measured, tmp_path):
 
 def test_a_second_run_measures_nothing(measured, run, capsys, monkeypatch):
     monkeypatch.setattr(host, "authors_program", lambda snapshot, path: run / "artifacts" / FILE)
+    monkeypatch.setattr(host, "teacher_programs", lambda model, teacher, folder: ([], ["lowering takes long"]))
     before = (measured[1] / "results.json").read_text()
     run_device.main(measured[0])
     out = capsys.readouterr().out
@@ -150,6 +159,7 @@ def test_patterns_that_match_nothing_are_refused(run):
         (["--warmup", "-1"], "--warmup -1 is too few; give at least 0"),
         (["--iterations", "0"], "--iterations 0 is too few; give at least 1"),
         (["--images", "-5"], "--images -5 is too few; give at least 1"),
+        (["--kid-subset-size", "1"], "--kid-subset-size 1 is too few; give at least 2"),
         (["--target", "ios", "--repeats", "0"], "--repeats 0 is too few; give at least 1"),
         (["--threads", "4", "0"], "--threads 4 0: give at least 1"),
         (["--profile", "--target", "android"], "--profile is for this machine's runtimes; drop --target android"),

@@ -14,6 +14,7 @@ from stand_ins import save_random_student
 from benchmarks import scoring
 from benchmarks.costs import measure_costs
 from benchmarks.host import find_candidates
+from benchmarks.judged import choose_judged
 from benchmarks.model import Model, open_model
 from benchmarks.results import Results, read_results
 from benchmarks.scoring import find_drawers, measure_quality
@@ -53,8 +54,12 @@ def opened(folder: Path) -> Model:
     return open_model(folder.parent, folder, PHONE_ONLY)
 
 
+def drawers_of(model: Model, config: BenchmarkConfig):
+    return find_drawers(model, choose_judged(model, config), config)
+
+
 def test_the_students_that_were_exported_are_scored(folder, config):
-    drawers, notes = find_drawers(opened(folder), config)
+    drawers, notes = drawers_of(opened(folder), config)
     assert [drawer.name for drawer in drawers] == ["float", "int8"]
     assert not [note for note in notes if "was not scored:" in note]
 
@@ -66,7 +71,7 @@ def test_students_trained_anew_since_the_export_are_left_out(folder, config):
     )
     (run / INT8_STUDENTS["int8"]).write_bytes(b"trained again")
     model = opened(folder)
-    drawers, notes = find_drawers(model, config)
+    drawers, notes = drawers_of(model, config)
     assert drawers == []
     for name, file in {"float": "student.safetensors", **{k: str(v) for k, v in INT8_STUDENTS.items()}}.items():
         said = f"the {name} student was not scored: {run / file} is not the {name} student that was exported"
@@ -80,7 +85,7 @@ def test_a_student_that_nothing_was_exported_from_is_scored(folder, config):
     path = folder.parent / INT8_STUDENTS["int4"]
     path.parent.mkdir(parents=True)
     path.write_bytes(b"made later")
-    assert [drawer.name for drawer in find_drawers(opened(folder), config)[0]] == ["float", "int8", "int4"]
+    assert [drawer.name for drawer in drawers_of(opened(folder), config)[0]] == ["float", "int8", "int4"]
 
 
 def test_nothing_that_draws_is_said_in_a_line(folder, config):

@@ -18,9 +18,12 @@ def test_every_byte_survives_the_round_trip():
 def test_a_sheet_puts_rows_under_one_another(tmp_path):
     top, bottom = np.zeros((3, 4, 4, 3), np.uint8), np.full((3, 4, 4, 3), 200, np.uint8)
     picture = np.asarray(sheet([top, bottom], scale=2))
-    assert picture.shape == (16, 24, 3)
+    assert picture.shape == (18, 24, 3)
     assert (picture[:8] == 0).all()
-    assert (picture[8:] == 200).all()
+    assert (picture[8:10] == 255).all()
+    assert (picture[10:] == 200).all()
+    grouped = np.asarray(sheet([top, bottom], group=1))
+    assert (grouped[4:12] == 255).all() and (grouped[12:] == 200).all()
     assert sheet([top, bottom], labels=["a", "b"]).height > 8
     save_png(sheet([top]), tmp_path / "new" / "sheet.png")
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["sheet.png"]

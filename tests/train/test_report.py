@@ -93,11 +93,12 @@ def test_a_resumed_log_drops_what_will_come_again(report, tmp_path):
 def test_sheets_put_the_reference_above(reference, tmp_path):
     comparison_sheet(reference, [np.zeros_like(reference.images)], tmp_path / "sheet.png")
     picture = np.asarray(Image.open(tmp_path / "sheet.png"))
-    top = picture.shape[0] - 4 * 64 - 4  # two pairs of rows and the gap between them
+    top = picture.shape[0] - 4 * 64 - 2 * 2 - 8  # two pairs of rows and the gap between them
     assert picture.shape[1] == 2 * 64
     assert np.array_equal(picture[top : top + 64 : 2, 0:64:2], reference.images[0])
-    assert (picture[top + 64 : top + 128] == 0).all()
-    assert (picture[top + 128 : top + 132] == 255).all()
+    assert (picture[top + 64 : top + 66] == 255).all()
+    assert (picture[top + 66 : top + 130] == 0).all()
+    assert (picture[top + 130 : top + 138] == 255).all()
 
 
 def test_relative_diversity(reference):

@@ -12,8 +12,8 @@ from train.errors import UserError
 from train.generator import Generator
 from train.locks import locked
 from train.pairs import collect_pairs
-from train.places import CONFIG_FILE
-from train.run import assemble, check_folder, claimed, train
+from train.places import CONFIG_FILE, read_settings
+from train.run import assemble, batch_source, check_folder, claimed, train
 from train.sources import Sources, open_sources
 from train.teacher import open_teacher
 
@@ -227,3 +227,54 @@ def test_pairs_may_be_shared_by_the_whole_machine(tiny_config, world, tmp_path):
         open_sources(config, tmp_path / run, world)
     assert len(list((tmp_path / "machine" / "pairs").iterdir())) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["machine"]
+
+
+def paired_config(config, world, folder, per_class=20):
+    collect_pairs(open_teacher("digits", 0.5), folder, list(range(10)), per_class=per_class, seed=0, world=world)
+    return replace(config, data__teacher=f"pairs:{folder}", optimizer__images=8 * per_class)
+
+
+def test_pairs_that_are_held_out_are_never_trained_on(tiny_config, world, tmp_path):
+    config = paired_config(tiny_config, world, tmp_path / "p")
+    sources = open_sources(config, tmp_path / "run", world)
+    assert sources.pairs.held_out.tolist() == list(range(180, 200))
+    z, y, _ = sources.pairs.gather(sources.pairs.held_out)
+    assert y.tolist() == [*range(10)] * 2
+    batches = batch_source(config, sources, world)
+    seen = {tuple(row) for step in range(200 // 8) for row in batches.at(step).z.tolist()}
+    assert len(seen) == 176 and not seen & {tuple(row) for row in z.tolist()}
+    train(config, tmp_path / "run", world)
+    assert read_settings(tmp_path / "run")["data"]["held_out"] == 5000
+
+
+@pytest.mark.parametrize(("held_out", "kept"), [(0, 0), (9, 0), (10, 10), (19, 10), (5000, 20)])
+def test_at_most_a_tenth_and_as_many_of_each_class_is_held_out(tiny_config, world, tmp_path, held_out, kept):
+    config = replace(paired_config(tiny_config, world, tmp_path / "p"), data__held_out=held_out)
+    pairs = open_sources(config, tmp_path / "run", world).pairs
+    assert (len(pairs), len(pairs.held_out)) == (200 - kept, kept)
+
+
+def test_nothing_is_held_out_where_the_teacher_can_draw_more(tiny_config, world, tmp_path):
+    pairs = open_sources(tiny_config, tmp_path / "run", world).pairs
+    assert len(pairs) == pairs.settings.count == 80
+    assert "held_out" not in tiny_config.learned()["data"]
+
+
+def test_a_run_that_has_begun_with_all_pairs_goes_on_so(tiny_config, world, tmp_path):
+    """An older version's config.json and state do not know what is held out."""
+    config = paired_config(tiny_config, world, tmp_path / "p")
+    all_pairs = replace(config, data__held_out=0)
+    for folder in ("old", "all"):
+        train(all_pairs, tmp_path / folder, world)
+    settings = json.loads((tmp_path / "old" / CONFIG_FILE).read_text())["settings"]
+    assert "held_out" not in settings["data"]
+    (tmp_path / "old" / "finished.json").unlink()
+    weights = (tmp_path / "all" / "student.safetensors").read_bytes()
+    (tmp_path / "old" / "student.safetensors").unlink()
+    train(config, tmp_path / "old", world)  # as the preset says today
+    assert (tmp_path / "old" / "student.safetensors").read_bytes() == weights
+    assert read_settings(tmp_path / "old")["data"]["held_out"] == 0
+    train(config, tmp_path / "new", world)
+    assert (tmp_path / "new" / "student.safetensors").read_bytes() != weights
+    with pytest.raises(UserError, match=r"was made with data\.held_out 5000, not 10"):
+        train(replace(config, data__held_out=10), tmp_path / "new", world)

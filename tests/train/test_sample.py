@@ -266,7 +266,7 @@ def test_labels_stand_beside_their_rows_and_long_ones_are_cut():
     picture = np.asarray(
         labelled_rows(rows, ["a name that is far too long for any margin", "b"], ["c", ""], scale=2)
     )
-    assert picture.shape[0] == 160 and 160 + 100 < picture.shape[1] < 160 + 280
+    assert picture.shape[0] == 162 and 160 + 100 < picture.shape[1] < 160 + 280
     right = picture.shape[1] - 160 - int((picture[0] == 50).all(axis=1).argmax())
     ink = picture.max(axis=2) < 128
     left_edge = picture.shape[1] - 160 - right

@@ -28,6 +28,6 @@ def test_the_nearest_photo_is_found_and_shown_below():
     assert nearest(photos[[7, 3, 49]] + 0.01, photos).tolist() == [7, 3, 49]
     images = random_images(0, 4, 32)
     sheet = np.asarray(nearest_sheet(images, images[::-1], columns=2))
-    assert sheet.shape == (4 * 64 + 4, 2 * 64, 3)
+    assert sheet.shape == (4 * 64 + 2 * 2 + 8, 2 * 64, 3)
     assert (sheet[:64:2, :64:2] == images[0]).all()
-    assert (sheet[64:128:2, :64:2] == images[3]).all()
+    assert (sheet[66:130:2, :64:2] == images[3]).all()

@@ -86,7 +86,7 @@ def test_intra_fid_of_every_class_and_the_picture_of_the_worst(everything):
     mean = found.rows["float"]["intra_fid10_legacy_tensorflow"]
     assert mean == pytest.approx(np.mean(list(values["float"].values())), rel=1e-4)
     with Image.open(folder / "worst.png") as picture:
-        assert picture.height == CLASSES * 2 * 64
+        assert picture.height == CLASSES * 2 * 64 + (CLASSES * 2 - 1) * 2
 
 
 def test_one_pass_per_network_and_image_set(everything, inception_file, monkeypatch):
@@ -129,7 +129,10 @@ def test_digits_without_a_network(tmp_path):
     assert row["l1_to_teacher"] == pytest.approx(quality.l1_to_teacher, rel=1e-5)
     assert "psnr_to_teacher" not in found.rows["same"] and found.rows["same"]["l1_to_teacher"] == 0
     assert not any("fid" in key for key in found.columns)
-    assert any("give the standard inception-2015-12-05.pt, or with --features" in note for note in found.notes)
+    assert any(
+        "give the standard inception-2015-12-05.pt with --inception FILE, or fetch it with --download; or" in note
+        for note in found.notes
+    )
     assert any("same has the very bytes of the teacher" in note for note in found.notes)
     assert not list(tmp_path.iterdir())
 
@@ -140,7 +143,7 @@ def test_without_reals_the_teacher_is_the_reference(tmp_path, pooled_file):
     assert "fid48_pooled_cells_n40_to_teacher" in found.rows["float"]
     assert "fid48_pooled_cells_n40" not in found.rows["float"] and not found.floor
     assert "intra_fid48_pooled_cells_n10_to_teacher" in found.rows["float"]
-    assert any("FID and KID are to the teacher's images only" in note for note in found.notes)
+    assert any("distances are to the teacher's images only" in note for note in found.notes)
     assert any("FID proper is absent" in note for note in found.notes)
 
 
@@ -162,7 +165,9 @@ def test_one_class(tmp_path, pooled_file):
     reals = RealImages(REALS.images, np.full(60, 3), "the zoo")
     found = evaluate(MODELS, asked, settings, reals=reals, picture=tmp_path / "worst.png")
     assert not found.per_class and not any("intra" in key for key in found.columns)
-    assert "All images are of class 3: intra-FID is absent, it would be FID." in found.notes
+    assert (
+        "All images are of class 3: a distance within classes is absent, it would be the whole one." in found.notes
+    )
     assert not (tmp_path / "worst.png").exists()
 
 
@@ -176,7 +181,8 @@ def test_few_images_per_class_leave_intra_fid_out(tmp_path, pooled_file):
         reals=reals,
     )
     assert any(
-        "intra-FID needs 10 images per class, the least frequent class has 6" in note for note in found.notes
+        "a distance within classes needs 10 images each, the least frequent class has 6" in note
+        for note in found.notes
     )
     assert not found.per_class
 
@@ -192,7 +198,7 @@ def test_too_few_images_are_refused(tmp_path, pooled_file, monkeypatch):
     reals = RealImages(REALS.images[:16], Y[:16], "the zoo")
     with pytest.raises(UserError, match="need 20 images, there are 16 of real images"):
         evaluate(MODELS, ASKED, settings_of(pooled_file, tmp_path), reals=reals)
-    with pytest.raises(UserError, match="intra-FID of 13 images per class: there are 10 of class 0"):
+    with pytest.raises(UserError, match="a distance within classes of 13 images: there are 10 of class 0"):
         evaluate(MODELS, ASKED, settings_of(pooled_file, tmp_path, intra_samples=13), reals=REALS)
     monkeypatch.setattr("benchmarks.quality.reference.extract", None)  # all of it before the long work
     with pytest.raises(UserError, match="KID by subsets of 30 needs 60 images of each set, there are 40 and 48"):

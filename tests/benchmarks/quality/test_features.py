@@ -8,7 +8,7 @@ from quality_images import random_images
 from torch import nn
 
 from benchmarks.quality import features as module
-from benchmarks.quality.features import extract, open_features, open_inception
+from benchmarks.quality.features import LITE0_SIZE, extract, open_features, open_inception, open_lite0
 from train.errors import UserError
 
 CPU = torch.device("cpu")
@@ -141,3 +141,20 @@ def test_a_missing_clean_fid_is_named(inception_file, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cleanfid.resize", None)
     with pytest.raises(UserError, match=r"pip install --editable \S*\[benchmarks\]"):
         open_inception(inception_file, "clean", CPU)
+
+
+def test_lite0_needs_no_file_and_parts_make_no_difference():
+    pytest.importorskip("efficientnet_lite_pytorch", reason="needs the extra features")
+    from train.feature_network import FeatureNetwork
+
+    network, images = open_lite0(CPU), random_images(4, 5)
+    found = extract(network, images, 2, "test").features
+    with torch.inference_mode():
+        expected = FeatureNetwork(LITE0_SIZE)(torch.from_numpy(images).permute(0, 3, 1, 2) / 127.5 - 1).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-4 * expected.max())
+    np.testing.assert_allclose(extract(network, images, 5, "test").features, found, atol=1e-4 * expected.max())
+    assert network.key("fid", 500) == "frechet_lite0_to_photos_n500"
+    assert network.key("fid", 500, "_to_teacher") == "frechet_lite0_to_teacher_n500"
+    assert network.key("fid", 500, "_real_to_real") == "frechet_lite0_real_to_real_n500"
+    assert network.key("intra_fid", 50) == "intra_frechet_lite0_to_photos_n50"
+    assert "FID" not in network.title("FID")

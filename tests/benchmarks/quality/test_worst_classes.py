@@ -15,11 +15,11 @@ def test_the_reference_lies_above_the_model_class_by_class(tmp_path):
     )
     with Image.open(tmp_path / "worst.png") as image:
         picture = np.asarray(image)
-    assert picture.shape[0] == 4 * 64  # two classes, two rows, 32 px doubled
+    assert picture.shape[0] == 4 * 64 + 3 * 2  # two classes, two rows, 32 px doubled
     expected = [above.images[2], own.images[2], above.images[0], own.images[0]]
     for row, image in enumerate(expected):
         doubled = image.repeat(2, axis=0).repeat(2, axis=1)
-        line = picture[row * 64 : (row + 1) * 64]
+        line = picture[row * 66 : row * 66 + 64]
         starts = [x for x in range(line.shape[1] - 63) if np.array_equal(line[:, x : x + 64], doubled)]
         assert len(starts) == 1
 
