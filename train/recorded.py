@@ -74,7 +74,7 @@ class _Recording:
         try:
             for group in groups:
                 group["capturable"] = True  # else Adam refuses; said now, because it warns of ordinary steps
-            # Meanwhile other threads pin the next batches' memory, which a recording of all threads would not stand.
+            # Other threads pin the next batches' memory meanwhile: of all threads it would be refused.
             with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
                 self._terms = train_step(players, self._batch, weights, values)
         except torch.OutOfMemoryError:
