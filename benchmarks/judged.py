@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.drawing import Drawer, Given, teacher_drawer
-from benchmarks.model import Model, teacher_spec
+from benchmarks.model import Model, open_teacher_of, teacher_spec
 from benchmarks.quality.features import choose_device
 from benchmarks.quality.settings import Asked
 from benchmarks.settings import BenchmarkConfig
-from train.noise import SAMPLER
+from train.noise import law_of
 from train.pairs import PairDataset
-from train.teacher import open_teacher
 
 TEACHER = "teacher"
 _IMAGES, _IMAGES_PER_CLASS = 2000, 50  # by default: so many, or so many of each class where that is more
@@ -52,10 +51,11 @@ def choose_judged(model: Model, config: BenchmarkConfig) -> Judged:
             "the teacher are absent: give the teacher itself with --teacher."
         ]
     z, y = model.latents(config.seed, count)
-    latents = f"truncated normal, {SAMPLER}, consecutive seeds"
+    sampler = model.manifest["sampler"]["name"]
+    latents = f"{law_of(sampler).replace('-', ' ')}, {sampler}, consecutive seeds"
     asked = Asked(y, model.truncation, config.seed, latents=latents, names=model.classes)
     if spec := teacher_spec(model, config.teacher):
-        teacher = teacher_drawer(TEACHER, open_teacher(spec, model.truncation), choose_device(config.device))
+        teacher = teacher_drawer(TEACHER, open_teacher_of(model, spec), choose_device(config.device))
         return Judged(z, y, asked, teacher, [])
     none = ["There is no teacher to draw with, so distances to it are absent: give one with --teacher."]
     return Judged(z, y, asked, None, left_out or none)

@@ -101,7 +101,9 @@ def _judge(
     """Return the distance of each snapshot of a run; all of them have the same classes."""
     _, info = load_generator(files[0])
     classes, count = sorted(info.classes), config.per_class * len(info.classes)
-    z, y = latents_in_turn(classes, JUDGED_SEED, count, info.generator.z_dim, config.truncation)
+    z, y = latents_in_turn(
+        classes, JUDGED_SEED, count, info.generator.z_dim, config.truncation, sampler=info.sampler
+    )
     latents = torch.from_numpy(z), torch.from_numpy(y)
     reals = open_reals(
         config.reference, info.generator.image_size, classes, info.generator.num_classes, config.cache / "reals"

@@ -11,11 +11,13 @@ from compress.config import INT8_STUDENTS
 from deploy.manifest import MANIFEST_FILE, describe_student, export_command, read_manifest
 from deploy.package_files import content_hash
 from deploy.runners import runner_of
+from train.adapted_teacher import RenumberedTeacher, ResizedTeacher
 from train.errors import UserError, did_you_mean
 from train.files import file_hash
 from train.noise import latents_in_turn
 from train.places import CONFIG_FILE, read_settings
 from train.snapshot import STUDENT_FILE, load_snapshot, load_student
+from train.teacher import Teacher, open_teacher
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Model:
 
     def latents(self, seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return z float32 [N, z_dim] of consecutive seeds, and y int64 [N], the classes in turn."""
-        return latents_in_turn(sorted(self.classes), seed, count, self.manifest["model"]["z_dim"], self.truncation)
+        z_dim, sampler = self.manifest["model"]["z_dim"], self.manifest["sampler"]["name"]
+        return latents_in_turn(sorted(self.classes), seed, count, z_dim, self.truncation, sampler=sampler)
 
     def inputs(self, z: np.ndarray, y: int) -> tuple[np.ndarray, ...]:
         """Return the inputs of one image, each float32 [1, length], for z float32 [z_dim]."""
@@ -100,6 +103,20 @@ def teacher_spec(model: Model, stated: str | None) -> str | None:
     spec = model.setting("data", "teacher") if stated is None else stated
     # Stored images are no teacher that can draw new ones.
     return None if not spec or spec.startswith("pairs:") else spec
+
+
+def open_teacher_of(model: Model, spec: str) -> Teacher:
+    """Open the teacher that a run's student learned from: its classes by the student's numbers, at its size.
+
+    Raises:
+        UserError: as `train.teacher.open_teacher`, or its images are too small.
+    """
+    teacher = open_teacher(spec, model.truncation)
+    described = model.manifest["model"]
+    if numbers := described.get("teacher_classes"):
+        teacher = RenumberedTeacher(teacher, [numbers[str(index)] for index in range(described["num_classes"])])
+    size = described["image_size"]
+    return teacher if teacher.image_size == size else ResizedTeacher(teacher, size)
 
 
 def open_model(run: Path, folder: Path, only: tuple[str, ...] = ()) -> Model:
@@ -152,7 +169,11 @@ def open_unexported(run: Path) -> Model:
         files = {"float": run / STUDENT_FILE} | {name: run / path for name, path in INT8_STUDENTS.items()}
     students = {name: path for name, path in files.items() if path.is_file()}
     described = describe_student(info, {name: file_hash(path) for name, path in students.items()})
-    manifest = {"model": described, "sampler": {"truncation": info.truncation}, "artifacts": []}
+    manifest = {
+        "model": described,
+        "sampler": {"name": info.sampler, "truncation": info.truncation},
+        "artifacts": [],
+    }
     return Model(run, run / "artifacts", manifest, (), students, {})
 
 

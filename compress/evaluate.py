@@ -49,7 +49,9 @@ class Judge:
             self.record: dict[str, Any] = {"images": len(chosen), "latents": which}
             return
         z_dim, truncation = config.generator.z_dim, config.data.truncation
-        latents = latents_in_turn(sources.classes, JUDGED_SEED, JUDGED_IMAGES, z_dim, truncation)
+        latents = latents_in_turn(
+            sources.classes, JUDGED_SEED, JUDGED_IMAGES, z_dim, truncation, sampler=sources.sampler
+        )
         self.z, self.y = map(torch.from_numpy, latents)
         self.record = {"images": JUDGED_IMAGES, "first_seed": JUDGED_SEED, "truncation": config.data.truncation}
         if teacher:

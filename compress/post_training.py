@@ -21,7 +21,7 @@ from train.distributed import World
 from train.errors import UserError
 from train.judging import JUDGED_SEED
 from train.loop import STATE_FILE
-from train.noise import consecutive_seeds, truncated_normal
+from train.noise import consecutive_seeds, draw_latents
 from train.sampling import generate
 from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
@@ -73,7 +73,8 @@ def main(arguments: list[str]) -> None:
 def _latents(info: SnapshotInfo, first_seed: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return z float32 [count, z_dim] and y int64 [count], spread over the classes that the student knows."""
     classes = sorted(info.classes)
-    z = truncated_normal(consecutive_seeds(first_seed, count), info.generator.z_dim, info.truncation)
+    seeds = consecutive_seeds(first_seed, count)
+    z = draw_latents(info.sampler, seeds, info.generator.z_dim, info.truncation)
     return torch.from_numpy(z), torch.tensor(classes)[np.arange(count) * len(classes) // count]
 
 

@@ -22,7 +22,7 @@ from deploy.manifest_fields import PIXEL_RULE
 from deploy.package_files import content_hash
 from train.files import write_atomically
 from train.images import to_bytes
-from train.noise import SAMPLER, consecutive_seeds, truncated_normal
+from train.noise import SAMPLER, SAMPLERS, consecutive_seeds, draw_latents, truncated_normal
 
 _HERE = Path(__file__).parent
 FOLDERS = (
@@ -59,7 +59,7 @@ def write_fixtures(folders: Sequence[Path] = FOLDERS) -> None:
 
 
 def noise() -> dict[str, Any]:
-    """Return latents by seed and truncation, and runs of consecutive seeds."""
+    """Return latents by seed and truncation, runs of consecutive seeds, and latents of every law."""
     cases = [(seed, 1.0, 128) for seed in _SEEDS] + [(42, truncation, 33) for truncation in _TRUNCATIONS[1:]]
     vectors = [
         {
@@ -74,7 +74,22 @@ def noise() -> dict[str, Any]:
         {"first": str(first), "seeds": [str(seed) for seed in consecutive_seeds(first, count)]}
         for first, count in ((0, 1), (7, 4), (2**63 - 2, 4), (_LAST_SEED - 1, 4))
     ]
-    return {"sampler": SAMPLER, "vectors": vectors, "consecutive": runs}
+    laws = [{"sampler": sampler, "vectors": _vectors_of(sampler)} for sampler in SAMPLERS.values()]
+    return {"sampler": SAMPLER, "vectors": vectors, "consecutive": runs, "laws": laws}
+
+
+def _vectors_of(sampler: str) -> list[dict[str, Any]]:
+    """Return latents of a few seeds by one law; those of the normal reach into its tails."""
+    cases = [(0, 1.0, 128), (42, 0.3, 33), (_LAST_SEED, 0.5, 64)]
+    return [
+        {
+            "seed": str(seed),
+            "truncation": truncation,
+            "z_dim": z_dim,
+            "bits": _bits(draw_latents(sampler, np.array([seed], np.uint64), z_dim, truncation)),
+        }
+        for seed, truncation, z_dim in cases
+    ]
 
 
 def pixels() -> dict[str, Any]:

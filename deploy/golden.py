@@ -11,7 +11,7 @@ from deploy.source import ExportSource, Reference
 from train.errors import UserError
 from train.files import save_arrays, write_atomically
 from train.images import to_bytes
-from train.noise import consecutive_seeds, truncated_normal
+from train.noise import consecutive_seeds, draw_latents
 
 GOLDEN_FILE = "golden.npz"
 COUNT = 32
@@ -23,7 +23,7 @@ class Golden:
     """Latents, classes and images."""
 
     seeds: np.ndarray
-    """uint64 [N]: the latents are `train.noise.truncated_normal` of these."""
+    """uint64 [N]: the latents are `train.noise.draw_latents` of these."""
     z: np.ndarray
     """float32 [N, z_dim]."""
     y: np.ndarray
@@ -70,7 +70,7 @@ def make_golden(source: ExportSource) -> Golden:
     """Draw the golden images of every student in `source`; classes are spread over those that there are."""
     config, classes = source.info.generator, sorted(source.info.classes)
     seeds = consecutive_seeds(FIRST_SEED, COUNT)
-    z = truncated_normal(seeds, config.z_dim, source.info.truncation)
+    z = draw_latents(source.info.sampler, seeds, config.z_dim, source.info.truncation)
     spread = np.arange(COUNT) * max(len(classes), COUNT) // COUNT % len(classes)
     y = np.array(classes, np.int64)[spread]
     if source.class_index is not None:

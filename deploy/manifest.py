@@ -20,7 +20,7 @@ from train.commands import typed
 from train.errors import UserError
 from train.files import file_hash, remove, write_json
 from train.locks import locked
-from train.noise import SAMPLER, TRUNCATION_BOUND
+from train.noise import BOUNDS
 from train.snapshot import SnapshotInfo
 
 MANIFEST_FILE = "manifest.json"
@@ -136,7 +136,7 @@ def describe(
         "multiply_accumulates": multiply_accumulates(source),
     }
     model = describe_student(info, source.files, source.class_index, counts)
-    sampler = {"name": SAMPLER, "truncation": info.truncation}
+    sampler = {"name": info.sampler, "truncation": info.truncation}
     images = {
         "file": golden_file.name,
         "sha256": file_hash(golden_file),
@@ -171,6 +171,7 @@ def describe_student(
         "z_dim": config.z_dim,
         "num_classes": config.num_classes,
         "classes": {str(index): name for index, name in info.classes.items()},
+        "teacher_classes": {str(index): number for index, number in info.teacher_classes.items()},
         "class": only,
         **(counts or {}),
         "trained_from": info.source,
@@ -188,7 +189,7 @@ def multiply_accumulates(source: ExportSource) -> int:
 
 def input_specs(source: ExportSource) -> tuple[TensorSpec, ...]:
     """Return an artifact's inputs."""
-    bound = TRUNCATION_BOUND * source.info.truncation
+    bound = BOUNDS[source.info.sampler] * source.info.truncation
     ranges = {"z": (-bound, bound), "class_weights": (0.0, 1.0)}
     return tuple(TensorSpec(name, (1, length), "float32", ranges[name]) for name, length in source.inputs.items())
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from train.errors import UserError
-from train.noise import SAMPLER
+from train.noise import SAMPLERS
 
 PIXEL_RULE = "byte = trunc(clamp(127.5 v + 128, 0, 255)), NaN -> 0"
 
@@ -96,8 +96,9 @@ def _check_class(index: Any, model: dict[str, Any], owner: str) -> None:
 def _check_drawing(manifest: dict[str, Any]) -> None:
     """Check what turns a seed into a latent, and values into bytes."""
     sampler = manifest["sampler"]
-    if sampler.get("name") != SAMPLER:
-        raise ValueError(f"the sampler is {sampler.get('name')!r}, not {SAMPLER!r}")
+    known = SAMPLERS.values()
+    if sampler.get("name") not in known:
+        raise ValueError(f"the sampler is {sampler.get('name')!r}, not one of {', '.join(known)}")
     truncation = sampler.get("truncation")
     if not isinstance(truncation, int | float) or isinstance(truncation, bool) or not 0 < truncation <= 1:
         raise ValueError(f"truncation of the sampler is {truncation!r}, not above 0 and at most 1")

@@ -16,7 +16,7 @@ from compress.one_class_student import specialise_quantized
 from train.commands import typed
 from train.errors import UserError
 from train.files import file_hash
-from train.noise import consecutive_seeds, truncated_normal
+from train.noise import check_drawable, consecutive_seeds, draw_latents
 from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
 Reference = Literal["float", "int8", "int4"]
@@ -59,7 +59,7 @@ class ExportSource:
     def latents(self, count: int) -> np.ndarray:
         """Return latents to calibrate and trace with, float32 [count, z_dim]."""
         seeds = consecutive_seeds(_CALIBRATION_SEED, count)
-        return truncated_normal(seeds, self.info.generator.z_dim, self.info.truncation)
+        return draw_latents(self.info.sampler, seeds, self.info.generator.z_dim, self.info.truncation)
 
 
 def open_source(run: Path, class_index: int | None = None) -> ExportSource:
@@ -70,11 +70,13 @@ def open_source(run: Path, class_index: int | None = None) -> ExportSource:
         class_index: give the forms specialised to this class.
 
     Raises:
-        UserError: there is no student, a file is damaged or of another architecture, or the class is unknown.
+        UserError: there is no student, a file is damaged or of another architecture, the class is unknown, or no
+            app can draw its latents.
     """
     if not run.is_dir():
         raise UserError(f"no run folder at {run}; train a student with: {typed('train/main.py', '--run', run)}")
     student, info = load_snapshot(run / STUDENT_FILE)
+    check_drawable(info.sampler, f"the student of {run}")
     if class_index is not None and class_index not in info.classes:
         known = f"{min(info.classes)} to {max(info.classes)}"
         raise UserError(f"--class {class_index} is not a class of this student; its classes lie in {known}")

@@ -60,6 +60,8 @@ class Outputs:
             truncation=self.sources.truncation,
             source=self.sources.describe(),
             images=self._images(step),
+            sampler=self.sources.sampler,
+            teacher_classes=self.sources.teacher_classes,
         )
         save_snapshot(path, self.training.average.module, info)
 

@@ -88,12 +88,17 @@ def _owners_of_names(num_classes: int) -> dict[str, list[int]]:
     """Map each normalised name, synonym and WordNet ID to the indices that bear it."""
     owners: dict[str, set[int]] = {}
     for index, name in enumerate(class_names(num_classes)):
-        for synonym in (name, *name.split(",")):
-            owners.setdefault(_normalise(synonym), set()).add(index)
+        for spelling in spellings(name):
+            owners.setdefault(spelling, set()).add(index)
     if num_classes == 1000:
         for index, (wnid, _) in enumerate(_imagenet()):
             owners.setdefault(wnid, set()).add(index)
     return {name: sorted(indices) for name, indices in owners.items()}
+
+
+def spellings(name: str) -> list[str]:
+    """Return a name and its synonyms, the whole one first, without what does not matter: case and spaces."""
+    return [_normalise(part) for part in (name, *name.split(","))]
 
 
 def _normalise(name: str) -> str:

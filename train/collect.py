@@ -10,22 +10,30 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
+import tyro
+
+from train.adapted_teacher import RenumberedTeacher, at_size_of_a_student
 from train.classes import parse_classes
 from train.cli import parse, run_script
 from train.commands import typed
-from train.distributed import distributed_world
+from train.distributed import World, distributed_world
+from train.errors import UserError
+from train.given_pairs import store_given_pairs
+from train.noise import sampler_of
 from train.pairs import DEFAULT_SHARD_SIZE, PairDataset, collect_pairs
-from train.teacher import open_teacher
+from train.teacher import Teacher, open_teacher
 
 
 @dataclasses.dataclass(frozen=True)
 class CollectOptions:
     """What to collect, and where."""
 
-    teacher: str
-    """digits, biggan-deep-128, a folder with a BigGAN, or snapshot:FILE."""
-    out: Path
+    teacher: str = ""
+    """digits, biggan-deep-128, a folder with a BigGAN, hub:OWNER/NAME, snapshot:FILE, FILE.py:function,
+    module:function, onnx:FILE or saved_model:FOLDER; train/YOUR_OWN_GENERATOR.md has the last four."""
+    out: Path = Path()
     """Folder for the pairs: new, empty, or holding the same collection unfinished."""
     per_class: int = 3000
     """Pairs of each class; the paper stores 3000."""
@@ -33,6 +41,24 @@ class CollectOptions:
     """Such as 0-397 (the paper's animals) or 1,7,20-29; empty: all classes that the teacher has."""
     truncation: float | None = None
     """Factor of the latents, in (0, 1]; none: the teacher's own."""
+    renumber: bool = False
+    """Count the chosen classes 0, 1, … in their order, so that the student has as many classes as were chosen;
+    their names and the teacher's numbers go with them. Without it they keep the teacher's numbers."""
+    image_size: int | None = None
+    """32, 64 or 128, not above the teacher's; larger images are brought there by area resampling. None: the
+    teacher's own, or the next one below it."""
+    given: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """In place of a teacher: images that were made already, a folder of image files in the order of their names,
+    .npy or .npz; needs --latents and --labels."""
+    latents: Path | None = None
+    """With --from: the latent of every image, .npy, float32 [N, z_dim]."""
+    labels: Path | None = None
+    """With --from: the class of every image, .npy, whole numbers [N]."""
+    names: str = ""
+    """With --from: the names of the classes 0, 1, …, such as ant,bee,cat."""
+    law: str = "given"
+    """With --from: the law of the latents, truncated-normal, normal, uniform or sphere, which is checked; without
+    one the student trains, and no app can draw new latents for it."""
     seed: int = 0
     """0 to 2^32 - 1; another seed gives other latents."""
     batch_size: int = 64
@@ -53,16 +79,22 @@ def main(arguments: list[str]) -> None:
         SystemExit: Ctrl-C (status 130) or SIGTERM (143), after a line that says how to go on.
     """
     options = parse(CollectOptions, arguments, __doc__ or "")
+    _check(options)
     command = typed("train/collect.py", *arguments)
     with distributed_world(options.device) as world:
         advice = f"stopped; finished shards are kept, go on with the same command: {command}"
         with _stop_with_one_line(advice if world.is_main else ""):
+            if options.given is not None:
+                _store_given(options, world, command)
+                return
             teacher = world.main_first(lambda: open_teacher(options.teacher, options.truncation)).to(world.device)
-            labels = options.classes or f"0-{teacher.num_classes - 1}"
+            labels = parse_classes(options.classes or f"0-{teacher.num_classes - 1}", teacher.num_classes)
+            if options.renumber and len(labels) < teacher.num_classes:
+                teacher, labels = RenumberedTeacher(teacher, labels), list(range(len(labels)))
             collect_pairs(
-                teacher,
+                _at_size(teacher, options.image_size, world),
                 options.out,
-                parse_classes(labels, teacher.num_classes),
+                labels,
                 per_class=options.per_class,
                 seed=options.seed,
                 world=world,
@@ -73,6 +105,50 @@ def main(arguments: list[str]) -> None:
             if options.verify and world.is_main:
                 PairDataset(options.out, verify=True)
                 print(f"every shard of {options.out} matches its checksum")
+
+
+def _check(options: CollectOptions) -> None:
+    if options.out == Path():
+        raise UserError("give a folder for the pairs with --out")
+    if bool(options.teacher) == (options.given is not None):
+        raise UserError("give either --teacher, or --from with images that were made already")
+    for flag, value in (("--latents", options.latents), ("--labels", options.labels)):
+        if (value is None) != (options.given is None):
+            raise UserError(f"{flag} belongs to --from; give all of --from, --latents and --labels, or none")
+    if options.given is None and (options.names or options.law != "given"):
+        raise UserError("--names and --law are for --from; a teacher says both itself")
+    if options.given is not None and (options.classes or options.renumber):
+        raise UserError("--classes and --renumber are for a teacher; leave them out with --from")
+
+
+def _at_size(teacher: Teacher, image_size: int | None, world: World) -> Teacher:
+    fitted = at_size_of_a_student(teacher, image_size)
+    if fitted.image_size != teacher.image_size and world.is_main:
+        sizes = f"{teacher.image_size} px are brought to {fitted.image_size} px"
+        print(f"{teacher.name}'s images of {sizes} by area resampling", flush=True)
+    return fitted
+
+
+def _store_given(options: CollectOptions, world: World, command: str) -> None:
+    assert options.given is not None and options.latents is not None and options.labels is not None
+    if world.size > 1:
+        raise UserError("--from stores what is there already; run it in one process, without torchrun")
+    truncation = 1.0 if options.truncation is None else options.truncation
+    if not 0 < truncation <= 1:
+        raise UserError(f"--truncation {truncation} is not in (0, 1]")
+    store_given_pairs(
+        options.given,
+        options.latents,
+        options.labels,
+        options.out,
+        names=[name.strip() for name in options.names.split(",") if name.strip()],
+        sampler=sampler_of(options.law),
+        truncation=truncation,
+        image_size=options.image_size,
+        shard_size=options.shard_size,
+        world=world,
+        command=command,
+    )
 
 
 @contextlib.contextmanager

@@ -177,6 +177,8 @@ class TrainConfig:
     """Augment as photographs: colours change too, and blanks are grey."""
     initialise: str = ""
     """Weights to start from: a snapshot of a run (.safetensors), or a BigGAN's folder in the library's format."""
+    sizes_from_data: bool = False
+    """Take --generator's image size, latent length and number of classes from the stored pairs."""
     dry_run: bool = False
     """Print the resolved configuration and stop."""
 
@@ -204,7 +206,7 @@ class TrainConfig:
     def learned(self) -> dict:
         """Return what decides the result, as plain values: all but where and how the run is executed."""
         values = dataclasses.asdict(self)
-        for name in ("run", "runtime", "dry_run"):
+        for name in ("run", "runtime", "dry_run", "sizes_from_data"):
             del values[name]
         if not self.data.teacher.startswith("pairs:") or not self.data.held_out:
             del values["data"]["held_out"]  # a run that trains on all is what older versions' runs are

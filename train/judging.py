@@ -36,7 +36,9 @@ def judge_digits(
         generator: (z, y) → images.
         teacher_folder: where a BigGAN was stored; it is judged as the teacher that it became, at truncation 1 too.
     """
-    judge = functools.partial(_judge, z_dim=config.generator.z_dim, classes=sources.classes)
+    judge = functools.partial(
+        _judge, z_dim=config.generator.z_dim, classes=sources.classes, sampler=sources.sampler
+    )
     if config.generator.architecture == "biggan":
         for truncation in (sources.truncation, 1.0):
             teacher = open_teacher(str(teacher_folder), truncation)
@@ -61,9 +63,11 @@ def _judge(
     z_dim: int,
     classes: list[int],
     truncation: float,
+    sampler: str,
     path: Path,
 ) -> None:
-    z, y = map(torch.from_numpy, latents_in_turn(classes, JUDGED_SEED, JUDGED_IMAGES, z_dim, truncation))
+    latents = latents_in_turn(classes, JUDGED_SEED, JUDGED_IMAGES, z_dim, truncation, sampler=sampler)
+    z, y = map(torch.from_numpy, latents)
     teacher_images = None if teach is None else to_bytes(teach(z, y))
     quality = digits.measure(to_bytes(images_of(z, y)), y.numpy(), teacher_images)
     record = {"images": JUDGED_IMAGES, "truncation": truncation, "first_seed": JUDGED_SEED}

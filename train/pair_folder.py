@@ -14,7 +14,7 @@ from train.distributed import World
 from train.errors import UserError
 from train.files import remove, write_json
 from train.locks import locked
-from train.pair_format import FORMAT, RECORD, PairSettings, is_whole
+from train.pair_format import FORMAT, OPTIONAL, RECORD, PairSettings, is_whole
 
 
 def missing_shards(folder: Path, settings: PairSettings) -> list[str]:
@@ -114,14 +114,14 @@ def _check_disk_space(folder: Path, needed: int) -> None:
 
 def write_plan(folder: Path, settings: PairSettings, command: str) -> None:
     """Pin the settings of a collection that is not, or no longer, complete."""
-    write_json(folder / "plan.json", {**dataclasses.asdict(settings), "command": command})
+    write_json(folder / "plan.json", {**settings.as_json(), "command": command})
     (folder / "index.json").unlink(missing_ok=True)
 
 
 def write_index(folder: Path, settings: PairSettings) -> None:
     """Declare a collection complete, from the records in its shards."""
     shards = [{"folder": name, **_read_json(folder / name / RECORD)} for name in settings.shards]
-    write_json(folder / "index.json", {**dataclasses.asdict(settings), "shards": shards})
+    write_json(folder / "index.json", {**settings.as_json(), "shards": shards})
     (folder / "plan.json").unlink(missing_ok=True)
 
 
@@ -172,9 +172,9 @@ def read_plan(folder: Path) -> tuple[PairSettings, str]:
 def _parse_settings(fields: dict[str, Any], path: Path) -> PairSettings:
     if fields.get("format") != FORMAT:
         raise UserError(f"{path} has format {fields.get('format')!r}, not {FORMAT!r}; collect into another folder")
-    types = typing.get_type_hints(PairSettings) | {"classes": list}
-    wrong = sorted(types.keys() ^ fields.keys())
-    wrong = wrong or [name for name, kind in types.items() if not isinstance(fields[name], kind)]
+    types = typing.get_type_hints(PairSettings) | dict.fromkeys(("classes", "names", "teacher_classes"), list)
+    wrong = sorted((types.keys() ^ fields.keys()) - (OPTIONAL - fields.keys()))
+    wrong = wrong or [name for name, value in fields.items() if not isinstance(value, types[name])]
     wrong = wrong or [name for name in ("image_size", "z_dim", "per_class", "shard_size") if fields[name] < 1]
     if wrong:
         raise UserError(f"{path} is damaged ({wrong[0]}); restore it or delete the folder")

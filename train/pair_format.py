@@ -3,24 +3,29 @@
 A collection is a folder with `shard-NNNNN/{images,z,y}.npy` (uint8 NHWC, float32, int64) and, once it is
 complete, `index.json`; until then `plan.json` pins its settings. Pair i depends on the settings and i alone:
 its class is classes[i mod C], so any run of C pairs has every class once, and its latent has the seed
-seed · 2^32 + i. Shards therefore come out the same in any order and from any number of processes.
+seed · 2^32 + i. Shards therefore come out the same in any order and from any number of processes. Pairs that were
+made elsewhere (`train.given_pairs`) are stored in the same files; latents and classes are then what was given.
 """
 
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from train.errors import UserError
 from train.files import write_folder_atomically, write_json
-from train.noise import consecutive_seeds, truncated_normal
+from train.noise import consecutive_seeds, draw_latents
 
 FORMAT = "tinygan-edge-pairs-1"
 COLLECT_AGAIN = "delete that shard's folder and run collect again"
 """The remedy for a damaged shard."""
+
+OPTIONAL = {"names", "teacher_classes", "total"}
+"""Settings that not every collection has."""
 
 RECORD = "shard.json"  # count and checksum of the shard that it lies in
 
@@ -44,11 +49,22 @@ class PairSettings:
     per_class: int
     seed: int
     shard_size: int
+    names: list[str] = dataclasses.field(default_factory=list)
+    """Of every class index; empty: as `train.classes.class_names` calls them."""
+    teacher_classes: list[int] = dataclasses.field(default_factory=list)
+    """The teacher's number of every class index, where the chosen classes are counted anew; empty: the same."""
+    total: int = 0
+    """Pairs, where they were made elsewhere and classes have different numbers of them; 0: `per_class` of each."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values; what a collection does not use is left out, as older ones do not know it."""
+        values = dataclasses.asdict(self)
+        return {name: value for name, value in values.items() if value or name not in OPTIONAL}
 
     @property
     def count(self) -> int:
         """Pairs in the whole collection."""
-        return len(self.classes) * self.per_class
+        return self.total or len(self.classes) * self.per_class
 
     @property
     def pair_bytes(self) -> int:
@@ -77,7 +93,7 @@ class PairSettings:
         seeds = consecutive_seeds(self.seed * 2**32 + pairs.start, len(pairs))
         classes = np.array(self.classes, dtype=np.int64)
         return (
-            truncated_normal(seeds, self.z_dim, self.truncation),
+            draw_latents(self.sampler, seeds, self.z_dim, self.truncation),
             classes[np.arange(pairs.start, pairs.stop) % len(classes)],
         )
 

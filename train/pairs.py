@@ -10,7 +10,6 @@ from tqdm import tqdm
 from train.distributed import World
 from train.errors import UserError
 from train.images import to_bytes
-from train.noise import SAMPLER
 from train.pair_folder import (
     check_may_write,
     claimed,
@@ -94,7 +93,7 @@ def pair_settings(
         teacher=teacher.name,
         fingerprint=teacher.fingerprint,
         truncation=float(teacher.truncation),
-        sampler=SAMPLER,
+        sampler=teacher.sampler,
         image_size=teacher.image_size,
         z_dim=teacher.z_dim,
         num_classes=teacher.num_classes,
@@ -102,6 +101,8 @@ def pair_settings(
         per_class=per_class,
         seed=seed,
         shard_size=shard_size,
+        names=list(teacher.names),
+        teacher_classes=list(teacher.teacher_classes),
     )
 
 
@@ -135,7 +136,9 @@ class PairDataset:
         ]
         self._block_size = self.settings.shard_size
         count, classes = self.settings.count, len(self.settings.classes)
-        self._length = count - min(held_out, count // 10) // classes * classes
+        # Pairs that were made elsewhere may lie in the order of their classes, and the last ones are of one.
+        aside = 0 if self.settings.total else min(held_out, count // 10) // classes * classes
+        self._length = count - aside
         small = count * self.settings.pair_bytes < IN_MEMORY_BYTES
         if verify or small:
             self.verify()
@@ -172,6 +175,16 @@ class PairDataset:
                 target[torch.from_numpy(positions)] = stored[rows]
         images, z, y = gathered
         return z, y, images
+
+    def first_of(self, label: int, count: int) -> list[int]:
+        """Return the positions of the first `count` pairs of a class, or of as many as there are."""
+        if not self.settings.total:  # a run of as many pairs as there are classes has each of them once
+            stride = len(self.classes)
+            return list(range(self.classes.index(label), len(self), stride))[:count]
+        found: list[int] = []
+        for number, (_, _, y) in enumerate(self._blocks):
+            found += (torch.nonzero(y == label).flatten() + number * self._block_size).tolist()
+        return found[:count]
 
     def verify(self) -> None:
         """Read every shard from the disk and compare its checksum.

@@ -15,6 +15,7 @@ PATHS = ("teacher", "reals", "class_embedding")
 """Settings of a run's data that may name a file or a folder; `pairs:` or `snapshot:` may stand before it."""
 
 _NO_PATHS = {"", "digits", "biggan-deep-128"}
+_HUB = "hub:"  # and what follows is no path either
 
 
 def beside(run: Path, name: str) -> Path:
@@ -27,7 +28,7 @@ def record_places(data: Mapping[str, str], run: Path) -> dict[str, dict[str, str
     found = {}
     for name in (*PATHS, "shared"):
         value = data[name]
-        if value not in _NO_PATHS:
+        if value not in _NO_PATHS and not value.startswith(_HUB):
             path = os.path.abspath(_path_in(value))
             found[name] = {"full": path, "from_run": os.path.relpath(path, os.path.abspath(run))}
     return found
@@ -71,7 +72,7 @@ def _path_in(value: str) -> str:
 
 def _found_again(value: str, place: Mapping[str, str], run: Path) -> str:
     """Return a setting with its path where that is now: where it was, or moved with the run; else where it was."""
-    if value in _NO_PATHS:
+    if value in _NO_PATHS or value.startswith(_HUB):
         return value
     typed = _path_in(value)
     run = Path(os.path.abspath(run))

@@ -91,6 +91,13 @@ ANIMALS64 = TrainConfig(
     optimizer=OptimizerConfig(images=6_400_000, batch_size=64, ema_decay=0.9995),
 )
 
+PHOTOS = TrainConfig(
+    generator=GeneratorConfig(image_size=64, num_classes=10),
+    sizes_from_data=True,
+    data=DataConfig(teacher="pairs:data/pairs", reals="data/photos.npz", mirror=True),
+    optimizer=OptimizerConfig(images=3_200_000, batch_size=64, ema_decay=0.9995),
+)
+
 PAPER = TrainConfig(
     data=DataConfig(teacher="pairs:data/biggan-deep-128-pairs", reals="data/imagenet/train", classes="0-397")
 )
@@ -127,7 +134,7 @@ def _presets() -> dict[str, tuple[str, TrainConfig]]:
         "animals64": ("photographs of animals at 64 px, teacher of choice", ANIMALS64),
         **paper,
     }
-    presets = dict(bases)
+    presets = {**bases, "photos": ("your own generator and photos (train/YOUR_OWN_GENERATOR.md)", PHOTOS)}
     for name, (_, base) in bases.items():
         for suffix, config in ablations(base).items():
             presets[f"{name}-{suffix}"] = (f"{name} without a term (Table 2): {suffix}", config)

@@ -24,7 +24,7 @@ _IMAGES, _LABELS, _LEFT_OUT = "images.npy", "labels.npy", "left_out.json"
 _NAMED = 20  # damaged photos in a message
 
 
-def cache_folder(cache: Path, path: Path, files: Sequence[Path], *settings: int | list[int]) -> Path:
+def cache_folder(cache: Path, path: Path, files: Sequence[Path], *settings: int | list[int] | list[str]) -> Path:
     """Return the folder in `cache` of the photos at `path`; another one once a file has changed.
 
     Args:

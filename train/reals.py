@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from train import digits
-from train.classes import class_names, short_name
+from train.classes import short_name
 from train.errors import UserError
+from train.naming import Naming, numbered
 from train.photo_sets import EncodedPhoto, check_photo_set, list_folder, read_pack
 from train.real_cache import cache_folder, fill_cache, read_cache
 
@@ -40,6 +41,7 @@ def open_reals(
     num_classes: int,
     cache: Path,
     *,
+    naming: Naming | None = None,
     damaged: int = 0,
     remedy: str = "",
 ) -> RealImages:
@@ -50,6 +52,7 @@ def open_reals(
         image_size: pixels per side.
         classes: the indices wanted.
         num_classes: how many classes the indices count through.
+        naming: what they are called; by default as `class_names` calls them.
         cache: where decoded images are kept.
         damaged: how many photos may be left out because they cannot be read.
         remedy: what else to do about more of them, with {count} in it.
@@ -58,7 +61,9 @@ def open_reals(
         UserError: as `load_reals`, or the digits do not fit.
     """
     if source != "digits":
-        return load_reals(Path(source), image_size, classes, num_classes, cache, damaged=damaged, remedy=remedy)
+        return load_reals(
+            Path(source), image_size, classes, num_classes, cache, naming=naming, damaged=damaged, remedy=remedy
+        )
     if (image_size, num_classes) != (digits.SIZE, digits.CLASSES):
         raise UserError(
             f"the digits are {digits.SIZE} px and {digits.CLASSES} classes, the model has {image_size} px and "
@@ -93,6 +98,7 @@ def load_reals(
     num_classes: int,
     cache: Path,
     *,
+    naming: Naming | None = None,
     damaged: int = 0,
     remedy: str = "",
 ) -> RealImages:
@@ -107,6 +113,7 @@ def load_reals(
         image_size: pixels per side.
         classes: the indices wanted; images of other classes are not read.
         num_classes: how many classes the indices count through.
+        naming: what they are called; by default as `class_names` calls them.
         damaged: how many photos may be left out because they cannot be read.
         remedy: what else to do about more of them, with {count} in it.
         cache: gets `<cache>/<key>/images.npy` and `labels.npy`; the key follows the files and arguments.
@@ -117,17 +124,19 @@ def load_reals(
     """
     wanted = sorted(set(classes))
     check_photo_set(path)
-    encoded = list_folder(path, wanted, num_classes) if path.is_dir() else None
+    naming = naming or numbered(num_classes)
+    encoded = list_folder(path, wanted, naming) if path.is_dir() else None
     files = [path] if encoded is None else [photo.content for photo in encoded if isinstance(photo.content, Path)]
-    folder = cache_folder(cache, path, files, image_size, wanted, num_classes)
+    own = [list(naming.names), list(naming.numbers)] if naming.own else []
+    folder = cache_folder(cache, path, files, image_size, wanted, num_classes, *own)
     if not folder.is_dir():
-        encoded = read_pack(path, wanted, num_classes) if encoded is None else encoded
-        _check_every_class(encoded, wanted, class_names(num_classes), path)
+        encoded = read_pack(path, wanted, naming) if encoded is None else encoded
+        _check_every_class(encoded, wanted, naming.names, path)
         fill_cache(folder, encoded, image_size, damaged, remedy)
     return RealImages(*read_cache(folder, damaged, remedy), str(path))
 
 
-def _check_every_class(encoded: list[EncodedPhoto], wanted: list[int], names: list[str], path: Path) -> None:
+def _check_every_class(encoded: list[EncodedPhoto], wanted: list[int], names: Sequence[str], path: Path) -> None:
     missing = sorted(set(wanted) - {image.label for image in encoded})
     first = ", ".join([short_name(index, names[index]) for index in missing[:4]] + ["…"] * (len(missing) > 4))
     if missing or not wanted:

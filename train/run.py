@@ -34,7 +34,7 @@ from train.projected import ProjectedDiscriminator
 from train.recorded import RecordedStep
 from train.report import Report, comparison_sheet, draw
 from train.snapshot import STUDENT_FILE
-from train.sources import Sources, grid_reference, initial_class_embedding, open_sources
+from train.sources import Sources, grid_reference, initial_class_embedding, open_sources, with_sizes_of_data
 from train.step import Players, optimizers, train_step
 
 FINISHED_FILE = "finished.json"
@@ -47,7 +47,7 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
         UserError: the folder belongs to another configuration, data is missing or damaged, or training blew up.
         Interrupted: told to stop; the state is saved.
     """
-    config = as_begun(config, folder)
+    config = as_begun(with_sizes_of_data(config), folder)
     check_folder(folder, config)
     if is_finished(folder, config):
         if world.is_main:
@@ -238,7 +238,7 @@ def introduce_classes(discriminator: nn.Module, sources: Sources) -> None:
 
 def _fingerprint(config: TrainConfig, sources: Sources) -> dict[str, Any]:
     """Return what must be equal for a state to be resumed: settings and data, wherever the data lies."""
-    data: dict[str, Any] = {"pairs": dataclasses.asdict(sources.pairs.settings) if sources.pairs else None}
+    data: dict[str, Any] = {"pairs": sources.pairs.settings.as_json() if sources.pairs else None}
     if sources.reals is not None:
         data["real_labels"] = hashlib.sha256(sources.reals.labels.tobytes()).hexdigest()
     pack = Path(config.data.reals)

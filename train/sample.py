@@ -26,7 +26,7 @@ from train.errors import UserError
 from train.files import check_writable, save_arrays, short_name
 from train.generator import Generator
 from train.images import save_png, to_bytes
-from train.noise import consecutive_seeds, truncated_normal
+from train.noise import consecutive_seeds, draw_latents
 from train.sampling import generate, generate_mixtures, labelled_rows
 from train.snapshot import SnapshotInfo, load_student
 
@@ -157,7 +157,7 @@ def _draw(config: SampleConfig, generator: Generator, info: SnapshotInfo) -> Dra
 
     def latents(count: int) -> torch.Tensor:
         seeds = consecutive_seeds(config.seed, count)
-        return torch.from_numpy(truncated_normal(seeds, info.generator.z_dim, truncation))
+        return torch.from_numpy(draw_latents(info.sampler, seeds, info.generator.z_dim, truncation))
 
     names = [info.classes[index].split(",")[0] for index in classes]
     if config.interpolate == "class":

@@ -15,6 +15,7 @@ from train.commands import typed
 from train.errors import UserError
 from train.files import check_state_dict, read_tensors, save_tensors
 from train.generator import Generator, GeneratorConfig, build_generator
+from train.noise import SAMPLER
 
 STUDENT_FILE = "student.safetensors"
 SNAPSHOT_FORMAT = "tinygan-edge-student-1"
@@ -34,6 +35,10 @@ class SnapshotInfo:
     """Where it comes from: the teacher and the preset, or the file that it was imported from."""
     images: int = 0
     """Teacher or real images seen in training."""
+    sampler: str = SAMPLER
+    """Of the latents that it was trained on: one of `train.noise.SAMPLERS`, or `GIVEN`."""
+    teacher_classes: dict[int, int] = dataclasses.field(default_factory=dict)
+    """Index of the class embedding → the teacher's number of that class; empty: the same."""
 
 
 def save_snapshot(path: Path, generator: nn.Module, info: SnapshotInfo) -> None:
@@ -103,6 +108,7 @@ def read_info(metadata: Mapping[str, str], path: Path) -> SnapshotInfo:
         fields = json.loads(metadata["info"])
         generator = GeneratorConfig(**fields.pop("generator"))
         classes = {int(index): name for index, name in fields.pop("classes").items()}
-        return SnapshotInfo(generator=generator, classes=classes, **fields)
-    except (KeyError, TypeError, ValueError) as error:
+        numbers = {int(index): int(number) for index, number in fields.pop("teacher_classes", {}).items()}
+        return SnapshotInfo(generator=generator, classes=classes, teacher_classes=numbers, **fields)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path} has a damaged description ({error!r})") from None

@@ -7,20 +7,22 @@ import numpy as np
 import torch
 
 from train import digits
-from train.classes import class_names, parse_classes
+from train.classes import parse_classes
 from train.commands import typed
 from train.config import DataConfig, TrainConfig
 from train.distributed import World
 from train.errors import UserError
 from train.files import short_name
 from train.generator import IMAGE_SIZES
-from train.noise import consecutive_seeds, truncated_normal
+from train.naming import Naming, named, numbered
+from train.noise import SAMPLER, consecutive_seeds, truncated_normal
+from train.pair_folder import read_index
 from train.pairs import PairDataset, collect_pairs
-from train.photo_sets import classes_in
+from train.photo_sets import classes_in, naming_of
 from train.places import beside
 from train.reals import RealImages, open_reals
 from train.report import Reference
-from train.teacher import open_teacher
+from train.teacher import is_function, open_teacher
 
 _GRID_CLASSES, _GRID_ROWS = 10, 4
 
@@ -36,6 +38,10 @@ class Sources:
     """Of every class index."""
     truncation: float
     """Of the latents."""
+    sampler: str = SAMPLER
+    """Of the latents."""
+    teacher_classes: dict[int, int] = dataclasses.field(default_factory=dict)
+    """Class index → the teacher's number, where the student counts classes anew."""
 
     def describe(self) -> str:
         """Return one line for records."""
@@ -57,10 +63,27 @@ def open_sources(config: TrainConfig, folder: Path, world: World) -> Sources:
         raise UserError("nothing to learn from: give --data.teacher, --data.reals or both")
     _check_needs(config)
     pairs = _open_pairs(config, folder, world) if config.data.teacher else None
-    classes = _classes(config, pairs)
-    reals = _open_reals(config, classes, folder, world) if config.data.reals else None
-    truncation = pairs.truncation if pairs else config.data.truncation
-    return Sources(pairs, reals, classes, class_names(config.generator.num_classes), truncation)
+    naming = _naming(config, pairs)
+    classes = _classes(config, pairs, naming)
+    reals = _open_reals(config, classes, naming, folder, world) if config.data.reals else None
+    if pairs is None:
+        return Sources(pairs, reals, classes, list(naming.names), config.data.truncation)
+    numbers = dict(enumerate(naming.numbers))
+    return Sources(pairs, reals, classes, list(naming.names), pairs.truncation, pairs.settings.sampler, numbers)
+
+
+def _naming(config: TrainConfig, pairs: PairDataset | None) -> Naming:
+    """Return what the classes are called: as the teacher's pairs say, else as the photos do, else by number."""
+    count = config.generator.num_classes
+    if pairs is not None and pairs.settings.names:
+        return named(pairs.settings.names, pairs.settings.teacher_classes)
+    if config.data.reals in ("", "digits"):
+        return numbered(count)
+    naming = naming_of(_path_of_reals(config.data), numbered(count))
+    if naming.own and pairs is not None:
+        taken = ", ".join(f"{index} is {name}" for index, name in enumerate(naming.names[:10]))
+        print(f"the teacher does not name its classes; by the photos' folders {taken}", flush=True)
+    return naming
 
 
 def shared_folder(config: TrainConfig, run: Path, name: str) -> Path:
@@ -75,6 +98,7 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
         if not path.is_dir():
             raise UserError(_no_pairs(config, path))
     else:
+        _check_stored_first(data)
         teacher = world.main_first(lambda: open_teacher(data.teacher, data.truncation))
         _check_shape(config, data.teacher, teacher.image_size, teacher.z_dim, teacher.num_classes)
         classes = parse_classes(data.classes or f"0-{teacher.num_classes - 1}", teacher.num_classes)
@@ -91,8 +115,46 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
     return pairs
 
 
+def _check_stored_first(data: DataConfig) -> None:
+    """Refuse teachers that say themselves how their latents are drawn: --data.truncation is not for them."""
+    if is_function(data.teacher) or data.teacher.startswith(("onnx:", "saved_model:")):
+        pairs = Path("data") / "pairs"
+        command = typed("train/collect.py", "--teacher", data.teacher, "--out", pairs)
+        raise UserError(
+            f"store the images of {data.teacher} first: {command}; then pass --data.teacher pairs:{pairs}"
+        )
+
+
+def with_sizes_of_data(config: TrainConfig) -> TrainConfig:
+    """Return a configuration that asks for it with image size, latents and classes of its stored pairs.
+
+    Raises:
+        UserError: there are no stored pairs.
+    """
+    if not config.sizes_from_data:
+        return config
+    kind, _, place = config.data.teacher.partition(":")
+    if kind != "pairs":
+        raise UserError(
+            f"--sizes-from-data reads stored pairs, and --data.teacher is {config.data.teacher!r}; store its "
+            "images with train/collect.py and pass --data.teacher pairs:DIR"
+        )
+    if not Path(place).is_dir():
+        raise UserError(_no_pairs(config, Path(place)))
+    found, _ = read_index(Path(place))
+    sizes = {"image_size": found.image_size, "z_dim": found.z_dim, "num_classes": found.num_classes}
+    print(
+        f"{place}: {found.image_size} px, {found.num_classes} classes, latents of {found.z_dim} numbers",
+        flush=True,
+    )
+    return dataclasses.replace(config, generator=dataclasses.replace(config.generator, **sizes))
+
+
 def _no_pairs(config: TrainConfig, path: Path) -> str:
     """Return what to do about pairs that are not there."""
+    if config.sizes_from_data:
+        command = typed("train/collect.py", "--teacher", "FILE.py:function", "--out", path)
+        return f"no teacher's images at {path}; store your generator's with: {command}"
     size, classes = config.generator.image_size, config.data.classes
     teacher = {32: "digits", 128: "biggan-deep-128"}.get(size, "runs/scratch-animals64/teacher")
     flags = ("--per-class", config.data.per_class, *(("--classes", classes) if classes else ()))
@@ -124,7 +186,7 @@ def _check_shape(config: TrainConfig, source: str, image_size: int, z_dim: int, 
         raise UserError(f"{source} has {has}; pass {remedy}")
 
 
-def _classes(config: TrainConfig, pairs: PairDataset | None) -> list[int]:
+def _classes(config: TrainConfig, pairs: PairDataset | None, naming: Naming) -> list[int]:
     if config.data.classes:
         classes = parse_classes(config.data.classes, config.generator.num_classes)
         if pairs is not None and set(classes) != set(pairs.classes):
@@ -138,7 +200,7 @@ def _classes(config: TrainConfig, pairs: PairDataset | None) -> list[int]:
     if config.data.reals == "digits":
         return list(range(digits.CLASSES))
     path, count = _path_of_reals(config.data), config.generator.num_classes
-    found = classes_in(path, count)
+    found = classes_in(path, naming)
     if missing := sorted(set(range(count)) - set(found)):
         named = ", ".join([*(str(label) for label in missing[:10]), *["…"] * (len(missing) > 10)])
         print(
@@ -147,7 +209,7 @@ def _classes(config: TrainConfig, pairs: PairDataset | None) -> list[int]:
     return found
 
 
-def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: World) -> RealImages:
+def _open_reals(config: TrainConfig, classes: list[int], naming: Naming, folder: Path, world: World) -> RealImages:
     generator, cache = config.generator, shared_folder(config, folder, "cache")
     source = "digits" if config.data.reals == "digits" else str(_path_of_reals(config.data))
     return world.main_first(
@@ -157,6 +219,7 @@ def _open_reals(config: TrainConfig, classes: list[int], folder: Path, world: Wo
             classes,
             generator.num_classes,
             cache,
+            naming=naming,
             damaged=config.data.damaged,
             remedy=", or leave them out with --data.damaged {count}",
         )
@@ -220,11 +283,8 @@ def grid_reference(sources: Sources, z_dim: int, seed: int) -> Reference:
     y = np.array(classes * _GRID_ROWS)
     names = [sources.names[label].split(",")[0] for label in classes]
     if sources.pairs is not None:
-        # A run of as many pairs as there are classes has each of them once (train.pairs).
-        stride = len(sources.pairs.classes)
-        position = {label: index for index, label in enumerate(sources.pairs.classes)}
-        rows = min(_GRID_ROWS, len(sources.pairs) // stride)
-        indices = [row * stride + position[label] for row in range(rows) for label in classes]
+        columns = [sources.pairs.first_of(label, _GRID_ROWS) for label in classes]
+        indices = [column[row] for row in range(min(map(len, columns))) for column in columns]
         z, labels, images = sources.pairs.gather(np.array(indices))
         return Reference(z, labels, images.numpy(), len(classes), names)
     assert sources.reals is not None

@@ -20,6 +20,7 @@ from deploy.pipeline import Artifact, Built
 from deploy.selection import ExportConfig
 from deploy.source import ExportSource, Reference
 from deploy.xnnpack_artifacts import program, xnnpack_artifacts
+from train.noise import law_of
 
 STUDENTS: tuple[Reference, ...] = ("float", "int8", "int4")
 """That artifacts are made of."""
@@ -168,4 +169,5 @@ def _package_info(source: ExportSource, config: IosExportConfig) -> PackageInfo:
         config.model_version,
         classes,
         info.truncation,
+        law_of(info.sampler),
     )

@@ -8,6 +8,13 @@ from typing import Any
 from train.errors import UserError
 from train.generator import GeneratorConfig
 
+_LAWS = {
+    "truncated-normal": "of a normal distribution cut at ±2",
+    "normal": "of a normal distribution",
+    "uniform": "spread evenly from -1 to 1",
+    "sphere": "that are a random direction of length 1",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class PackageInfo:
@@ -25,6 +32,8 @@ class PackageInfo:
     """Index of the class weight → name."""
     truncation: float
     """Truncation of the latents that the student was trained on."""
+    law: str = "truncated-normal"
+    """Of the latents, one of `train.noise.SAMPLERS`."""
 
     def __post_init__(self) -> None:
         for field in ("name", "description", "author", "license", "version"):
@@ -47,7 +56,7 @@ def describe(model: Any, info: PackageInfo, config: GeneratorConfig, precision: 
     model.author, model.license, model.version = info.author, info.license, info.version
     size = config.image_size
     texts = {
-        "z": f"Latent, {config.z_dim} numbers of a normal distribution cut at ±2, times {info.truncation:g}.",
+        "z": f"Latent, {config.z_dim} numbers {_LAWS[info.law]}, times {info.truncation:g}.",
         "class_weights": f"Weights of {config.num_classes} classes: 1 at one and 0 elsewhere, or a mixture.",
     }
     for name in (field.name for field in model.get_spec().description.input):

@@ -7,6 +7,7 @@ from pytorch_pretrained_biggan import BigGAN, BigGANConfig
 from train.biggan import CONFIG_FILE, WEIGHTS_FILE, TrainableBigGAN, load_biggan
 from train.digits import measure
 from train.errors import UserError
+from train.files import file_hash
 from train.generator import GeneratorConfig
 from train.images import to_bytes
 from train.noise import consecutive_seeds, truncated_normal
@@ -109,13 +110,33 @@ def test_unknown_teachers(spec, message):
         open_teacher(spec)
 
 
-def test_a_published_teacher_without_a_network_says_what_to_do(monkeypatch):
-    def no_network(url):
-        raise ConnectionError(url)
+def test_a_published_teacher_without_a_network_says_what_to_do(monkeypatch, capsys):
+    def no_network(*what):
+        raise ConnectionError(what)
 
     monkeypatch.setattr("pytorch_pretrained_biggan.file_utils.cached_path", no_network)
-    with pytest.raises(UserError, match=r"cannot be downloaded \(ConnectionError\); put config.json"):
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", no_network)
+    with pytest.raises(UserError, match=r"hub:osanseviero/BigGAN-deep-128 cannot be had .* put config.json"):
         open_teacher("biggan-deep-128")
+    assert "cannot be downloaded (ConnectionError)" in capsys.readouterr().out
+
+
+def test_the_mirror_stands_in_for_the_librarys_address(folder, monkeypatch, capsys):
+    def no_network(*what):
+        raise ConnectionError(what)
+
+    monkeypatch.setattr("pytorch_pretrained_biggan.file_utils.cached_path", no_network)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda repository, name: str(folder / name))
+    direct, by_mirror = open_teacher(str(folder)), open_teacher("biggan-deep-128")
+    assert (by_mirror.name, by_mirror.fingerprint) == ("biggan-deep-128", direct.fingerprint)
+    assert open_teacher("hub:somebody/their-gan").name == "their-gan"
+    assert file_hash(folder / "pytorch_model.bin") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("spec", ["hub:nobody", "hub:a/b/c"])
+def test_a_hub_name_has_an_owner(spec):
+    with pytest.raises(UserError, match="give hub:OWNER/NAME"):
+        open_teacher(spec)
 
 
 @pytest.mark.parametrize("truncation", [0.0, 1.5])

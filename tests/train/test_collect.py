@@ -11,6 +11,7 @@ import torch
 from train import collect
 from train.cli import run_script
 from train.errors import UserError
+from train.noise import SAMPLER
 from train.pairs import PairDataset
 
 
@@ -20,15 +21,16 @@ class GreyTeacher:
     def __init__(self, truncation=None, pause=0.0):
         self.name = "grey"
         self.fingerprint = "0" * 64
-        self.image_size = 4
+        self.image_size = 32
         self.z_dim = 2
         self.num_classes = 10
         self.truncation = 0.7 if truncation is None else truncation
+        self.parameters, self.sampler, self.names, self.teacher_classes = None, SAMPLER, [], []
         self.pause = pause
 
     def __call__(self, z, y):
         time.sleep(self.pause)
-        return (y / 10)[:, None, None, None].expand(-1, 3, 4, 4)
+        return (y / 10)[:, None, None, None].expand(-1, 3, 32, 32)
 
     def to(self, device):
         assert device == torch.device("cpu")
@@ -87,7 +89,7 @@ def test_an_interrupted_folder_names_the_command_and_the_command_resumes_it(tmp_
     def interrupt(teacher, z, y):
         if y.tolist() == [0, 1]:  # the third shard begins there only if two are done
             os.kill(os.getpid(), signal.SIGINT)
-        return torch.zeros(len(y), 3, 4, 4)
+        return torch.zeros(len(y), 3, 32, 32)
 
     monkeypatch.setattr(GreyTeacher, "__call__", interrupt)
     with pytest.raises(SystemExit) as stopped:

@@ -43,6 +43,7 @@ class TinyTeacher(nn.Module):
         self.z_dim = 4
         self.num_classes = 20
         self.truncation = 0.5
+        self.parameters, self.sampler, self.names, self.teacher_classes = None, SAMPLER, [], []
         generator = torch.Generator().manual_seed(0)
         self.weight = nn.Parameter(torch.randn(4, 3 * 36, generator=generator))
         self.calls = 0

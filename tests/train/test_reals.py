@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from train.errors import UserError
+from train.naming import numbered
 from train.photo_sets import classes_in
 from train.reals import RealImages, load_reals
 
@@ -326,7 +327,7 @@ def tiny_imagenet(root):
 def test_tiny_imagenets_layout(tmp_path, place):
     tiny_imagenet(tmp_path / "tiny")
     path = tmp_path / "tiny" / place
-    assert classes_in(path, 1000) == [1, 25]
+    assert classes_in(path, numbered(1000)) == [1, 25]
     assert load_reals(path, 8, [1, 25], 1000, tmp_path / "cache").labels.tolist() == [1, 25]
 
 
@@ -345,7 +346,7 @@ def test_two_folders_of_one_class_are_named(tmp_path, names, classes):
     for name in names:
         save(tmp_path / "reals" / name / "a.png")
     with pytest.raises(UserError, match=r"two folders of class \d+, .*; merge them") as error:
-        classes_in(tmp_path / "reals", classes)
+        classes_in(tmp_path / "reals", numbered(classes))
     assert all(repr(name) in str(error.value) for name in names)
 
 
@@ -456,8 +457,8 @@ def test_pack(tmp_path, monkeypatch):
         ({"label": None}, "label is not a file in the archive"),
         ({"label": np.array([0, 1, 2])}, "do not cut jpeg into 3 files"),
         ({"label": np.array([0.0, 1.0])}, "damaged image pack"),
-        ({"label": np.array([0, 10])}, "has an image of class 10, outside 0-9"),
-        ({"label": np.array([-1, 0])}, "has an image of class -1, outside 0-9"),
+        ({"label": np.array([0, 10])}, "class 10 is outside 0-9"),
+        ({"label": np.array([-1, 0])}, "class -1 is outside 0-9"),
         ({"offsets": np.array([0, 10, 20])}, "do not cut jpeg"),
         ({"offsets": np.array(0)}, "do not cut jpeg"),
         ({"jpeg": np.zeros(4, np.float32)}, "damaged image pack"),

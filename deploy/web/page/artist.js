@@ -2,7 +2,7 @@
 
 import {supportedBuild} from './build.js';
 import {DrawingError, Engine, isOutOfMemory} from './engine.js';
-import {truncatedNormal, weightedSum} from './latents.js';
+import {drawLatent, weightedSum} from './latents.js';
 import {Files, FileError} from './files.js';
 import {ManifestError, readManifest} from './manifest.js';
 import {decibels, GOLDEN_FLOOR, toRgba} from './pixels.js';
@@ -135,7 +135,7 @@ class Artist {
     const key = `${seed} ${truncation}`;
     if (!this.#latents.has(key)) {
       if (this.#latents.size >= KEPT_LATENTS) this.#latents.delete(this.#latents.keys().next().value);
-      this.#latents.set(key, truncatedNormal(seed, this.#model.zDim, truncation));
+      this.#latents.set(key, drawLatent(this.#model.sampler, seed, this.#model.zDim, truncation));
     }
     return this.#latents.get(key);
   }

@@ -1,6 +1,6 @@
 /** What `manifest.json` says about the model: all that the page knows about it. */
 
-import {SAMPLER} from './latents.js';
+import {SAMPLERS} from './latents.js';
 import {PIXEL_RULE} from './pixels.js';
 
 export const FORMAT = 'tinygan-edge-manifest-1';
@@ -22,11 +22,12 @@ export class ManifestError extends Error {}
 export function readManifest(text) {
   const root = new Field(parse(text), '');
   root.get('format').only(FORMAT);
-  root.get('sampler').get('name').only(SAMPLER);
+  const sampler = root.get('sampler').get('name').text();
+  if (!SAMPLERS.includes(sampler)) root.get('sampler').get('name').refuse(`is “${sampler}”, not one of ${SAMPLERS}`);
   const truncation = root.get('sampler').get('truncation').number();
   if (!(truncation > 0 && truncation <= 1)) root.get('sampler').get('truncation').refuse('is not in (0, 1]');
   root.get('pixels').only(PIXEL_RULE);
-  const model = readModel(root.get('model'));
+  const model = {...readModel(root.get('model')), sampler};
   const golden = readGolden(root.get('golden').get('first'), model);
   const artifacts = root.get('artifacts').items()
     .filter((artifact) => artifact.get('runtime').text() === 'tflite')

@@ -142,7 +142,8 @@ def test_the_names_are_those_of_the_manifest_and_the_exporters(export_run):
     assert f".{names.pop('coreMLSuffix')}" == coreml.SUFFIX
     assert names.pop("manifestFile") == manifest.MANIFEST_FILE
     assert names.pop("manifestFormat") == manifest.FORMAT
-    assert names.pop("sampler") == noise.SAMPLER
+    samplers = {names.pop(name) for name in ("sampler", "normalSampler", "uniformSampler", "sphereSampler")}
+    assert samplers == set(noise.SAMPLERS.values())
     assert names.pop("pixelRule") == manifest.PIXEL_RULE
     assert names.pop("platform") == "ios"
     assert names.pop("floatStudent") in source.files
@@ -173,7 +174,7 @@ def test_names_are_written_in_one_place():
     for name, value in literals:
         used = [path for path, code in text.items() if f"ModelInterface.{name}" in code]
         assert used, f"ModelInterface.{name} is used nowhere"
-        if name in ("latentInput", "classInput", "manifestFormat", "sampler", "coreMLSuffix"):
+        if name in ("latentInput", "classInput", "manifestFormat", "sampler", "normalSampler", "coreMLSuffix"):
             assert [p for p, code in text.items() if f'"{value}"' in code and p != interface] == []
 
 
@@ -183,6 +184,12 @@ def test_the_sampler_has_the_numbers_of_python():
         block = re.search(rf"let {name}: \[Double\] = \[(.*?)\]", text, re.S)
         assert block
         assert tuple(float(number) for number in re.findall(r"-?[\d.]+", block[1])) == expected
+    law = swift("Sources/TinyGANCore/Law.swift")
+    for name, expected in (("tailNumerator", noise._TAIL_NUMERATOR), ("tailDenominator", noise._TAIL_DENOMINATOR)):
+        block = re.search(rf"let {name}: \[Double\] = \[(.*?)\]", law, re.S)
+        assert block
+        assert tuple(float(number) for number in re.findall(r"-?\d[\d.e-]*", block[1])) == expected
+    assert f"ln2 = {noise._LN2}\n" in law
     words = {int(word.replace("_", ""), 16) for word in re.findall(r"0x[0-9A-F_]{8,}", text)}
     assert words == {int(noise._GOLDEN_GAMMA), int(noise._MIX_1), int(noise._MIX_2)}
     assert f"halfMass = {noise._HALF_MASS}\n" in text

@@ -5,7 +5,7 @@ import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {test} from 'node:test';
 
-import {consecutiveSeeds, truncatedNormal, weightedSum} from '../../../deploy/web/page/latents.js';
+import {consecutiveSeeds, drawLatent, SAMPLERS, truncatedNormal, weightedSum} from '../../../deploy/web/page/latents.js';
 import {ManifestError, readManifest} from '../../../deploy/web/page/manifest.js';
 import {decibels, GOLDEN_FLOOR, PIXEL_RULE, toByte, toRgba} from '../../../deploy/web/page/pixels.js';
 import {between, format, merged, parse, plain, readSeed, RecipeError} from '../../../deploy/web/page/recipe.js';
@@ -31,6 +31,16 @@ test('latents have the bits of Python, Kotlin and Swift', () => {
   }
   for (const {first, seeds} of consecutive) {
     assert.deepEqual(consecutiveSeeds(BigInt(first), seeds.length).map(String), seeds);
+  }
+});
+
+test('every law has the bits of Python', () => {
+  const {laws} = fixture('noise.json');
+  assert.deepEqual(laws.map(({sampler}) => sampler), SAMPLERS);
+  for (const {sampler, vectors} of laws) {
+    for (const {seed, truncation, z_dim: length, bits: expected} of vectors) {
+      assert.deepEqual(bits(drawLatent(sampler, BigInt(seed), length, truncation)), expected, `${sampler} ${seed}`);
+    }
   }
 });
 

@@ -135,6 +135,16 @@ public struct Manifest: Decodable, Sendable, Equatable {
         classes = ClassList(of: model)
     }
 
+    /// The law of the latents that this model was trained on.
+    public var law: Law {
+        get throws(TinyGANError) {
+            guard let law = Law(sampler: sampler.name) else {
+                throw .manifestInvalid(field: "sampler.name", problem: "is \"\(sampler.name)\"")
+            }
+            return law
+        }
+    }
+
     /// Reads and checks the manifest of a folder.
     ///
     /// - Throws: `TinyGANError.manifestMissing`, `.manifestUnreadable` or `.manifestInvalid`.

@@ -5,7 +5,7 @@ extension Manifest {
     ///
     /// - Throws: `TinyGANError.manifestInvalid`.
     func validate() throws(TinyGANError) {
-        try require(sampler.name == ModelInterface.sampler, "sampler.name", "is \"\(sampler.name)\"")
+        _ = try law
         try require(pixels == ModelInterface.pixelRule, "pixels", "is another rule")
         let truncation = sampler.truncation
         try require(truncation > 0 && truncation <= 1, "sampler.truncation", "is \(truncation), not in (0, 1]")

@@ -52,7 +52,7 @@ extension Manifest {
         guard classes.contains(classIndex) else {
             throw .classOutOfRange(index: classIndex, available: classes.summary)
         }
-        let z = Noise.truncatedNormal(seed: seed, count: model.zDim, truncation: factor)
+        let z = try law.latent(seed: seed, count: model.zDim, truncation: factor)
         guard model.classIndex == nil else { return ModelInputs(z: z, classWeights: nil) }
         var weights = [Float](repeating: 0, count: model.numClasses)
         weights[classIndex] = 1

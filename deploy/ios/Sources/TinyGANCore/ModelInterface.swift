@@ -5,6 +5,9 @@ public enum ModelInterface {
     public static let manifestFile = "manifest.json"
     public static let manifestFormat = "tinygan-edge-manifest-1"
     public static let sampler = "splitmix64-truncnorm-v1"
+    public static let normalSampler = "splitmix64-normal-v1"
+    public static let uniformSampler = "splitmix64-uniform-v1"
+    public static let sphereSampler = "splitmix64-sphere-v1"
     public static let pixelRule = "byte = trunc(clamp(127.5 v + 128, 0, 255)), NaN -> 0"
 
     public static let latentInput = "z"

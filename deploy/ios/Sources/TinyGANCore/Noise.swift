@@ -5,7 +5,7 @@
 /// two platforms differ.
 public enum Noise {
     /// P(0 < N(0, 1) < 2).
-    private static let halfMass = 0.4772498680518208
+    static let halfMass = 0.4772498680518208
     // Inverse CDF on the central mass: z = q P(q²)/Q(q²), highest power first.
     private static let numerator: [Double] = [
         67.67033541471996,
@@ -35,11 +35,19 @@ public enum Noise {
     public static func truncatedNormal(seed: UInt64, count: Int, truncation: Float) -> [Float] {
         var words = SplitMix64(state: seed)
         return (0..<max(count, 0)).map { _ in
-            let uniform = (Double(words.next() >> 12) + 0.5) * 0x1p-52
-            let q = (uniform - 0.5) * (2 * halfMass)
-            let t = q * q
-            return Float(q * horner(numerator, t) / horner(denominator, t)) * truncation
+            Float(central((uniform(words.next()) - 0.5) * (2 * halfMass))) * truncation
         }
+    }
+
+    /// Returns a word as a number in (0, 1).
+    static func uniform(_ word: UInt64) -> Double {
+        (Double(word >> 12) + 0.5) * 0x1p-52
+    }
+
+    /// Returns the standard normal's value of the mass 0.5 + q, for |q| below `halfMass`.
+    static func central(_ q: Double) -> Double {
+        let t = q * q
+        return q * horner(numerator, t) / horner(denominator, t)
     }
 
     /// Returns the seeds first, first + 1, …, which wrap at 2⁶⁴.
@@ -58,7 +66,7 @@ public enum Noise {
         return seed
     }
 
-    private static func horner(_ coefficients: [Double], _ t: Double) -> Double {
+    static func horner(_ coefficients: [Double], _ t: Double) -> Double {
         coefficients.reduce(0) { $0 * t + $1 }
     }
 }

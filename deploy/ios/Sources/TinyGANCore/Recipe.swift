@@ -146,7 +146,7 @@ extension Manifest {
         for share in recipe.classes where !classes.contains(share.classIndex) {
             throw .classOutOfRange(index: share.classIndex, available: classes.summary)
         }
-        let z = Noise.truncatedNormal(seed: recipe.seed, count: model.zDim, truncation: recipe.truncation)
+        let z = try law.latent(seed: recipe.seed, count: model.zDim, truncation: recipe.truncation)
         guard model.classIndex == nil else { return ModelInputs(z: z, classWeights: nil) }
         var weights = [Float](repeating: 0, count: model.numClasses)
         for share in recipe.classes {

@@ -14,7 +14,12 @@ final class NoiseTests: XCTestCase {
             let first: SeedText
             let seeds: [SeedText]
         }
+        struct Sampler: Decodable {
+            let sampler: String
+            let vectors: [Vector]
+        }
         let sampler: String
+        let laws: [Sampler]
         let vectors: [Vector]
         let consecutive: [Run]
     }
@@ -29,6 +34,20 @@ final class NoiseTests: XCTestCase {
             XCTAssertEqual(
                 z.map(\.bitPattern), vector.bits.map(\.value.bitPattern), "seed \(vector.seed.value)")
         }
+    }
+
+    func testEveryLawHasTheBitsOfPython() throws {
+        let laws = try Fixture.read("noise", as: Content.self).laws
+        XCTAssertEqual(Set(laws.map(\.sampler)), Set(Law.allCases.map(\.sampler)))
+        for drawn in laws {
+            let law = try XCTUnwrap(Law(sampler: drawn.sampler))
+            for vector in drawn.vectors {
+                let z = law.latent(seed: vector.seed.value, count: vector.z_dim, truncation: vector.truncation)
+                XCTAssertEqual(
+                    z.map(\.bitPattern), vector.bits.map(\.value.bitPattern), "\(drawn.sampler) \(vector.seed.value)")
+            }
+        }
+        XCTAssertNil(Law(sampler: "mersenne"))
     }
 
     func testConsecutiveSeedsWrap() throws {

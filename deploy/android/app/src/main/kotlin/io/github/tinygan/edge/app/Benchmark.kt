@@ -6,7 +6,6 @@ import io.github.tinygan.edge.core.ImageGenerator
 import io.github.tinygan.edge.core.LatencyStatistics
 import io.github.tinygan.edge.core.LowMemoryException
 import io.github.tinygan.edge.core.MissingFileException
-import io.github.tinygan.edge.core.TruncatedNormal
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.ensureActive
@@ -130,7 +129,7 @@ class Benchmark(
     // Everything that a user waits for: the latent, the model, the pixels.
     private fun draw(generator: ImageGenerator, round: Int) {
         val model = catalog.manifest.model
-        val latent = TruncatedNormal.latent(round.toULong(), model.zDim, catalog.manifest.truncation)
+        val latent = model.latent(round.toULong(), catalog.manifest.truncation)
         generator.generate(latent, model.classWeights(model.drawable[round % model.drawable.size]))
     }
 }

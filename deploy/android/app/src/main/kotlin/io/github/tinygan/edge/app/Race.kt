@@ -2,7 +2,6 @@ package io.github.tinygan.edge.app
 
 import io.github.tinygan.edge.core.Image
 import io.github.tinygan.edge.core.ImageGenerator
-import io.github.tinygan.edge.core.TruncatedNormal
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.currentCoroutineContext
 import kotlinx.coroutines.ensureActive
@@ -97,7 +96,7 @@ class Race(
     private fun draw(generator: ImageGenerator, number: Int): Image {
         val model = catalog.manifest.model
         val seed = (number % IMAGES).toULong()
-        val latent = TruncatedNormal.latent(seed, model.zDim, catalog.manifest.truncation)
+        val latent = model.latent(seed, catalog.manifest.truncation)
         return generator.generate(latent, model.classWeights(model.drawable[number % IMAGES % model.drawable.size]))
     }
 

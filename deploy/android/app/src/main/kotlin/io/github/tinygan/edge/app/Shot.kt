@@ -83,6 +83,6 @@ private fun Settings.shot(model: Model, shares: List<ClassShare>, seed: ULong, n
     Recipe(model.id, shares, seed, truncation)
 )
 
-private fun Settings.latent(model: Model, seed: ULong) = TruncatedNormal.latent(seed, model.zDim, truncation)
+private fun Settings.latent(model: Model, seed: ULong) = model.latent(seed, truncation)
 
 private fun Int.asPart(): Float = this / Settings.HUNDRED.toFloat()

@@ -4,7 +4,6 @@ import android.graphics.Bitmap
 import android.util.LruCache
 import android.widget.ImageView
 import io.github.tinygan.edge.core.Recipe
-import io.github.tinygan.edge.core.TruncatedNormal
 import io.github.tinygan.edge.core.classWeights
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
@@ -40,7 +39,7 @@ class Thumbnails(private val services: Services) {
     private fun draw(catalog: Catalog, offer: Offer, threads: Int, recipe: Recipe): Bitmap {
         val generator = services.studio.generator(catalog, offer, threads)
         val model = catalog.manifest.model
-        val latent = TruncatedNormal.latent(recipe.seed, model.zDim, recipe.truncation)
+        val latent = model.latent(recipe.seed, recipe.truncation)
         return generator.generate(latent, model.classWeights(recipe.classes)).toBitmap()
     }
 

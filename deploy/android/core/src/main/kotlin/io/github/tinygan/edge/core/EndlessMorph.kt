@@ -52,7 +52,7 @@ class EndlessMorph(
         )
     }
 
-    private fun latent(station: Long) = TruncatedNormal.latent(seed + station.toULong(), model.zDim, truncation)
+    private fun latent(station: Long) = model.latent(seed + station.toULong(), truncation)
 
     private companion object {
         /** Keeps the walk through the classes apart from the latents of the same seed. */

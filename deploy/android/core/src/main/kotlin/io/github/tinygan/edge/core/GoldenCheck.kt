@@ -27,7 +27,7 @@ object GoldenCheck {
         if (expected.size != size) {
             throw CorruptFileException(golden.files.getValue(artifact.student), "$size bytes", "${expected.size} bytes")
         }
-        val latent = TruncatedNormal.latent(golden.seed, model.zDim, manifest.truncation)
+        val latent = model.latent(golden.seed, manifest.truncation)
         val image = generator.generate(latent, model.classWeights(golden.classIndex))
         val decibels = psnr(image.toRgb(), expected)
         if (decibels < FLOOR) throw GoldenMismatchException(artifact.file, decibels, FLOOR)

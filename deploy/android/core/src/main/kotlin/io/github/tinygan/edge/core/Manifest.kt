@@ -86,13 +86,23 @@ data class Model(
     /** The one class of a specialised model, which takes no class weights. */
     val onlyClass: Int?,
     /** Student → SHA-256 of its weights, as the manifest gives them. */
-    val sha256: Map<String, String> = emptyMap()
+    val sha256: Map<String, String> = emptyMap(),
+    /** Of the latents that it was trained on. */
+    val law: Law = Law.TRUNCATED_NORMAL
 ) {
     /** The classes that can be drawn: one if the model is specialised. */
     val drawable: List<Int> = onlyClass?.let(::listOf) ?: classes.keys.toList()
 
     /** Length of the class weights that [ImageGenerator.generate] takes: 0 if the model is specialised. */
     val weightCount: Int get() = if (onlyClass == null) numClasses else 0
+
+    /**
+     * Returns the latent of a seed, by the law that the model was trained on.
+     *
+     * @param truncation its factor, in (0, 1].
+     * @throws InvalidInputException if [truncation] is outside its range.
+     */
+    fun latent(seed: ULong, truncation: Double): FloatArray = law.latent(seed, zDim, truncation)
 
     /**
      * Returns the name of a class.

@@ -25,13 +25,12 @@ internal fun readManifest(text: String): Manifest {
     val format = root["format"].text()
     if (format != Manifest.FORMAT) root["format"].refuse("is $format, not ${Manifest.FORMAT}")
     val sampler = root["sampler"]
-    if (sampler["name"].text() != TruncatedNormal.NAME) {
-        sampler["name"].refuse("is ${sampler["name"].text()}, not ${TruncatedNormal.NAME}")
-    }
+    val law = Law.entries.firstOrNull { it.sampler == sampler["name"].text() }
+        ?: sampler["name"].refuse("is ${sampler["name"].text()}, not one of ${Law.entries.map { it.sampler }}")
     val truncation = sampler["truncation"].real()
     if (!(truncation > 0.0 && truncation <= 1.0)) sampler["truncation"].refuse("is $truncation, not in (0, 1]")
     if (root["pixels"].text() != Pixels.RULE) root["pixels"].refuse("is ${root["pixels"].text()}, not ${Pixels.RULE}")
-    val model = readModel(root["model"])
+    val model = readModel(root["model"], law)
     val golden = root["golden"]["first"]
     val students = golden["files"].members().map { (student, _) -> student }
     val artifacts = root["artifacts"].items()
@@ -44,7 +43,7 @@ internal fun readManifest(text: String): Manifest {
     return Manifest(model, truncation, readGolden(golden, model), artifacts)
 }
 
-private fun readModel(model: Field): Model {
+private fun readModel(model: Field, law: Law): Model {
     val numClasses = model["num_classes"].size()
     val classes = sortedMapOf<Int, String>()
     for ((key, name) in model["classes"].members()) {
@@ -56,7 +55,7 @@ private fun readModel(model: Field): Model {
     val only = model["class"].orNull()?.integer()?.toInt()
     if (only != null && only !in classes) model["class"].refuse("is $only, which classes does not name")
     val hashes = model["sha256"].members().associate { (student, hash) -> student to hash.text() }
-    return Model(model["image_size"].size(), model["z_dim"].size(), numClasses, classes, only, hashes)
+    return Model(model["image_size"].size(), model["z_dim"].size(), numClasses, classes, only, hashes, law)
 }
 
 private fun readGolden(first: Field, model: Model): Golden {

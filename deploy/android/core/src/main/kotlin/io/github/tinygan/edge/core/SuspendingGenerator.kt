@@ -30,7 +30,7 @@ class SuspendingGenerator private constructor(
      * @throws EdgeException what [ImageGenerator.generate] throws.
      */
     suspend fun draw(seed: ULong, classIndex: Int, truncation: Double = manifest.truncation): Image =
-        generate(TruncatedNormal.latent(seed, model.zDim, truncation), model.classWeights(classIndex))
+        generate(model.latent(seed, truncation), model.classWeights(classIndex))
 
     /** Draws an image; see [ImageGenerator.generate]. */
     suspend fun generate(latent: FloatArray, classWeights: FloatArray): Image =

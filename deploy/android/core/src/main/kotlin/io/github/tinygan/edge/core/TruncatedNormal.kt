@@ -14,7 +14,7 @@ object TruncatedNormal {
     /** Bound of a latent value, in standard deviations before the truncation factor. */
     const val BOUND: Float = 2f
 
-    private const val HALF_MASS = 0.4772498680518208 // P(0 < N(0, 1) < 2)
+    internal const val HALF_MASS = 0.4772498680518208 // P(0 < N(0, 1) < 2)
     private const val HALF_ULP = 0.5
     private const val WORD_SCALE = 1.0 / (1L shl 52)
 
@@ -45,25 +45,33 @@ object TruncatedNormal {
      * @throws InvalidInputException if [truncation] is outside its range.
      */
     fun latent(seed: ULong, length: Int, truncation: Double): FloatArray {
-        if (!(truncation > 0.0 && truncation <= 1.0)) {
-            throw InvalidInputException("truncation $truncation is not in (0, 1]")
-        }
+        check(truncation)
         val words = SplitMix64(seed)
         val factor = truncation.toFloat()
-        return FloatArray(length) { standardNormal(words.next()).toFloat() * factor }
+        return FloatArray(length) { cut(uniform(words.next())).toFloat() * factor }
     }
 
     /** Returns the seeds [first], first + 1, …, wrapping at 2^64. */
     fun consecutiveSeeds(first: ULong, count: Int): List<ULong> = List(count) { first + it.toULong() }
 
-    private fun standardNormal(word: ULong): Double {
-        val uniform = ((word shr 12).toLong().toDouble() + HALF_ULP) * WORD_SCALE
-        val q = (uniform - 0.5) * (2.0 * HALF_MASS)
+    internal fun check(truncation: Double) {
+        if (!(truncation > 0.0 && truncation <= 1.0)) {
+            throw InvalidInputException("truncation $truncation is not in (0, 1]")
+        }
+    }
+
+    /** Returns a word as a number in (0, 1). */
+    internal fun uniform(word: ULong): Double = ((word shr 12).toLong().toDouble() + HALF_ULP) * WORD_SCALE
+
+    /** Returns the standard normal's value of the mass 0.5 + q, for |q| below [HALF_MASS]. */
+    internal fun central(q: Double): Double {
         val t = q * q
         return q * horner(numerator, t) / horner(denominator, t)
     }
 
-    private fun horner(coefficients: DoubleArray, t: Double): Double {
+    private fun cut(uniform: Double): Double = central((uniform - 0.5) * (2.0 * HALF_MASS))
+
+    internal fun horner(coefficients: DoubleArray, t: Double): Double {
         var value = coefficients[0]
         for (k in 1 until coefficients.size) value = value * t + coefficients[k]
         return value
