@@ -11,7 +11,7 @@ from compress.elastic import calibrate, extract
 from compress.float_run import FloatRun
 from compress.heldout import comparison, latents_of
 from compress.search_config import SearchConfig
-from compress.supernet import Supernet
+from compress.supernet import SUPERNET_FOLDER, Supernet
 from compress.width_space import Genes, WidthSpace
 from train import losses
 from train.errors import UserError
@@ -128,7 +128,11 @@ class Cache:
             UserError: it is not finite.
         """
         if not all(map(torch.isfinite, torch.tensor([distance.l1, distance.features]))):
-            raise UserError(f"a student of widths {genes} has no finite distance to the teacher; train it anew")
+            supernet = self.path.parent / SUPERNET_FOLDER
+            raise UserError(
+                f"a student of widths {genes} has no finite distance to the teacher; delete {supernet} and search "
+                "again with a lower --learning-rate-share"
+            )
         self.known[genes] = distance
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"widths": list(genes), **dataclasses.asdict(distance)}) + "\n")

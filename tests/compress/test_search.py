@@ -5,26 +5,35 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from stand_ins import replace, save_random_student
+from stand_ins import FixedPairs, replace, save_random_student
 
 from compress import candidates, qat, search, supernet
+from compress.candidates import Cache, Distance
 from compress.elastic import elastic
+from compress.evaluate import psnr
 from compress.float_run import open_run
+from compress.heldout import comparison
 from compress.macs import multiply_accumulates
 from compress.search_config import SearchConfig
 from compress.supernet import Sandwich
 from compress.width_space import WidthSpace
 from train import judging, loop
 from train import run as float_training
+from train.commands import ROOT
 from train.distributed import World
 from train.errors import UserError
+from train.images import to_bytes
 from train.loop import load_state
 from train.sample import main as sample
 from train.snapshot import load_snapshot
+from train.sources import Sources
 
 FAST = ("--device", "cpu", "--latents", "64", "--final-latents", "64", "--images", "64")
 FAST += ("--evolution.population", "6", "--evolution.parents", "2", "--evolution.rounds", "2")
@@ -84,8 +93,10 @@ def test_a_found_student_is_a_run_like_any_other(searched, tmp_path):
 
     sample(["--run", str(found), "--out", str(tmp_path / "grid.png")])
     assert (tmp_path / "grid.png").stat().st_size > 1000
-    qat.main(["--run", str(found), "--images", "64", "--calibration-batches", "3", "--device", "cpu"])
-    rows = json.loads((found / "qat" / "report.json").read_text())["rows"]
+    out = tmp_path / "qat"
+    command = ["--run", str(found), "--out", str(out), "--images", "64", "--calibration-batches", "3"]
+    qat.main([*command, "--device", "cpu"])
+    rows = json.loads((out / "report.json").read_text())["rows"]
     assert rows["W8A8 QAT"]["bytes"] > 1000
     assert not (searched / "search" / "pairs").exists()  # those of the full student's run were found
 
@@ -230,9 +241,53 @@ def test_the_sandwich_is_a_function_of_the_step(trained_like):
     assert dataclasses.replace(sandwich, seed=1).widths_at(2) != chosen[2] or len(set(chosen)) > 50
 
 
+def test_only_finite_distances_are_kept(tmp_path):
+    path, key = tmp_path / "search" / "evaluations.jsonl", {"supernet": "a"}
+    cache = Cache(path, key)
+    cache.add((8, 16), Distance(0.25, 0.5))
+    with pytest.raises(UserError, match=r"widths \(8, 8\) has no finite distance.*delete \S+supernet and search"):
+        cache.add((8, 8), Distance(float("nan"), 0.5))
+    assert Cache(path, key).known == {(8, 16): Distance(0.25, 0.5)}
+    assert Cache(path, {"supernet": "b"}).known == {}  # of another supernet
+
+
+def test_a_teacher_that_is_stored_pairs_is_compared_with_on_the_last_of_them(runs):
+    run, pairs = open_run(runs / "digits"), FixedPairs(90)
+    run = dataclasses.replace(run, config=replace(run.config, data__teacher="pairs:somewhere"))
+    sources: Any = Sources(pairs, None, list(range(10)), [], 0.5)
+    latents, targets, described = comparison(run, sources, 70, torch.device("cpu"))
+    assert described == "the last stored pairs, trained on"
+    assert [len(y) for _, y in latents] == [len(x) for x in targets] == [64, 6]
+    assert torch.equal(torch.cat([z for z, _ in latents]), pairs.z[20:])
+    assert (to_bytes(torch.cat(targets)) == pairs.images[20:].numpy()).all()
+
+
 def test_a_supernet_keeps_every_setting_of_the_run_but_its_length(runs):
     run = open_run(runs / "digits")
     config = SearchConfig(images=64, learning_rate_share=0.5).supernet_settings(run.config)
     assert (config.loss, config.schedule) == (run.config.loss, run.config.schedule)
     assert config.steps == 8 and config.optimizer.generator_lr == run.config.optimizer.generator_lr / 2
     assert SearchConfig().supernet_settings(run.config) == run.config
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_supernet_of_one(searched, runs, tmp_path, latents):
+    shutil.copytree(runs, tmp_path, dirs_exist_ok=True)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--"]
+    command = [str(ROOT / "compress" / "search.py"), "--run", str(tmp_path / "digits"), "--macs", BUDGET, *FAST]
+    done = subprocess.run(
+        [*launcher, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    z, y = latents(16, num_classes=10, z_dim=128)
+    file = Path("search", "supernet", "supernet.safetensors")
+    with torch.no_grad():
+        ours, theirs = (load_snapshot(run / file)[0](z, y) for run in (tmp_path / "digits", searched))
+    distance = psnr(ours, theirs)
+    assert distance is None or distance > 40
+    assert (tmp_path / "digits" / "search" / BUDGET / "finished.json").is_file()
