@@ -60,13 +60,13 @@ class ClassAffine(nn.Module):
 class DeployBlock(nn.Module):
     """One doubling of the resolution; its input is normalised."""
 
-    def __init__(self, architecture: str, in_channels: int, out_channels: int) -> None:
+    def __init__(self, architecture: str, in_channels: int, mid_channels: int, out_channels: int) -> None:
         super().__init__()
         self.input = Point()
         self.modulation1 = Modulation()
-        self.conv1 = _convolution(architecture, in_channels, out_channels)
+        self.conv1 = _convolution(architecture, in_channels, mid_channels)
         self.modulation2 = Modulation()
-        self.conv2 = _convolution(architecture, out_channels, out_channels)
+        self.conv2 = _convolution(architecture, mid_channels, out_channels)
         self.shortcut = Layer(nn.Conv2d(in_channels, out_channels, 1))
 
     def forward(self, x: torch.Tensor, affine: list[torch.Tensor], observe: bool = True) -> torch.Tensor:
@@ -135,18 +135,20 @@ class DeployGenerator(ImageForm):
     class_affine: nn.Module
 
     def __init__(self, config: GeneratorConfig) -> None:
-        widths = config.widths
-        pairs = list(itertools.pairwise(widths))
+        stages, mids = config.resolved_widths.stages, config.resolved_widths.mids
         super().__init__(
             config,
-            (DeployBlock(config.architecture, i, o) for i, o in pairs),
-            nn.Linear(config.z_dim, widths[0] * 4 * 4),
-            Layer(nn.Conv2d(widths[-1], 3, 3, padding=1), through=torch.tanh),
+            (
+                DeployBlock(config.architecture, i, mid, o)
+                for (i, o), mid in zip(itertools.pairwise(stages), mids, strict=True)
+            ),
+            nn.Linear(config.z_dim, stages[0] * 4 * 4),
+            Layer(nn.Conv2d(stages[-1], 3, 3, padding=1), through=torch.tanh),
         )
         sizes = {
             f"block{k}_{kind}{half}": width
-            for k, pair in enumerate(pairs)
-            for half, width in enumerate(pair, start=1)
+            for k, normed in enumerate(zip(stages, mids, strict=False))
+            for half, width in enumerate(normed, start=1)
             for kind in ("gain", "bias")
         }
         self.class_weights = Point(fixed=(0.0, 1.0))

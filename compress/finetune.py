@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -128,7 +128,7 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
         Interrupted: told to stop; the state is saved.
     """
     folder, config = settings.folder, settings.float_settings(run.config)
-    _check_terms(config)
+    check_terms(config)
     float_student = copy.deepcopy(run.student).to(world.device)
     target = float_student if settings.losses == "student" else None
     batches = FineTuneBatches(batch_source(config, sources, world), run.config.steps, target)
@@ -170,8 +170,8 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, world: World, name: str = LOCK_FILE) -> Iterator[None]:
-    """Let this command alone quantize into `folder`.
+def claimed(folder: Path, world: World, name: str = LOCK_FILE, doing: str = "quantizes into") -> Iterator[None]:
+    """Let this command alone quantize into `folder`, or do there what `doing` says.
 
     Raises:
         UserError: another one does.
@@ -179,7 +179,7 @@ def claimed(folder: Path, world: World, name: str = LOCK_FILE) -> Iterator[None]
     remedy = "wait until it has ended, or choose another --out"
     with contextlib.ExitStack() as stack:
         if world.is_main:
-            stack.enter_context(locked(folder, f"quantizes into {folder}", name=name, wait=False, remedy=remedy))
+            stack.enter_context(locked(folder, f"{doing} {folder}", name=name, wait=False, remedy=remedy))
         world.barrier()
         yield
 
@@ -208,11 +208,12 @@ def post_training(
     return student
 
 
-def _check_terms(config: TrainConfig) -> None:
+def check_terms(config: TrainConfig) -> None:
+    """Raise a UserError if a run has a term that later stages do not train on with."""
     if config.loss.mode_seeking:
         raise UserError(
             f"the run's loss.mode_seeking {config.loss.mode_seeking} is not carried on here; set it to 0 in "
-            "the run's config.json to quantize without it"
+            "the run's config.json to go on without it"
         )
 
 
@@ -228,14 +229,22 @@ def finished_steps(folder: Path) -> int:
     return int(load_state(path).get("step", -1)) if path.is_file() else -1
 
 
+class Learned(Protocol):
+    """Settings of a stage that trains on."""
+
+    def learned(self) -> dict[str, Any]:
+        """Return what decides the result, as plain values."""
+        ...
+
+
 def training_of(
-    generator: nn.Module, settings: QatConfig, config: TrainConfig, run: FloatRun, world: World
+    generator: nn.Module, settings: Learned, config: TrainConfig, run: FloatRun, world: World
 ) -> Training:
     """Return what `train.loop.fit` needs: the generator, (z, y) → images, and the run's discriminator.
 
     Args:
         generator: what is trained; its average starts as a copy of it.
-        settings: of the fine-tuning.
+        settings: of the stage that trains on.
         config: the run's settings with the fine-tuning's length, losses and learning rates.
         run: the float run.
         world: this process.

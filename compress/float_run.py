@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ from train.generator import Generator, GeneratorConfig
 from train.places import CONFIG_FILE, read_settings
 from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
-_SECTIONS = {
-    "generator": GeneratorConfig,
+_SECTIONS: dict[str, Callable[..., Any]] = {
     "discriminator": DiscriminatorConfig,
     "data": DataConfig,
     "loss": LossConfig,
@@ -72,8 +72,9 @@ def _read_config(path: Path) -> TrainConfig:
             )
         settings: dict[str, Any] = read_settings(path.parent)
         runtime = RuntimeConfig(shared=settings.pop("shared", ""))
+        generator = GeneratorConfig.from_record(settings.pop("generator"))
         sections = {name: section(**settings.pop(name)) for name, section in _SECTIONS.items()}
-        return TrainConfig(**sections, **settings, runtime=runtime)
+        return TrainConfig(generator=generator, **sections, **settings, runtime=runtime)
     except FileNotFoundError:
         raise UserError(f"no {path}, so data and losses are unknown; give a folder of train/main.py") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

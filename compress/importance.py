@@ -38,7 +38,7 @@ def weigh(
         return
     device = next(form.parameters()).device
     random = torch.Generator(device).manual_seed(0)
-    for part in _parts(config, batches):
+    for part in parts(config, batches):
         outputs: dict[str, list[torch.Tensor]] = {name: [] for name in points}
         floors: dict[nn.Module, torch.Tensor] = {}
         hooks = [point.register_forward_hook(_output_noter(outputs[name])) for name, point in points.items()]
@@ -86,7 +86,7 @@ def _weighed(
     return (values if floor is None else torch.maximum(values, floor)), weights
 
 
-def _parts(
+def parts(
     config: GeneratorConfig, batches: Sequence[tuple[torch.Tensor, ...]]
 ) -> Iterator[tuple[torch.Tensor, ...]]:
     """Cut batches to what the memory of a backward pass allows."""

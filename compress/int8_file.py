@@ -16,7 +16,7 @@ from compress.quantizer import level_dtype
 from train.commands import typed
 from train.errors import UserError
 from train.files import read_tensors, save_tensors
-from train.snapshot import SnapshotInfo, read_info
+from train.snapshot import SnapshotInfo, info_text, read_info
 
 INT8_FORMAT = "tinygan-edge-int8-student-1"
 
@@ -35,7 +35,7 @@ def save_int8(path: Path, student: QuantGenerator, info: SnapshotInfo) -> None:
     student.check_ranges()
     metadata = {
         "format": INT8_FORMAT,
-        "info": json.dumps(dataclasses.asdict(info)),
+        "info": info_text(info),
         "quantization": json.dumps(dataclasses.asdict(student.quantization)),
     }
     save_tensors(path, _tensors(student), metadata)

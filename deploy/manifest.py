@@ -164,9 +164,12 @@ def describe_student(
         counts: what it costs.
     """
     config = info.generator
+    # The channels alone do not tell the widths of layers that do not follow from them.
+    widths = {name: value for name, value in config.record().items() if name == "widths"}
     return {
         "architecture": config.architecture,
         "channels": config.channels,
+        **widths,
         "image_size": config.image_size,
         "z_dim": config.z_dim,
         "num_classes": config.num_classes,

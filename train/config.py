@@ -210,7 +210,7 @@ class TrainConfig:
             del values[name]
         if not self.data.teacher.startswith("pairs:") or not self.data.held_out:
             del values["data"]["held_out"]  # a run that trains on all is what older versions' runs are
-        return values
+        return values | {"generator": self.generator.record()}
 
 
 def without_folders(learned: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,17 @@ IMAGE_SIZES = (32, 64, 128)
 """That a generator can draw, pixels per side."""
 
 Architecture = Literal["dw", "std", "biggan"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Widths:
+    """Channels of a student, layer by layer; what is left empty follows the paper's rule."""
+
+    stages: tuple[int, ...] = ()
+    """At 4×4 and after each doubling; by the paper's rule, `channels` times 1, 2, 4, … from the last one back, 16
+    at most."""
+    mids: tuple[int, ...] = ()
+    """Between the two convolutions of each doubling; by the paper's rule, those after the doubling."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +45,8 @@ class GeneratorConfig:
     """Length of the latent."""
     class_embedding_dim: int = 128
     """Length of the class embedding that feeds every conditional norm."""
+    widths: Widths = Widths()
+    """Channels of every layer, where they are not to follow from `channels`; dw and std only."""
 
     def __post_init__(self) -> None:
         if self.image_size not in IMAGE_SIZES:
@@ -41,12 +54,48 @@ class GeneratorConfig:
         for name in ("channels", "num_classes", "z_dim", "class_embedding_dim"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        self._check_widths()
+
+    def _check_widths(self) -> None:
+        if self.architecture == "biggan" and self.widths != Widths():
+            raise UserError(f"widths {self.widths} are for dw and std students; leave them out for a biggan")
+        for name, length in (("stages", self.doublings + 1), ("mids", self.doublings)):
+            given = getattr(self.widths, name)
+            if given and (len(given) != length or min(given) < 1):
+                raise UserError(
+                    f"widths.{name} {' '.join(map(str, given))} must be {length} numbers of at least 1 for images "
+                    f"of {self.image_size} px"
+                )
 
     @property
-    def widths(self) -> list[int]:
-        """Channels at 4×4 and after each doubling; 16 × `channels` at most."""
-        doublings = int(math.log2(self.image_size)) - 2
-        return [self.channels * min(16, 2**k) for k in range(doublings, -1, -1)]
+    def doublings(self) -> int:
+        """Number of blocks, each of which doubles the resolution from 4×4 on."""
+        return int(math.log2(self.image_size)) - 2
+
+    @property
+    def resolved_widths(self) -> Widths:
+        """The widths of every layer, those of the paper's rule included."""
+        rule = (self.channels * min(16, 2**k) for k in range(self.doublings, -1, -1))
+        stages = self.widths.stages or tuple(rule)
+        return Widths(stages, self.widths.mids or stages[1:])
+
+    def record(self) -> dict[str, Any]:
+        """Return plain values for a file; widths that all follow the rule are left out, as in older files."""
+        values = dataclasses.asdict(self)
+        if self.widths == Widths():
+            del values["widths"]
+        return values
+
+    @classmethod
+    def from_record(cls, values: dict[str, Any]) -> "GeneratorConfig":
+        """Undo `record`, also after a way through JSON.
+
+        Raises:
+            TypeError, ValueError, AttributeError: these are no such values.
+            UserError: they are, and out of range.
+        """
+        widths = {name: tuple(map(int, given)) for name, given in values.get("widths", {}).items()}
+        return cls(**{**values, "widths": Widths(**widths)})
 
 
 class ConditionalBatchNorm2d(nn.Module):
@@ -120,13 +169,13 @@ class ResidualBlock(nn.Module):
     cheaper, which is a quarter of all multiply-accumulates of a student of 128 px.
     """
 
-    def __init__(self, config: GeneratorConfig, in_channels: int, out_channels: int) -> None:
+    def __init__(self, config: GeneratorConfig, in_channels: int, mid_channels: int, out_channels: int) -> None:
         super().__init__()
         conv = DepthwiseSeparableConv2d if config.architecture == "dw" else _conv3x3
         self.norm1 = ConditionalBatchNorm2d(in_channels, config.class_embedding_dim)
-        self.conv1 = conv(in_channels, out_channels)
-        self.norm2 = ConditionalBatchNorm2d(out_channels, config.class_embedding_dim)
-        self.conv2 = conv(out_channels, out_channels)
+        self.conv1 = conv(in_channels, mid_channels)
+        self.norm2 = ConditionalBatchNorm2d(mid_channels, config.class_embedding_dim)
+        self.conv2 = conv(mid_channels, out_channels)
         self.shortcut = _conv1x1(in_channels, out_channels)
 
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
@@ -146,13 +195,15 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        widths = config.widths
+        stages, mids = config.resolved_widths.stages, config.resolved_widths.mids
         self.class_embedding = nn.Embedding(config.num_classes, config.class_embedding_dim)
-        self.input_linear = nn.Linear(config.z_dim, widths[0] * 4 * 4)
+        self.input_linear = nn.Linear(config.z_dim, stages[0] * 4 * 4)
         # The first block keeps the width at 128 px (16 × channels is the cap), so widths may repeat.
-        self.blocks = nn.ModuleList(ResidualBlock(config, i, o) for i, o in itertools.pairwise(widths))
-        self.output_norm = BatchNorm2d(widths[-1])
-        self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(config, i, mid, o) for (i, o), mid in zip(itertools.pairwise(stages), mids, strict=True)
+        )
+        self.output_norm = BatchNorm2d(stages[-1])
+        self.to_rgb = nn.Conv2d(stages[-1], 3, 3, padding=1)
 
     def forward(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """z float [N, z_dim] and y int64 [N] → images [N, 3, H, W] in [-1, 1]."""

@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> None:
         "sha256": digest,
         "classes": config.classes,
         "truncation": _TRUNCATION,
-        "generator": dataclasses.asdict(generator.config),
+        "generator": generator.config.record(),
         "discriminator": dataclasses.asdict(critic[0]) if critic else None,
     }
     if _is_finished(config.out_dir, record):

@@ -21,6 +21,7 @@ def main(arguments: list[str]) -> None:
     folder = config.run or Path("runs") / preset
     if config.dry_run:
         resolved = dataclasses.asdict(dataclasses.replace(config, run=folder)) | {
+            "generator": config.generator.record(),
             "preset": preset,
             "steps": config.steps,
         }

@@ -113,7 +113,7 @@ def _train(config: TrainConfig, folder: Path, world: World, sources: Sources, tr
         print(f"pictures: {folder / 'samples'}; weights: {folder}")
         if config.data.reals == "digits":
             judge_digits(config, sources, folder, training.average.module, folder / TEACHER_FOLDER)
-        write_json(folder / FINISHED_FILE, _ending(config))
+        write_json(folder / FINISHED_FILE, ending(config))
     world.barrier()
 
 
@@ -166,12 +166,13 @@ def has_ended(folder: Path, config: TrainConfig) -> bool:
     FINISHED_FILE is written last of all.
     """
     try:
-        return json.loads((folder / FINISHED_FILE).read_text(encoding="utf-8")) == _ending(config)
+        return json.loads((folder / FINISHED_FILE).read_text(encoding="utf-8")) == ending(config)
     except (FileNotFoundError, ValueError):
         return False
 
 
-def _ending(config: TrainConfig) -> dict[str, int]:
+def ending(config: TrainConfig) -> dict[str, int]:
+    """Return what FINISHED_FILE says of a run that has ended."""
     return {"steps": config.steps, "images": config.optimizer.images}
 
 

@@ -45,9 +45,14 @@ def save_snapshot(path: Path, generator: nn.Module, info: SnapshotInfo) -> None:
     """Write a generator's weights, norm statistics and description as one safetensors file."""
     metadata = {
         "format": SNAPSHOT_FORMAT,
-        "info": json.dumps(dataclasses.asdict(info)),
+        "info": info_text(info),
     }
     save_tensors(path, generator.state_dict(), metadata)
+
+
+def info_text(info: SnapshotInfo) -> str:
+    """Return a description as it stands in a file's metadata; `read_info` reads it."""
+    return json.dumps(dataclasses.asdict(info) | {"generator": info.generator.record()})
 
 
 def load_snapshot(path: Path) -> tuple[Generator, SnapshotInfo]:
@@ -106,7 +111,7 @@ def read_info(metadata: Mapping[str, str], path: Path) -> SnapshotInfo:
     """
     try:
         fields = json.loads(metadata["info"])
-        generator = GeneratorConfig(**fields.pop("generator"))
+        generator = GeneratorConfig.from_record(fields.pop("generator"))
         classes = {int(index): name for index, name in fields.pop("classes").items()}
         numbers = {int(index): int(number) for index, number in fields.pop("teacher_classes", {}).items()}
         return SnapshotInfo(generator=generator, classes=classes, teacher_classes=numbers, **fields)

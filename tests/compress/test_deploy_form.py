@@ -1,10 +1,12 @@
 import pytest
 import torch
+from stand_ins import trained_like_student
 
 from compress.deploy_form import deploy_form, one_hot
 from compress.equalise import equalise
 from compress.one_class import specialise
 from train.errors import UserError
+from train.generator import GeneratorConfig, Widths
 
 CLASSES = 5
 
@@ -142,3 +144,15 @@ def test_weights_that_are_not_finite_are_refused(trained_like):
 def test_a_network_that_is_no_student_is_refused():
     with pytest.raises(UserError, match="a Linear has no deploy form"):
         deploy_form(torch.nn.Linear(2, 2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", ["dw", "std"])
+def test_widths_of_every_layer_are_followed(architecture, latents):
+    widths = Widths((7, 5, 9, 6), (4, 11, 3))
+    student = trained_like_student(GeneratorConfig(architecture, 4, 32, CLASSES, 8, 16, widths))
+    deploy = deploy_form(student)
+    z, y = latents(4)
+    with torch.no_grad():
+        images = student(z, y)
+        assert difference(deploy(z, one_hot(y, CLASSES)), images) <= 1e-5
+        assert difference(specialise(deploy, 2)(z), student(z, torch.full((4,), 2))) <= 1e-5

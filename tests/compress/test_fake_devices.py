@@ -12,10 +12,11 @@ from compress import equalise as equalising
 from compress import pt2e
 from compress.config import QatConfig
 from compress.deploy_form import DeployGenerator, one_hot
+from compress.elastic import ElasticGenerator
 from compress.equalise import Reach, equalise
 from compress.fake_quant import QuantGenerator
 from compress.points import Point
-from train.generator import GeneratorConfig
+from train.generator import GeneratorConfig, Widths
 from train.sources import Sources
 
 CLASSES, Z_DIM = 5, 8
@@ -93,6 +94,13 @@ def test_the_quantized_forward_reads_nothing_back(form, inputs, gpu, frozen, mon
     assert student.eval()(*inputs).device == gpu
     student.freeze_ranges(frozen)
     assert student.train()(*inputs).device == gpu
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_narrow_widths_forward(gpu, training):
+    student = move(ElasticGenerator(GeneratorConfig("dw", 4, 32, CLASSES, Z_DIM, 16)), gpu).train(training)
+    z, y = torch.randn(4, Z_DIM, device=gpu), torch.zeros(4, dtype=torch.int64, device=gpu)
+    assert student(z, y, Widths((24, 9, 8, 3), (5, 8, 2))).device == gpu
 
 
 def test_torchaos_flow_takes_everything_to_the_cpu(form, inputs, monkeypatch, tmp_path):

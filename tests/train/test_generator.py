@@ -1,8 +1,11 @@
+import dataclasses
+import json
+
 import pytest
 import torch
 
 from train.errors import UserError
-from train.generator import Generator, GeneratorConfig, build_generator, upsample, upsample_by_slices
+from train.generator import Generator, GeneratorConfig, Widths, build_generator, upsample, upsample_by_slices
 
 
 def parameters(generator: Generator) -> int:
@@ -76,3 +79,48 @@ def test_an_upsample_by_slices_is_the_interpolation_and_so_is_its_gradient():
     weights = torch.randn_like(results[0])
     gradients = [torch.autograd.grad((result * weights).sum(), x)[0] for result in results]
     assert torch.allclose(*gradients, atol=1e-12)
+
+
+def test_the_default_widths_are_the_papers_rule():
+    assert GeneratorConfig("dw", 32).resolved_widths == Widths(
+        (512, 512, 256, 128, 64, 32), (512, 256, 128, 64, 32)
+    )
+    config = GeneratorConfig("std", 4, 32, num_classes=3)
+    named = dataclasses.replace(config, widths=Widths((32, 16, 8, 4), (16, 8, 4)))
+    torch.manual_seed(0)
+    default = Generator(config).state_dict()
+    torch.manual_seed(0)
+    explicit = Generator(named).state_dict()
+    assert list(default) == list(explicit)
+    assert all(torch.equal(default[name], explicit[name]) for name in default)
+
+
+@pytest.mark.parametrize("architecture", ["dw", "std"])
+def test_every_layer_may_have_a_width_of_its_own(architecture):
+    widths = Widths((7, 5, 9, 6), (4, 11, 3))
+    generator = Generator(GeneratorConfig(architecture, image_size=32, num_classes=3, z_dim=8, widths=widths))
+    norms = [(b.norm1.norm.num_features, b.norm2.norm.num_features) for b in generator.blocks]
+    assert norms == [(7, 4), (5, 11), (9, 3)] and generator.output_norm.num_features == 6
+    assert generator(torch.randn(2, 8), torch.tensor([0, 2])).shape == (2, 3, 32, 32)
+
+
+def test_widths_go_through_files_and_files_without_them_are_read():
+    config = GeneratorConfig(image_size=32, widths=Widths((7, 5, 9, 6), (4, 11, 3)))
+    assert GeneratorConfig.from_record(json.loads(json.dumps(config.record()))) == config
+    plain = GeneratorConfig("dw", 4, 32, 10)
+    assert "widths" not in plain.record()  # a run of the default goes on from states of before
+    assert GeneratorConfig.from_record(plain.record()) == plain
+
+
+@pytest.mark.parametrize(
+    ("widths", "message"),
+    [
+        (Widths((8, 8)), r"widths.stages 8 8 must be 4 numbers of at least 1 for images of 32 px"),
+        (Widths(mids=(8, 8, 0)), r"widths.mids 8 8 0 must be 3 numbers"),
+    ],
+)
+def test_impossible_widths_are_refused(widths, message):
+    with pytest.raises(UserError, match=message):
+        GeneratorConfig(image_size=32, widths=widths)
+    with pytest.raises(UserError, match="leave them out for a biggan"):
+        GeneratorConfig("biggan", 8, 32, 10, widths=widths)

@@ -11,6 +11,7 @@ import train
 from train.cli import parse_preset
 from train.config import TrainConfig
 from train.errors import UserError, did_you_mean
+from train.generator import Widths
 from train.main import main
 from train.presets import DEFAULT_PRESET, PRESETS
 
@@ -55,6 +56,14 @@ def test_bad_arguments_are_one_line(arguments, message):
     with pytest.raises(UserError, match=message) as error:
         parse(*arguments)
     assert "\n" not in str(error.value)
+
+
+def test_widths_are_flags():
+    _, config = parse(
+        "digits", "--generator.widths.stages", "64", "32", "16", "8", "--generator.widths.mids", "8", "8", "8"
+    )
+    assert config.generator.widths == Widths((64, 32, 16, 8), (8, 8, 8))
+    assert config.learned()["generator"]["widths"]["mids"] == (8, 8, 8)
 
 
 def test_dry_run_prints_the_paper_run(capsys):

@@ -43,7 +43,7 @@ def test_damaged_and_foreign_snapshots(tmp_path, damage, message):
 def test_a_snapshot_with_missing_or_reshaped_weights(tmp_path):
     path = tmp_path / "student.safetensors"
     save_random_student(path, CONFIG)
-    info = json.dumps({"generator": vars(CONFIG), "classes": {}, "truncation": 0.5, "source": "", "images": 0})
+    info = json.dumps({"generator": CONFIG.record(), "classes": {}, "truncation": 0.5, "source": "", "images": 0})
     metadata = {"format": "tinygan-edge-student-1", "info": info}
     tensors = load_file(path)
     save_file({n: t for n, t in tensors.items() if n != "to_rgb.bias"}, path, metadata)

@@ -1,0 +1,65 @@
+"""Latents that a search measures on, and the teacher's images of them: none of them judges a student later."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from compress.elastic import Latents
+from compress.float_run import FloatRun
+from train.images import from_bytes
+from train.noise import latents_in_turn
+from train.snapshot import SnapshotInfo
+from train.sources import Sources
+from train.teacher import open_teacher
+
+BATCH = 64
+
+# Above the seeds of pairs, and away from 2^63, from where students are judged.
+_FIRST_SEEDS = {"sorting": 2**63 + 2**60, "statistics": 2**63 + 2**61, "comparison": 2**63 + 2**62}
+
+
+def latents_of(
+    info: SnapshotInfo, purpose: Literal["sorting", "statistics", "comparison"], count: int, device: torch.device
+) -> list[Latents]:
+    """Return latents of all trained classes in turn, in batches.
+
+    Args:
+        info: of the student.
+        purpose: each has its own.
+        count: of latents; a last batch that is not full is left out, unless it is the only one.
+        device: of the tensors.
+    """
+    z, y = latents_in_turn(
+        sorted(info.classes), _FIRST_SEEDS[purpose], count, info.generator.z_dim, info.truncation
+    )
+    parts = zip(*(torch.from_numpy(x).to(device).split(BATCH) for x in (z, y)), strict=True)
+    return [(z, y) for z, y in parts if len(z) == min(BATCH, count)]
+
+
+def comparison(
+    run: FloatRun, sources: Sources, count: int, device: torch.device
+) -> tuple[list[Latents], list[torch.Tensor], str]:
+    """Return latents in batches, the teacher's images of them, float32 [N, 3, H, W] in [-1, 1], and what they are.
+
+    Where the teacher is stored pairs only, these are the last of them, which were trained on.
+
+    Args:
+        run: with a teacher.
+        sources: its data.
+        count: of latents, as in `latents_of`.
+        device: of the tensors.
+    """
+    name = run.config.data.teacher
+    if name.startswith("pairs:"):
+        assert sources.pairs is not None
+        stored = len(sources.pairs)
+        z, y, images = sources.pairs.gather(np.arange(max(0, stored - count), stored))
+        latents = list(zip(z.to(device).split(BATCH), y.to(device).split(BATCH), strict=True))
+        targets = [from_bytes(part.to(device)) for part in images.split(BATCH)]
+        return latents, targets, "the last stored pairs, trained on"
+    latents = latents_of(run.info, "comparison", count, device)
+    teacher = open_teacher(name, run.info.truncation).to(device)
+    with torch.no_grad():
+        targets = [teacher(z, y).float() for z, y in latents]
+    return latents, targets, f"seeds from {_FIRST_SEEDS['comparison']}"
