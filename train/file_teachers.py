@@ -89,7 +89,7 @@ def open_saved_model(spec: str, truncation: float | None) -> FunctionTeacher:
         raise UserError(f"no saved_model.pb in {path}; give the folder of a SavedModel")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # of TensorFlow's C++: errors alone
     try:
-        import tensorflow  # pyright: ignore[reportMissingImports]  # pyright: ignore[reportMissingModuleSource]
+        import tensorflow  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
     except ImportError:
         raise UserError(f"saved_model: teachers need TensorFlow: {to_install('tensorflow')}") from None
     try:
