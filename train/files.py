@@ -59,11 +59,11 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         raise
 
 
-def check_writable(path: Path, flag: str = "") -> None:
-    """Raise a UserError, which begins with `flag`, unless `path` may be made or written into; nothing is made."""
-    what = f"{flag} {path}".strip()
-    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
-    if not there.is_dir() and there != path.absolute():
+def check_writable(folder: Path, flag: str = "") -> None:
+    """Raise a UserError, which names `flag`, unless a folder may be made or written into; nothing is made."""
+    what = f"{flag} {folder}".strip()
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
         raise UserError(f"{what} cannot be written: {there} is not a folder")
     if not os.access(there, os.W_OK):
         raise UserError(f"{what} cannot be written: no permission in {there}; choose another folder")

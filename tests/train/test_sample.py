@@ -6,7 +6,7 @@ from torch import nn
 
 from train.errors import UserError
 from train.generator import ConditionalBatchNorm2d, Generator, GeneratorConfig
-from train.images import to_bytes
+from train.images import ROW_GAP, to_bytes
 from train.noise import consecutive_seeds, truncated_normal
 from train.sample import main
 from train.sampling import generate, generate_mixtures, labelled_rows
@@ -52,9 +52,11 @@ def latents(seed, count, truncation=0.7):
 
 
 def right_part(path, width):
-    """The images of a sheet without the labels on their left."""
+    """The images of a sheet of two rows, without the labels on their left and the gap between the rows."""
     with Image.open(path) as picture:
-        return np.asarray(picture)[:, -width:]
+        images = np.asarray(picture)[:, -width:]
+    row = (len(images) - ROW_GAP) // 2
+    return np.concatenate([images[:row], images[row + ROW_GAP :]])
 
 
 def test_image_k_of_the_grid_has_the_latent_of_seed_plus_k(run, capsys):
@@ -126,7 +128,8 @@ def test_class_strips_walk_between_two_embeddings_with_one_latent(run):
     with Image.open(run / "samples" / "interpolate_class.png") as picture:
         sheet = np.asarray(picture)
     margin = (sheet.shape[1] - 3 * 96) // 2  # alike on both sides: the labels are equally wide
-    body = sheet[1::3, margin + 1 : margin + 3 * 96 : 3]
+    strips = np.concatenate([sheet[:96], sheet[96 + ROW_GAP :]])
+    body = strips[1::3, margin + 1 : margin + 3 * 96 : 3]
     expected = images.reshape(2, 3, 32, 32, 3).transpose(0, 2, 1, 3, 4).reshape(64, 96, 3)
     assert np.abs(body.astype(int) - expected).max() <= 1
 
