@@ -8,6 +8,7 @@ import torch
 from compress.elastic import Latents
 from compress.float_run import FloatRun
 from train.images import from_bytes
+from train.judging import JUDGED_IMAGES
 from train.noise import latents_in_turn
 from train.snapshot import SnapshotInfo
 from train.sources import Sources
@@ -42,7 +43,8 @@ def comparison(
 ) -> tuple[list[Latents], list[torch.Tensor], str]:
     """Return latents in batches, the teacher's images of them, float32 [N, 3, H, W] in [-1, 1], and what they are.
 
-    Where the teacher is stored pairs only, these are the last of them, which were trained on.
+    Where the teacher is stored pairs only, these are held out of training and of judging if there are enough, else
+    the last that were trained on.
 
     Args:
         run: with a teacher.
@@ -53,11 +55,14 @@ def comparison(
     name = run.config.data.teacher
     if name.startswith("pairs:"):
         assert sources.pairs is not None
-        stored = len(sources.pairs)
-        z, y, images = sources.pairs.gather(np.arange(max(0, stored - count), stored))
+        unseen, trained = sources.pairs.held_out[JUDGED_IMAGES:], len(sources.pairs)
+        enough = len(unseen) >= count
+        chosen = unseen[:count] if enough else np.arange(max(0, trained - count), trained)
+        z, y, images = sources.pairs.gather(chosen)
         latents = list(zip(z.to(device).split(BATCH), y.to(device).split(BATCH), strict=True))
         targets = [from_bytes(part.to(device)) for part in images.split(BATCH)]
-        return latents, targets, "the last stored pairs, trained on"
+        which = "stored pairs that were held out" if enough else "the last stored pairs, trained on"
+        return latents, targets, which
     latents = latents_of(run.info, "comparison", count, device)
     teacher = open_teacher(name, run.info.truncation).to(device)
     with torch.no_grad():

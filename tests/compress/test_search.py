@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from stand_ins import FixedPairs, replace, save_random_student
 
-from compress import candidates, qat, search, supernet
+from compress import candidates, heldout, qat, search, supernet
 from compress.candidates import Cache, Distance
 from compress.elastic import elastic
 from compress.evaluate import psnr
@@ -251,15 +252,32 @@ def test_only_finite_distances_are_kept(tmp_path):
     assert Cache(path, {"supernet": "b"}).known == {}  # of another supernet
 
 
-def test_a_teacher_that_is_stored_pairs_is_compared_with_on_the_last_of_them(runs):
-    run, pairs = open_run(runs / "digits"), FixedPairs(90)
+class SomeHeldOut(FixedPairs):
+    held_out = np.arange(90, 190)  # of which the first 20 are for judging
+
+    def __init__(self) -> None:
+        super().__init__(190)
+
+    def __len__(self) -> int:
+        return 90
+
+
+@pytest.mark.parametrize(
+    ("count", "described", "first"),
+    [(80, "stored pairs that were held out", 110), (85, "the last stored pairs, trained on", 5)],
+)
+def test_a_teacher_that_is_stored_pairs_is_compared_with_on_unseen_ones(
+    runs, monkeypatch, count, described, first
+):
+    monkeypatch.setattr(heldout, "JUDGED_IMAGES", 20)
+    run, pairs = open_run(runs / "digits"), SomeHeldOut()
     run = dataclasses.replace(run, config=replace(run.config, data__teacher="pairs:somewhere"))
     sources: Any = Sources(pairs, None, list(range(10)), [], 0.5)
-    latents, targets, described = comparison(run, sources, 70, torch.device("cpu"))
-    assert described == "the last stored pairs, trained on"
-    assert [len(y) for _, y in latents] == [len(x) for x in targets] == [64, 6]
-    assert torch.equal(torch.cat([z for z, _ in latents]), pairs.z[20:])
-    assert (to_bytes(torch.cat(targets)) == pairs.images[20:].numpy()).all()
+    latents, targets, said = comparison(run, sources, count, torch.device("cpu"))
+    assert said == described
+    assert [len(y) for _, y in latents] == [len(x) for x in targets] == [64, count - 64]
+    assert torch.equal(torch.cat([z for z, _ in latents]), pairs.z[first : first + count])
+    assert (to_bytes(torch.cat(targets)) == pairs.images[first : first + count].numpy()).all()
 
 
 def test_a_supernet_keeps_every_setting_of_the_run_but_its_length(runs):
