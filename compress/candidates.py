@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from compress.elastic import calibrate, extract
+from compress.elastic import Latents, calibrate, extract
 from compress.float_run import FloatRun
 from compress.heldout import comparison, latents_of
 from compress.search_config import SearchConfig
@@ -49,10 +49,11 @@ class Candidates:
     """
 
     def __init__(self, settings: SearchConfig, run: FloatRun, sources: Sources, supernet: Supernet) -> None:
-        self.space, self.supernet, self.info = WidthSpace(run.info.generator), supernet, run.info
+        self.space, self.supernet = WidthSpace(run.info.generator), supernet
+        self._run, self._sources = run, sources
         self._device = supernet.student.input_linear.weight.device
         self._latents, self._targets, self.described = comparison(run, sources, settings.latents, self._device)
-        self._statistics = latents_of(run.info, "statistics", settings.latents, self._device)
+        self._statistics = self._statistics_latents(settings.latents)
         with torch.no_grad():
             parts = zip(self._targets, self._latents, strict=True)
             self._features = [supernet.critic(images, y)[1] for images, (_, y) in parts]
@@ -64,6 +65,9 @@ class Candidates:
             "count": settings.latents,
         }
         self._cache = Cache(settings.folder / EVALUATIONS_FILE, key)
+
+    def _statistics_latents(self, count: int) -> list[Latents]:
+        return latents_of(self._run, self._sources, "statistics", count, self._device)
 
     def distance(self, genes: Genes) -> Distance:
         """Return the distance of a student of these widths; its statistics are measured anew for it."""
@@ -80,7 +84,7 @@ class Candidates:
             count: latents that its statistics are measured on; by default those of all candidates.
         """
         student = extract(self.supernet.student, self.space.widths(genes))
-        latents = self._statistics if count is None else latents_of(self.info, "statistics", count, self._device)
+        latents = self._statistics if count is None else self._statistics_latents(count)
         with without_tf32():
             calibrate(student, latents)
         return student

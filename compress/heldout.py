@@ -9,8 +9,7 @@ from compress.elastic import Latents
 from compress.float_run import FloatRun
 from train.images import from_bytes
 from train.judging import JUDGED_IMAGES
-from train.noise import latents_in_turn
-from train.snapshot import SnapshotInfo
+from train.noise import GIVEN, latents_in_turn
 from train.sources import Sources
 from train.teacher import open_teacher
 
@@ -21,21 +20,31 @@ _FIRST_SEEDS = {"sorting": 2**63 + 2**60, "statistics": 2**63 + 2**61, "comparis
 
 
 def latents_of(
-    info: SnapshotInfo, purpose: Literal["sorting", "statistics", "comparison"], count: int, device: torch.device
+    run: FloatRun,
+    sources: Sources,
+    purpose: Literal["sorting", "statistics", "comparison"],
+    count: int,
+    device: torch.device,
 ) -> list[Latents]:
-    """Return latents of all trained classes in turn, in batches.
+    """Return latents of all trained classes, in batches; where no sampler draws such, those of the first pairs.
 
     Args:
-        info: of the student.
-        purpose: each has its own.
+        run: of the student.
+        sources: its data.
+        purpose: each has its own seeds.
         count: of latents; a last batch that is not full is left out, unless it is the only one.
         device: of the tensors.
     """
-    z, y = latents_in_turn(
-        sorted(info.classes), _FIRST_SEEDS[purpose], count, info.generator.z_dim, info.truncation
-    )
-    parts = zip(*(torch.from_numpy(x).to(device).split(BATCH) for x in (z, y)), strict=True)
-    return [(z, y) for z, y in parts if len(z) == min(BATCH, count)]
+    info = run.info
+    if info.sampler == GIVEN:
+        assert sources.pairs is not None
+        z, y, _ = sources.pairs.gather(np.arange(min(count, len(sources.pairs))))
+    else:
+        first, z_dim = _FIRST_SEEDS[purpose], info.generator.z_dim
+        latents = latents_in_turn(sorted(info.classes), first, count, z_dim, info.truncation, sampler=info.sampler)
+        z, y = map(torch.from_numpy, latents)
+    parts = zip(z.to(device).split(BATCH), y.to(device).split(BATCH), strict=True)
+    return [(z_part, y_part) for z_part, y_part in parts if len(z_part) == min(BATCH, len(z))]
 
 
 def comparison(
@@ -63,7 +72,7 @@ def comparison(
         targets = [from_bytes(part.to(device)) for part in images.split(BATCH)]
         which = "stored pairs that were held out" if enough else "the last stored pairs, trained on"
         return latents, targets, which
-    latents = latents_of(run.info, "comparison", count, device)
+    latents = latents_of(run, sources, "comparison", count, device)
     teacher = open_teacher(name, run.info.truncation).to(device)
     with torch.no_grad():
         targets = [teacher(z, y).float() for z, y in latents]

@@ -91,7 +91,7 @@ def train_supernet(settings: SearchConfig, run: FloatRun, sources: Sources, worl
     folder, config = settings.folder / SUPERNET_FOLDER, settings.supernet_settings(run.config)
     if is_trained(settings, run):
         return
-    latents = latents_of(run.info, "sorting", _SORTING_IMAGES, world.device)
+    latents = latents_of(run, sources, "sorting", _SORTING_IMAGES, world.device)
     student = elastic(sort_channels(run.student.to(world.device), latents))
     run.student.cpu()
     training = training_of(student, settings, config, run, world)

@@ -20,7 +20,7 @@ from compress.candidates import Cache, Distance
 from compress.elastic import elastic
 from compress.evaluate import psnr
 from compress.float_run import open_run
-from compress.heldout import comparison
+from compress.heldout import comparison, latents_of
 from compress.macs import multiply_accumulates
 from compress.search_config import SearchConfig
 from compress.supernet import Sandwich
@@ -32,6 +32,7 @@ from train.distributed import World
 from train.errors import UserError
 from train.images import to_bytes
 from train.loop import load_state
+from train.noise import GIVEN
 from train.sample import main as sample
 from train.snapshot import load_snapshot
 from train.sources import Sources
@@ -278,6 +279,16 @@ def test_a_teacher_that_is_stored_pairs_is_compared_with_on_unseen_ones(
     assert [len(y) for _, y in latents] == [len(x) for x in targets] == [64, count - 64]
     assert torch.equal(torch.cat([z for z, _ in latents]), pairs.z[first : first + count])
     assert (to_bytes(torch.cat(targets)) == pairs.images[first : first + count].numpy()).all()
+
+
+def test_statistics_of_a_student_of_given_latents_are_measured_on_its_pairs(runs):
+    run, pairs = open_run(runs / "digits"), SomeHeldOut()
+    drawn = latents_of(run, Sources(None, None, [], [], 0.5), "statistics", 150, torch.device("cpu"))
+    assert [len(y) for _, y in drawn] == [64, 64]  # of equal size
+    given = dataclasses.replace(run, info=dataclasses.replace(run.info, sampler=GIVEN))
+    sources: Any = Sources(pairs, None, list(range(10)), [], 0.5)
+    ((z, y),) = latents_of(given, sources, "statistics", 150, torch.device("cpu"))
+    assert torch.equal(z, pairs.z[:64]) and torch.equal(y, pairs.y[:64])
 
 
 def test_a_supernet_keeps_every_setting_of_the_run_but_its_length(runs):
