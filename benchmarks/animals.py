@@ -15,7 +15,7 @@ from compress.config import INT8_STUDENTS
 from train.checkpoint import TEACHER_FOLDER
 from train.cli import parse, run_script
 from train.commands import typed
-from train.presets import TEN_ANIMALS
+from train.presets import TINY_IMAGENET_ANIMALS
 from train.snapshot import STUDENT_FILE
 
 # Folder of each student → its preset and what is changed in it: the rows of the table after teacher and int8.
@@ -40,11 +40,11 @@ class AnimalsConfig:
     """Other photos of the same classes, to measure distances to."""
     folder: Path = Path("runs/animals64")
     """The runs lie there."""
-    classes: str = TEN_ANIMALS
+    classes: str = TINY_IMAGENET_ANIMALS
     """ImageNet classes, which both sets of photos have."""
     channels: int = 10
     """Width of the students: at 10 they cost 9.4 M multiply-accumulates, 8.7 times less than the teacher."""
-    per_class: int = 3000
+    per_class: int = 1000
     """Pairs of each class."""
     features: Path | None = None
     """TorchScript feature network that judges; without one EfficientNet-lite0 does, which trained the teacher."""

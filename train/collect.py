@@ -31,7 +31,7 @@ class CollectOptions:
     """What to collect, and where."""
 
     teacher: str = ""
-    """digits, biggan-deep-128, a folder with a BigGAN, hub:OWNER/NAME, snapshot:FILE, FILE.py:function,
+    """digits, animals, biggan-deep-128, a folder with a BigGAN, hub:OWNER/NAME, snapshot:FILE, FILE.py:function,
     module:function, onnx:FILE or saved_model:FOLDER; train/YOUR_OWN_GENERATOR.md has the last four."""
     out: Path = Path()
     """Folder for the pairs: new, empty, or holding the same collection unfinished."""

@@ -16,7 +16,7 @@ class DataConfig:
     """What the student learns from."""
 
     teacher: str = "digits"
-    """digits, biggan-deep-128, a folder in the library's format, snapshot:FILE, pairs:DIR, or empty for none."""
+    """digits, animals, biggan-deep-128, a folder in the library's format, snapshot:FILE, pairs:DIR, or nothing."""
     truncation: float = 0.5
     """Truncation of the teacher's latents, in (0, 1]."""
     per_class: int = 3000

@@ -62,6 +62,8 @@ def open_sources(config: TrainConfig, folder: Path, world: World) -> Sources:
     if not (config.data.teacher or config.data.reals):
         raise UserError("nothing to learn from: give --data.teacher, --data.reals or both")
     _check_needs(config)
+    if config.data.reals not in ("", "digits") and not config.data.teacher.startswith("pairs:"):
+        _path_of_reals(config.data)  # before a teacher draws for minutes
     pairs = _open_pairs(config, folder, world) if config.data.teacher else None
     naming = _naming(config, pairs)
     classes = _classes(config, pairs, naming)
@@ -156,11 +158,10 @@ def _no_pairs(config: TrainConfig, path: Path) -> str:
         command = typed("train/collect.py", "--teacher", "FILE.py:function", "--out", path)
         return f"no teacher's images at {path}; store your generator's with: {command}"
     size, classes = config.generator.image_size, config.data.classes
-    teacher = {32: "digits", 128: "biggan-deep-128"}.get(size, "runs/scratch-animals64/teacher")
+    teacher = {32: "digits", 64: "animals", 128: "biggan-deep-128"}[size]
     flags = ("--per-class", config.data.per_class, *(("--classes", classes) if classes else ()))
     command = typed("train/collect.py", "--teacher", teacher, "--out", path, *flags)
-    first = f"train one with: {typed('train/main.py', 'scratch-animals64')}, then " if size == 64 else ""
-    return f"no teacher's images at {path}; {first}make them with: {command}"
+    return f"no teacher's images at {path}; make them with: {command}"
 
 
 def _check_shape(config: TrainConfig, source: str, image_size: int, z_dim: int, num_classes: int) -> None:

@@ -12,13 +12,13 @@ from train.files import file_hash
 from train.noise import SAMPLER
 from train.snapshot import load_snapshot
 
-EMBEDDED = {"digits": Path(__file__).parent / "assets" / "digits_teacher"}
+EMBEDDED = {name: Path(__file__).parent / "assets" / f"{name}_teacher" for name in ("digits", "animals")}
 PUBLISHED = ("biggan-deep-128",)
 MIRROR = "osanseviero/BigGAN-deep-128"
 """On the hub: `biggan-deep-128`, for when the library's own address does not answer."""
 _KINDS = ("hub", "onnx", "pairs", "saved_model", "snapshot")
-FORMS = "digits, biggan-deep-128, hub:OWNER/NAME, snapshot:FILE, FILE.py:function, module:function, onnx:FILE, "
-FORMS += "saved_model:FOLDER"
+FORMS = "digits, animals, biggan-deep-128, hub:OWNER/NAME, snapshot:FILE, FILE.py:function, module:function, "
+FORMS += "onnx:FILE, saved_model:FOLDER"
 
 
 class Teacher(Protocol):
@@ -111,7 +111,7 @@ def open_teacher(spec: str, truncation: float | None = None) -> Teacher:
     """Open a teacher.
 
     Args:
-        spec: `digits` (embedded), `biggan-deep-128` (downloaded through the library), a folder in the
+        spec: `digits` or `animals` (embedded), `biggan-deep-128` (downloaded through the library), a folder in the
             library's format, `hub:OWNER/NAME` (such a folder), `snapshot:FILE`, `FILE.py:function`,
             `module:function` (train.function_teacher), `onnx:FILE` or `saved_model:FOLDER` (train.file_teachers).
         truncation: of its latents, in (0, 1]; by default 0.5, what a snapshot was trained on, or what the teacher
