@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from train.files import write_atomically
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _LABEL_HEIGHT = 12
 ROW_GAP = 2  # white pixels between rows, so that the strokes of two images do not run together
@@ -33,7 +35,7 @@ def sheet(rows: Sequence[np.ndarray], labels: Sequence[str] = (), scale: int = 1
 
     Args:
         rows: one or more rows of equal N, H and W.
-        labels: at most N short texts; none leaves out the label line.
+        labels: at most N texts; one that does not fit its column loses its end; none leaves out the label line.
         scale: whole-number enlargement of each pixel, for small images.
         group: rows that belong together, farther apart from the next ones; 0 for none.
     """
@@ -45,10 +47,19 @@ def sheet(rows: Sequence[np.ndarray], labels: Sequence[str] = (), scale: int = 1
         body = np.concatenate([body, np.full((gap, *line.shape[1:]), 255, np.uint8), line])
     picture = Image.new("RGB", (body.shape[1], body.shape[0] + top), "white")
     picture.paste(Image.fromarray(body), (0, top))
-    draw = ImageDraw.Draw(picture)
+    draw, font, width = ImageDraw.Draw(picture), ImageFont.load_default(), rows[0].shape[2] * scale
     for column, label in enumerate(labels):
-        draw.text((column * rows[0].shape[2] * scale + 2, 0), label, fill="black")
+        draw.text((column * width + 2, 0), fit(label, font, width - 4), fill="black", font=font)
     return picture
+
+
+def fit(label: str, font: Font, width: float) -> str:
+    """Return `label`, less the end that is wider than `width` pixels."""
+    if font.getlength(label) <= width:
+        return label
+    while label and font.getlength(label + "...") > width:
+        label = label[:-1]
+    return label.rstrip() + "..."
 
 
 def save_png(picture: Image.Image, path: Path) -> None:

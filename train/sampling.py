@@ -10,13 +10,11 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 
 from train.generator import Generator
-from train.images import ROW_GAP, sheet
+from train.images import ROW_GAP, Font, fit, sheet
 
 _FONT_SIZE = 14
 LABEL_PADDING = 8  # pixels on both sides of a label
 _WIDEST_LABEL = 200  # pixels; longer names are cut
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def generate(generator: nn.Module, z: torch.Tensor, y: torch.Tensor, batch_size: int = 64) -> torch.Tensor:
@@ -82,7 +80,7 @@ def labelled_rows(
     row_height = rows[0].shape[1] * scale
     middles = [row * (row_height + ROW_GAP) + row_height // 2 for row in range(len(rows))]
     font = ImageFont.load_default(_FONT_SIZE)
-    sides = [[_fit(label, font) for label in labels] for labels in (left, right)]
+    sides = [[fit(label, font, _WIDEST_LABEL) for label in labels] for labels in (left, right)]
     margins = [_margin(labels, font) for labels in sides]
     beside = [list(zip(middles, labels, strict=False)) for labels in sides]
     return with_labels(body, *beside, margins=margins, font=font)
@@ -121,11 +119,3 @@ def _margin(labels: Sequence[str], font: Font) -> int:
     if not labels:
         return 0
     return int(max(font.getlength(label) for label in labels)) + 1 + 2 * LABEL_PADDING
-
-
-def _fit(label: str, font: Font) -> str:
-    if font.getlength(label) <= _WIDEST_LABEL:
-        return label
-    while label and font.getlength(label + "...") > _WIDEST_LABEL:
-        label = label[:-1]
-    return label.rstrip() + "..."

@@ -25,5 +25,7 @@ def test_a_sheet_puts_rows_under_one_another(tmp_path):
     grouped = np.asarray(sheet([top, bottom], group=1))
     assert (grouped[4:12] == 255).all() and (grouped[12:] == 200).all()
     assert sheet([top, bottom], labels=["a", "b"]).height > 8
+    long = np.asarray(sheet([np.zeros((2, 32, 32, 3), np.uint8)], labels=["a very long label", ""]))
+    assert (long[:12, 32:] == 255).all()  # it does not run into the next column
     save_png(sheet([top]), tmp_path / "new" / "sheet.png")
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["sheet.png"]
