@@ -1,4 +1,4 @@
-"""Animals from photographs at 64 px: teacher, students, int8, the paper's Table 2, as commands in order.
+"""Animals from photographs at 64 px: students of the embedded teacher, int8, Table 2, as commands in order.
 
     python benchmarks/animals.py --photos TRAIN.npz --validation VAL.npz --features NET.pt --classifier NET.tflite
 
@@ -12,15 +12,14 @@ from pathlib import Path
 from benchmarks.recipe import Command, Stage, run_stages
 from benchmarks.scoring import CONTROL_FILE
 from compress.config import INT8_STUDENTS
-from train.checkpoint import TEACHER_FOLDER
 from train.cli import parse, run_script
 from train.commands import typed
-from train.presets import TINY_IMAGENET_ANIMALS
+from train.presets import PRESETS, TEN_ANIMALS
 from train.snapshot import STUDENT_FILE
 
 # Folder of each student → its preset and what is changed in it: the rows of the table after teacher and int8.
-STUDENTS: dict[str, Command] = {
-    "student": ("animals64",),
+SHORT: dict[str, Command] = {
+    "short": ("animals64",),
     "scratch": ("scratch-animals64-student",),
     "no-feature": ("animals64-no-feature",),
     "no-real": ("animals64-no-real",),
@@ -28,6 +27,7 @@ STUDENTS: dict[str, Command] = {
     "pixel-only": ("animals64-pixel-only",),
     "projected": ("animals64", "--discriminator.kind", "projected", "--discriminator.channels", "64"),
 }
+_CURVES = ("short", "scratch")  # of equal length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +40,10 @@ class AnimalsConfig:
     """Other photos of the same classes, to measure distances to."""
     folder: Path = Path("runs/animals64")
     """The runs lie there."""
-    classes: str = TINY_IMAGENET_ANIMALS
-    """ImageNet classes, which both sets of photos have."""
-    channels: int = 10
-    """Width of the students: at 10 they cost 9.4 M multiply-accumulates, 8.7 times less than the teacher."""
-    per_class: int = 1000
-    """Pairs of each class."""
+    teacher: str = "animals"
+    """Anything that --teacher of train/collect.py takes; the command of the embedded one stands in its card."""
+    short_images: int = 60_032
+    """Of the rows that are compared with one another: the student without one of its parts."""
     features: Path | None = None
     """TorchScript feature network that judges; without one EfficientNet-lite0 does, which trained the teacher."""
     classifier: Path | None = None
@@ -59,54 +57,44 @@ class AnimalsConfig:
 def stages(config: AnimalsConfig) -> list[Stage]:
     """Return the commands; the seconds are guesses for two cores of a server."""
     folder = config.folder
-    teacher, student, pairs = folder / "teacher", folder / "student", folder / "pairs"
-    data = ("--data.reals", str(config.photos), "--data.classes", config.classes)
-    snapshots = ("--runtime.snapshots", "15")
+    student, pairs = folder / "student", folder / "pairs"
+    classes = ("--classes", TEN_ANIMALS)
     judge = () if config.features is None else ("--features", str(config.features))
     curve = ("benchmarks/learning_curve.py", "--reference", str(config.validation), *judge)
+    short = ("--optimizer.images", str(config.short_images))
 
-    def training(name: str) -> Stage:
-        preset, *changes = STUDENTS[name]
+    def training(name: str, preset: str, *changes: str) -> Stage:
         taught = () if preset.startswith("scratch") else ("--data.teacher", f"pairs:{pairs}")
-        width = ("--generator.channels", str(config.channels))
-        run = ("--run", str(folder / name))
-        command = ("train/main.py", preset, *run, *taught, *data, *width, *snapshots, *changes)
-        return Stage(f"train a student: {name}", (command,), 2400)
+        command = ("train/main.py", preset, "--run", str(folder / name), "--data.reals", str(config.photos))
+        return Stage(
+            f"train a student: {name}", ((*command, *taught, "--runtime.snapshots", "5", *changes),), 1000
+        )
 
     def quantizing(title: str, *bits: str) -> Stage:
         return Stage(title, (("compress/qat.py", "--run", str(student), *bits),), 300)
 
+    per_class = ("--per-class", str(PRESETS["animals64"][1].data.per_class))
+    collect = ("train/collect.py", "--teacher", config.teacher, *classes, *per_class, "--out", str(pairs))
     return [
-        Stage(
-            "train the teacher on photographs",
-            (("train/main.py", "scratch-animals64", "--run", str(teacher), *data, *snapshots),),
-            9000,
-        ),
-        Stage(
-            "keep its best snapshot",
-            ((*curve, "--runs", str(teacher), "--out", str(folder / "teacher_curve.json"), "--keep-best"),),
-            600,
-        ),
-        Stage(
-            "collect its images",
-            (
-                (
-                    *("train/collect.py", "--teacher", str(teacher / TEACHER_FOLDER), "--classes", config.classes),
-                    *("--per-class", str(config.per_class), "--out", str(pairs)),
-                ),
-            ),
-            600,
-        ),
-        training("student"),
+        Stage("collect the teacher's images", (collect,), 200),
+        training("student", "animals64"),
         quantizing("quantization-aware training, W8A8"),
         quantizing("quantization-aware training, W4A8", "--bits", "W4A8"),
         quantizing(
             "train the float control for as long", "--bits", "float", "--out", str((student / CONTROL_FILE).parent)
         ),
-        *(training(name) for name in STUDENTS if name != "student"),
+        *(training(name, *command, *short) for name, command in SHORT.items()),
         Stage(
             "draw the learning curves",
-            ((*curve, "--runs", str(student), str(folder / "scratch"), "--out", _beside(config.out, "_curve")),),
+            (
+                (
+                    *curve,
+                    "--runs",
+                    *(str(folder / name) for name in _CURVES),
+                    "--out",
+                    _beside(config.out, "_curve"),
+                ),
+            ),
             600,
         ),
         Stage("judge all of them", (_judging(config),), 900),
@@ -116,19 +104,20 @@ def stages(config: AnimalsConfig) -> list[Stage]:
 def _judging(config: AnimalsConfig) -> Command:
     folder, student = config.folder, config.folder / "student"
     models = {
-        "photos": f"reals:{config.photos}",
-        "teacher": f"teacher:{folder / 'teacher' / TEACHER_FOLDER}",
+        "photos": f"reals:{config.validation}",  # which the distance is measured to
+        "training-photos": f"reals:{config.photos}",  # whose distance is the floor
+        "teacher": f"teacher:{config.teacher}",
         "float": str(student / STUDENT_FILE),
         "control": str(student / CONTROL_FILE),
         "int8": str(student / INT8_STUDENTS["int8"]),
         "int4": str(student / INT8_STUDENTS["int4"]),
     }
-    models |= {name: str(folder / name / STUDENT_FILE) for name in STUDENTS if name != "student"}
+    models |= {name: str(folder / name / STUDENT_FILE) for name in SHORT}
     given = {"--features": config.features, "--classifier": config.classifier}
     networks = [part for flag, path in given.items() if path is not None for part in (flag, str(path))]
     return (
         *("benchmarks/judge.py", "--models", *(f"{name}={what}" for name, what in models.items())),
-        *("--classes", config.classes, "--reference", str(config.validation), "--nearest", str(config.photos)),
+        *("--classes", TEN_ANIMALS, "--reference", str(config.validation), "--nearest", str(config.photos)),
         *networks,
         *("--no-lite0",) * (config.features is not None),  # it trained the teacher
         *("--out", str(config.out)),
