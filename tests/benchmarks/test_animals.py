@@ -46,10 +46,8 @@ def test_a_dry_run_prints_them(capsys):
     animals.main(["--photos", "train.npz", "--validation", "validation.npz", "--dry-run"])
     printed = capsys.readouterr().out
     assert printed.count("python train/main.py") == 1 + len(animals.SHORT)
-    assert (
-        "benchmarks/judge.py --models photos=reals:validation.npz training-photos=reals:train.npz teacher=teacher:animals"
-        in printed
-    )
+    photos = "photos=reals:validation.npz training-photos=reals:train.npz"
+    assert f"benchmarks/judge.py --models {photos} teacher=teacher:animals" in printed
     assert "--no-lite0" not in printed  # without another network lite0 has to judge
 
 
