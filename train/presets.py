@@ -49,11 +49,11 @@ def from_scratch(base: TrainConfig) -> TrainConfig:
 
 
 DIGITS = TrainConfig(
-    generator=GeneratorConfig(channels=16, image_size=32, num_classes=10),
+    generator=GeneratorConfig(channels=8, image_size=32, num_classes=10, class_embedding_dim=16),
     data=DataConfig(per_class=1200),
     loss=LossConfig(
         feature=5.0,
-        pixel=10.0,
+        pixel=80.0,
         pixel_decay_end=1.0,
         distillation_generator=0.2,
         real_generator=0.2,
@@ -61,7 +61,7 @@ DIGITS = TrainConfig(
     ),
     schedule=ScheduleConfig("released", every=1),
     optimizer=OptimizerConfig(
-        images=28_800,
+        images=72_000,
         generator_lr=3e-3,
         discriminator_lr=2e-3,
         beta1=0.5,
@@ -166,11 +166,11 @@ def _presets() -> dict[str, tuple[str, TrainConfig]]:
         "how the embedded digits teacher was made: a small BigGAN from scratch",
         _scratch_teacher(
             DIGITS,
-            GeneratorConfig("biggan", 8, 32, 10, class_embedding_dim=128),
+            GeneratorConfig("biggan", 28, 32, 10, class_embedding_dim=128),
             OptimizerConfig(
-                images=96_000,
-                generator_lr=5e-4,
-                discriminator_lr=1e-3,
+                images=80_000,
+                generator_lr=3e-4,
+                discriminator_lr=8e-4,
                 beta1=0.0,
                 beta2=0.99,
                 decay_start=2 / 3,
