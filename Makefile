@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONWARNINGS ?=
 
-.PHONY: quickstart demo test test-slow android-check ios-check clean
+.PHONY: help quickstart demo test test-slow android-check ios-check help-texts tables clean
+
+# Say what each target is for.
+help:
+	@awk '/^# /{ said = substr($$0, 3); next } /^[a-z-]+:/{ sub(":.*", ""); if (said) printf "make %-14s %s\n", $$0, said } { said = "" }' Makefile
 
 # Distil the embedded digits teacher, quantize the student, export it for phones, measure it all, and report.
 quickstart: $(VENV)/.installed-phone
@@ -14,6 +18,7 @@ quickstart: $(VENV)/.installed-phone
 demo: $(VENV)/.installed-phone
 	$(BIN)/python -m deploy.web.demo
 
+# Check format, lint and types, and run the tests; with a JDK, Maven and npm the Android app's, with Node and Chromium the page's.
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -21,6 +26,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2 --dist loadfile
 	$(BIN)/python -m tests.android --skip-if-unavailable
 
+# Run the tests that take minutes each.
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow
 
@@ -49,5 +55,14 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[all]'
 	touch $@ $(VENV)/.installed-phone
 
+# Write what the scripts' --help says into docs/help.
+help-texts: $(VENV)/.installed-dev
+	$(BIN)/python tests/support/scripts.py
+
+# Write the tables of the pages from the committed results.
+tables: $(VENV)/.installed-phone
+	$(BIN)/python -m benchmarks.readme
+
+# Remove what was installed.
 clean:
 	rm -rf $(VENV) *.egg-info

@@ -1,6 +1,6 @@
-"""The README's tables, made from committed results: `python -m benchmarks.readme` writes them, --check compares.
+"""The pages' tables, made from committed results: `python -m benchmarks.readme` writes them, --check compares.
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`.
+A table stands between `<!-- table NAME -->` and `<!-- end -->` in one of `PAGES`.
 """
 
 import dataclasses
@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import read_results
+from benchmarks.summary import summary
 from benchmarks.tables import Table, cost_table, file_table, latency_tables, quality_table
-from benchmarks.throughput.table import throughput_table
 from train.cli import parse, run_script
+from train.commands import ROOT
 from train.errors import UserError
 from train.files import write_text
 
 RESULTS = Path(__file__).parent / "results_digits.json"
+SHIPPED = RESULTS
+"""Of the student that the first page shows."""
 INT8_ROWS = Path(__file__).parent / "int8_digits.json"
-THROUGHPUT = {name: Path(__file__).parent / f"throughput_{name}_cpu.json" for name in ("digits", "animals64")}
+PAGES = tuple(ROOT / name for name in ("README.md", "compress/README.md", "benchmarks/README.md"))
 _BLOCK = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _QUALITY = ("recognised", "diversity", "l1_to_teacher", "ssim_to_teacher", "psnr_to_float")
 _LATENCY_HEADERS = 7  # model, threads, p50, p90, mean, n and the first ratio: what a page is wide enough for
@@ -30,10 +33,10 @@ Makers = dict[str, Callable[[], str]]
 
 @dataclasses.dataclass(frozen=True)
 class ReadmeConfig:
-    """Which file to bring up to date."""
+    """Which files to bring up to date."""
 
-    readme: Path = Path(__file__).parent.parent / "README.md"
-    """The file with the marks."""
+    pages: tuple[Path, ...] = ()
+    """The files with the marks; by default README.md, compress/README.md and benchmarks/README.md."""
     check: bool = False
     """Write nothing; fail if a table is not the one that the results give."""
 
@@ -41,31 +44,29 @@ class ReadmeConfig:
 def main(arguments: list[str]) -> None:
     """Write the tables, or check them."""
     config = parse(ReadmeConfig, arguments, __doc__ or "")
-    text = config.readme.read_text(encoding="utf-8")
-    made = fill(text, committed_tables())
-    if config.check:
-        if made != text:
+    makers = committed_tables()
+    for page in config.pages or PAGES:
+        text = page.read_text(encoding="utf-8")
+        made = fill(text, makers)
+        if not config.check:
+            write_text(page, made)
+        elif made != text:
             raise UserError(
-                f"the tables in {config.readme} are not those of the results; "
-                "write them with: python -m benchmarks.readme"
+                f"the tables in {page} are not those of the results; write them with: python -m benchmarks.readme"
             )
-        return
-    write_text(config.readme, made)
 
 
 def committed_tables() -> Makers:
-    """Return the makers of all tables of the README, from the committed results."""
+    """Return the makers of all tables of the pages, from the committed results."""
     results = read_results(RESULTS)
-    makers = {
+    return {
+        "results": lambda: _shipped(read_results(SHIPPED)),
         "cost": lambda: _markdown(cost_table(results), "cost"),
         "files": lambda: _markdown(file_table(results), "files"),
         "latency": lambda: _narrow_latency(results),
         "quality": lambda: _markdown(quality_table(results, _QUALITY), "quality"),
         "int8": lambda: int8_table(json.loads(INT8_ROWS.read_text(encoding="utf-8"))),
     }
-    for name, path in THROUGHPUT.items():
-        makers[f"throughput-{name}"] = lambda path=path: _throughput(json.loads(path.read_text(encoding="utf-8")))
-    return makers
 
 
 def fill(text: str, makers: Makers) -> str:
@@ -85,7 +86,7 @@ def fill(text: str, makers: Makers) -> str:
 
 
 def int8_table(report: dict[str, Any]) -> str:
-    """Return the rows of `compress/compare.py` that the README speaks about."""
+    """Return the rows of `compress/compare.py` that compress/README.md speaks about."""
     headers = [
         "",
         "recognised",
@@ -123,8 +124,12 @@ def _narrow_latency(results: dict[str, Any]) -> str:
     return dataclasses.replace(table, headers=table.headers[:_LATENCY_HEADERS], cells=cells, notes=[]).markdown()
 
 
-def _throughput(report: dict[str, Any]) -> str:
-    return dataclasses.replace(throughput_table(report), notes=[]).markdown()
+def _shipped(results: dict[str, Any]) -> str:
+    found = summary(results)
+    if found is None:
+        raise UserError("the results have no student; measure one with run_device.py")
+    cells = [[label, *(cell.value for cell in line)] for label, line in found.lines]
+    return Table("", ["", *found.headers], cells, []).markdown()
 
 
 def _markdown(table: Table | None, name: str) -> str:

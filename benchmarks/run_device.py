@@ -1,6 +1,6 @@
 """What the compressed model costs, how fast it is and what it still can do: `python benchmarks/run_device.py`.
 
-Writes results.json, from which report.md, report.html and the README's tables are made.
+Writes results.json, from which report.md, report.html and the pages' tables are made.
 """
 
 import sys

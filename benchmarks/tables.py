@@ -1,4 +1,4 @@
-"""Tables of a results file, for report.md, report.html and the README alike."""
+"""Tables of a results file, for report.md, report.html and the pages alike."""
 
 import dataclasses
 import math

@@ -1,29 +1,19 @@
 """What messages tell people to type exists: every command, and every flag, in every string of the product."""
 
 import ast
-import contextlib
 import functools
-import importlib
 import importlib.util
-import io
 import re
 from pathlib import Path
 
 import pytest
+from scripts import FLAG, PAGES, SCRIPTS, SOURCES, flags_of
 
 from train.commands import ROOT
 
-STAGES = ("train", "compress", "deploy", "benchmarks")
-SOURCES = sorted(path for stage in STAGES for path in (ROOT / stage).rglob("*.py"))
-PAGES = sorted([*ROOT.glob("*.md"), *(path for stage in STAGES for path in (ROOT / stage).rglob("*.md"))])
-SCRIPTS = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for path in SOURCES
-    if "run_script(main)" in path.read_text(encoding="utf-8")
+COMMAND = re.compile(
+    r"(?:python (?:-m )?|torchrun (?:--\S+ )*(?:-- )?)((?:train|compress|deploy|benchmarks)[\w./]*)([^;(\n`]*)"
 )
-PRESET = {"train.main": ["digits"]}
-COMMAND = re.compile(r"python (?:-m )?((?:train|compress|deploy|benchmarks)[\w./]*)([^;(\n`]*)")
-FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9.-]*[a-z0-9]")
 FOREIGN = {
     *("--flag", "--help"),
     *("--editable", "--no-deps", "--only-binary", "--platform"),  # pip
@@ -31,15 +21,6 @@ FOREIGN = {
     *("--ei", "--es", "--pid"),  # adb
     *("--nproc-per-node", "--enable", "--no-as-needed"),  # torchrun, TFLite (--enable_op_profiling), a linker
 }
-
-
-@functools.cache
-def flags_of(module: str) -> frozenset[str]:
-    """The flags that a script's help lists."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
-        importlib.import_module(module).main([*PRESET.get(module, []), "--help"])
-    return frozenset(FLAG.findall(said.getvalue()))
 
 
 @functools.cache
