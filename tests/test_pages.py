@@ -20,6 +20,7 @@ from train.commands import ROOT
 README = ROOT / "README.md"
 LINK = re.compile(r'\]\(([^()\s]+)\)|\bsrc="([^"]+)"')
 FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # Blocks that show a format, by their beginning: nothing to type.
 FORMATS = ("model=", '{"format": ')
 QUOTED = {
@@ -165,11 +166,11 @@ def check_command(line: str) -> None:
     match words[0]:
         case "make":
             assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8"), line
-        case "python":
+        case "python" if words[1:3] != ["-m", "pip"]:
             check_python(words[1:])
         case "torchrun":
             check_python(words[next(i for i, word in enumerate(words) if word.endswith(".py")) :])
-        case "pip":
+        case "pip" | "python":
             extras = set(re.findall(r"[\w-]+", "".join(re.findall(r"\[(.*)\]", line))))
             assert extras <= project()["optional-dependencies"].keys(), line
         case "swift":
@@ -208,6 +209,29 @@ def test_every_block_is_known(page, parse_alone):
 def test_a_command_that_is_not_there_is_noticed(line, parse_alone):
     with pytest.raises((AssertionError, cli.UserError)):
         check_command(line)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_runs_what_is_there(path, parse_alone):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["name"] and workflow["permissions"] == {"contents": "read"}
+    assert workflow[True]  # YAML 1.1 reads the key `on` so
+    for job in workflow["jobs"].values():
+        assert re.fullmatch(r"(ubuntu|macos)-[\d.]+", job["runs-on"]) and job["timeout-minutes"] <= 360
+        for step in job["steps"]:
+            assert ("run" in step) != ("uses" in step)
+            assert re.fullmatch(r"[\w-]+/[\w/.-]+@v\d+", step.get("uses", "a/b@v1"))
+            assert (ROOT / step.get("working-directory", ".")).is_dir()
+            given = step.get("run") or step.get("with", {}).get("script", "")
+            for line in given.replace("make .venv", "make $(VENV)").replace(".venv/bin/", "").splitlines():
+                if line.startswith(("make ", "python ", "swift ")):
+                    check_command(line)
+
+
+def test_what_has_not_run_says_so_in_both_places():
+    marked = [path.read_text(encoding="utf-8").startswith("# Not yet run: ") for path in WORKFLOWS]
+    assert len(marked) == 4
+    assert any(marked) == ("**Not yet run:** the workflows" in README.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("language", QUOTED)
