@@ -34,7 +34,6 @@ _PRESET = {"train.main": "digits"}  # whose flags and defaults stand for all pre
 _CHOICES = re.compile(r"\{[\w,\s-]{200,}\}")  # all presets, cut anywhere
 
 
-@functools.cache
 def help_of(module: str) -> str:
     """What a script's --help prints; of one with presets, those and the flags of one of them."""
     texts = [_printed(module, ["--help"])]
@@ -43,14 +42,15 @@ def help_of(module: str) -> str:
     return "\n".join(texts)
 
 
-def flags_of(module: str) -> frozenset[str]:
-    """The flags that a script's help lists."""
-    return frozenset(FLAG.findall(help_of(module)))
-
-
 def help_file(module: str) -> Path:
     """Where its help stands as text."""
     return HELP / f"{module.replace('.', '-')}.txt"
+
+
+@functools.cache
+def flags_of(module: str) -> frozenset[str]:
+    """The flags that a script's help lists; that the text is current is a test of its own."""
+    return frozenset(FLAG.findall(help_file(module).read_text(encoding="utf-8")))
 
 
 def _printed(module: str, arguments: list[str]) -> str:
