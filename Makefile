@@ -57,7 +57,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/uv
 
 # Write what the scripts' --help says into docs/help.
 help-texts: $(VENV)/.installed-dev
-	$(BIN)/python tests/support/scripts.py
+	$(BIN)/python tests/support/help_texts.py
 
 # Write the tables of the pages from the committed results.
 tables: $(VENV)/.installed-phone

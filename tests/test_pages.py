@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 import yaml
-from scripts import HELP, PAGES, SCRIPTS, help_file, help_of
+from help_texts import HELP, PAGES, SCRIPTS, help_file, help_of
 
 from train import cli
 from train.commands import ROOT

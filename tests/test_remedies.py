@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from scripts import FLAG, PAGES, SCRIPTS, SOURCES, flags_of
+from help_texts import FLAG, PAGES, SCRIPTS, SOURCES, flags_of
 
 from train.commands import ROOT
 

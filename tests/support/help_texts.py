@@ -1,4 +1,4 @@
-"""What the scripts say when asked for --help, as text: `python tests/support/scripts.py` writes docs/help.
+"""What the scripts say when asked for --help, as text: `python tests/support/help_texts.py` writes docs/help.
 
 The text is that of a terminal of 100 columns, without frames, so that it can be read, searched and compared.
 """
