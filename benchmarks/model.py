@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from compress.config import INT8_STUDENTS
+from deploy.golden import inputs_of
 from deploy.manifest import MANIFEST_FILE, describe_student, export_command, read_manifest
 from deploy.package_files import content_hash
 from deploy.runners import runner_of
@@ -75,11 +76,7 @@ class Model:
 
     def inputs(self, z: np.ndarray, y: int) -> tuple[np.ndarray, ...]:
         """Return the inputs of one image, each float32 [1, length], for z float32 [z_dim]."""
-        if self.one_class:
-            return (z[None],)
-        weights = np.zeros((1, self.manifest["model"]["num_classes"]), np.float32)
-        weights[0, y] = 1
-        return z[None], weights
+        return inputs_of(z, y, self.manifest["model"]["num_classes"], one_class=self.one_class)
 
     def runs_here(self, artifact: dict[str, Any]) -> str | None:
         """Return None where the artifact's own runtime is on this machine, else a sentence that says why not."""

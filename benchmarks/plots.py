@@ -7,8 +7,7 @@ from typing import Any
 
 from benchmarks.quality.intra_class import correlation
 from benchmarks.summary import distance_key
-from train.commands import to_install
-from train.errors import UserError
+from compress.figures import new_figure
 from train.files import write_atomically
 
 # Where no distance was measured, the first of these is the quality that is plotted.
@@ -196,11 +195,7 @@ def _free(
 
 
 def _figure(x: str, y: str) -> tuple[Any, Any]:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError(f"matplotlib is not installed; {to_install('benchmarks')}") from None
-    figure = Figure(figsize=(7, 4.2), layout="constrained", dpi=_DPI)
+    figure = new_figure(7, 4.2, dpi=_DPI)
     axes = figure.subplots()
     axes.set_xlabel(x)
     axes.set_ylabel(y)

@@ -13,12 +13,11 @@ from compress.by_class import ByClass
 from compress.config import QatConfig, parse_bits
 from compress.deploy_form import DeployGenerator, deploy_form
 from compress.fake_quant import QuantGenerator
+from compress.figures import new_figure
 from compress.finetune import calibration_batches, finetune, post_training
 from compress.float_run import FloatRun
 from compress.report import FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW, Table
-from train.commands import to_install
 from train.distributed import World
-from train.errors import UserError
 from train.files import save_tensors, write_atomically
 from train.sources import Sources
 
@@ -164,10 +163,6 @@ def recovered(table: Table, bits: str, equalised: bool, rounded_row: str) -> flo
 
 def plot_widths(table: Table, widths: Sequence[str], path: Path) -> None:
     """Draw the L1 to the teacher at each width, by method: where a line leaves the control, its method breaks."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError(f"matplotlib is not installed; {to_install('compress')}") from None
     finest = parse_bits(widths[0])
     panels = {
         "weights": [bits for bits in widths if parse_bits(bits)[1] == finest[1]],
@@ -176,7 +171,7 @@ def plot_widths(table: Table, widths: Sequence[str], path: Path) -> None:
     panels = {what: chosen for what, chosen in panels.items() if len(chosen) > 1}
     if not panels:
         return
-    figure = Figure(figsize=(5.5 * len(panels), 4), layout="constrained")
+    figure = new_figure(5.5 * len(panels), 4)
     for axes, (what, chosen) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):

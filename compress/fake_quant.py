@@ -232,11 +232,6 @@ class QuantGenerator(nn.Module):
             for quantizer in quantizers.values():
                 quantizer.enabled = True
 
-    def all_but(self, names: Iterable[str]) -> contextlib.AbstractContextManager[None]:
-        """Quantize everything but `names` inside the context."""
-        left_out = set(names)
-        return self.only(left_out ^ set(self.layers()))
-
     @torch.no_grad()
     def dequantized_form(self) -> nn.Module:
         """Return the float form of the rounded weights, without any rounding of activations."""

@@ -17,10 +17,10 @@ from compress.config import Places, QatConfig
 from compress.deploy_form import deploy_form
 from compress.evaluate import Judge, psnr
 from compress.fake_quant import QuantGenerator
+from compress.figures import new_figure
 from compress.finetune import calibration_batches, post_training
 from compress.float_run import FloatRun, open_run
 from train.cli import parse, run_script
-from train.commands import to_install
 from train.distributed import World
 from train.errors import UserError
 from train.files import write_atomically, write_json
@@ -129,14 +129,10 @@ def plot(report: dict[str, Any], path: Path) -> None:
     Raises:
         UserError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError(f"matplotlib is not installed; {to_install('compress')}") from None
     names = list(report["layers"])[:_SHOWN]
     levels = [report["layers"][name]["psnr_to_float"] for name in names]
     errors = [4 / 10 ** (level / 10) for level in levels]
-    figure = Figure(figsize=(9, 0.24 * len(names) + 1.2), layout="constrained")
+    figure = new_figure(9, 0.24 * len(names) + 1.2)
     axes = figure.subplots()
     colours = ["tab:orange" if name.endswith("weight") else "tab:blue" for name in names]
     bars = axes.barh(names, errors, color=colours)

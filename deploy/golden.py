@@ -18,6 +18,15 @@ COUNT = 32
 FIRST_SEED = 20_201_130  # any; latents that no training or calibration has seen
 
 
+def inputs_of(z: np.ndarray, y: int, num_classes: int, *, one_class: bool) -> tuple[np.ndarray, ...]:
+    """Return an artifact's inputs for one image, each float32 [1, length], of z float32 [z_dim] and class y."""
+    if one_class:
+        return (z[None],)
+    weights = np.zeros((1, num_classes), np.float32)
+    weights[0, y] = 1
+    return z[None], weights
+
+
 @dataclasses.dataclass(frozen=True)
 class Golden:
     """Latents, classes and images."""
@@ -35,12 +44,7 @@ class Golden:
 
     def inputs(self, index: int) -> tuple[np.ndarray, ...]:
         """Return the inputs of one image, each float32 [1, length]."""
-        z = self.z[index : index + 1]
-        if self.one_class:
-            return (z,)
-        weights = np.zeros((1, self.num_classes), np.float32)
-        weights[0, self.y[index]] = 1
-        return z, weights
+        return inputs_of(self.z[index], self.y[index], self.num_classes, one_class=self.one_class)
 
     def save(self, path: Path) -> None:
         """Write the arrays seeds, z, y, num_classes, one_class and image_<student>."""

@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from train.errors import UserError, did_you_mean
@@ -31,6 +32,17 @@ def parse_classes(text: str, num_classes: int) -> list[int]:
             )
         indices.update(range(first, last + 1))
     return sorted(indices)
+
+
+def classes_text(indices: Sequence[int]) -> str:
+    """Return rising indices as `parse_classes` reads them, runs of them as ranges: 0-2,7."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def class_names(num_classes: int) -> list[str]:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.lib.npyio import NpzFile
 
-from train.classes import parse_classes
+from train.classes import classes_text, parse_classes
 from train.cli import parse, run_script
 from train.errors import UserError
 from train.files import check_writable, save_arrays, short_name
@@ -199,19 +199,9 @@ def _check_trained(classes: Collection[int], info: SnapshotInfo, where: str) -> 
     strangers = sorted(set(classes) - info.classes.keys())
     if strangers:
         raise UserError(
-            f"{where}: the student was not trained on {_ranges(strangers)}; choose from {_ranges(info.classes)}"
+            f"{where}: the student was not trained on {classes_text(strangers)}; "
+            f"choose from {classes_text(sorted(info.classes))}"
         )
-
-
-def _ranges(classes: Collection[int]) -> str:
-    """Write {0, 1, 2, 5} as "0-2,5"."""
-    runs: list[list[int]] = []
-    for index in sorted(classes):
-        if runs and index == runs[-1][-1] + 1:
-            runs[-1].append(index)
-        else:
-            runs.append([index])
-    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _read_latents(path: Path, info: SnapshotInfo) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,13 +14,14 @@ from benchmarks.quality.features import FeatureNetwork, choose_device, open_feat
 from benchmarks.quality.fidelity import fidelity
 from benchmarks.quality.figure import Figure
 from benchmarks.quality.inception_file import INCEPTION_FILE
-from benchmarks.quality.intra_class import class_counts, class_ranges, read_class_values, worst
+from benchmarks.quality.intra_class import class_counts, read_class_values, worst
 from benchmarks.quality.network_judge import NetworkJudge, ReferenceSet
 from benchmarks.quality.recognition import ImageNetClassifier
 from benchmarks.quality.reference import FeatureStore, images_hash
 from benchmarks.quality.settings import Asked, Quality, QualitySettings
 from benchmarks.quality.worst_classes import write_worst_classes
 from train import digits
+from train.classes import classes_text
 from train.errors import UserError
 from train.reals import RealImages, of_classes
 
@@ -266,7 +267,7 @@ class _Session:
             "latents": asked.latents,
             "first_seed": asked.first_seed,
             "truncation": asked.truncation,
-            "classes": class_ranges(counts),
+            "classes": classes_text(sorted(counts)),
             "images_per_class": sorted(set(counts.values())),
             "networks": [
                 {"name": n.name, "how": n.how, "dimensions": n.dimensions, "sha256": n.sha256}

@@ -1,7 +1,7 @@
 """Fréchet distance within each class (intra-FID, Miyato and Koyama 2018), at equal numbers of images only."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +18,6 @@ def class_counts(y: np.ndarray) -> dict[int, int]:
     """Return class index → number of images, of y [N]."""
     classes, counts = np.unique(y, return_counts=True)
     return dict(zip(classes.tolist(), counts.tolist(), strict=True))
-
-
-def class_ranges(classes: Iterable[int]) -> str:
-    """Return class indices as `train.classes.parse_classes` reads them: 0-9,12."""
-    parts: list[list[int]] = []
-    for label in sorted(classes):
-        if parts and parts[-1][1] == label - 1:
-            parts[-1][1] = label
-        else:
-            parts.append([label, label])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
 
 
 def class_statistics(features: np.ndarray, y: np.ndarray, count: int) -> dict[int, GaussianStatistics]:

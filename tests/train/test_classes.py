@@ -1,6 +1,6 @@
 import pytest
 
-from train.classes import class_names, find_class, parse_classes
+from train.classes import class_names, classes_text, find_class, parse_classes
 from train.errors import UserError
 
 
@@ -16,6 +16,11 @@ from train.errors import UserError
 )
 def test_parse_classes(text, expected):
     assert parse_classes(text, 10) == expected
+
+
+def test_indices_are_written_as_they_are_read():
+    assert classes_text([0, 1, 2, 3, 7, 9, 10]) == "0-3,7,9-10"
+    assert parse_classes(classes_text(list(range(398))), 1000) == list(range(398))
 
 
 def test_parse_the_papers_animals():

@@ -56,7 +56,3 @@ def test_given_values(tmp_path):
             intra_class.read_class_values(path)
     with pytest.raises(UserError, match="has no class values"):
         intra_class.read_class_values(tmp_path / "absent.json")
-
-
-def test_ranges_of_classes():
-    assert intra_class.class_ranges([8, 0, 1, 2, 5, 7]) == "0-2,5,7-8"
