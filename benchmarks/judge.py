@@ -7,6 +7,7 @@ r"""Judge any generators by their images of the same latents: no run folder and 
 A model is NAME=WHAT, and WHAT a student (.safetensors, float or int8), `teacher:` and anything that --teacher of
 train/collect.py takes, `reals:` and photos, or `images:` and a .npy of images that somebody else's generator has
 drawn for the same classes in turn. The names teacher, float and control are what the others are compared with.
+Latents follow the law that the generators have learned from, which is one for all of them.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.drawing import Drawer, Given, student_drawer, teacher_drawer
+from benchmarks.judged import described_law
 from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate
 from benchmarks.quality.features import choose_device, open_features, open_lite0
 from benchmarks.quality.inception_file import find_inception
@@ -29,9 +31,10 @@ from train.errors import UserError
 from train.files import file_hash, write_json, write_text
 from train.images import save_png
 from train.judging import JUDGED_SEED
-from train.noise import latents_in_turn
+from train.noise import SAMPLER, check_drawable, latents_in_turn, law_of
 from train.reals import RealImages, open_reals
 from train.sampling import labelled_rows
+from train.snapshot import load_student
 from train.teacher import open_teacher
 
 FORMAT = "tinygan-edge-judged-1"
@@ -93,15 +96,16 @@ def main(arguments: list[str]) -> None:
     classes = parse_classes(config.classes, config.num_classes)
     names = {label: class_names(config.num_classes)[label].split(",")[0] for label in classes}
     count = config.per_class * len(classes)
-    z, y = latents_in_turn(classes, config.seed, count, config.z_dim, config.truncation)
-    drawers = [_drawer(model, config, classes) for model in config.models]
+    models = [_open(model, config, classes) for model in config.models]
+    drawers, sampler = [drawer for drawer, _ in models], _one_law([law for _, law in models if law], config)
+    z, y = latents_in_turn(classes, config.seed, count, config.z_dim, config.truncation, sampler=sampler)
     images = {}
     for drawer in drawers:
         images[drawer.name] = _of_size(drawer.images(z, y, config.cache / "images"), drawer.name, count, config)
     reals = _reals(config.reference, config, classes) if config.reference else None
     quality = evaluate(
         images,
-        Asked(y, config.truncation, config.seed, names=names),
+        Asked(y, config.truncation, config.seed, latents=described_law(sampler), names=names),
         _settings(config),
         # The table is read where the photos lie elsewhere, or not at all.
         reals=dataclasses.replace(reals, source=Path(reals.source).name) if reals else None,
@@ -114,23 +118,55 @@ def main(arguments: list[str]) -> None:
     print(f"table: {config.out}, {config.out.with_suffix('.md')}; pictures beside it")
 
 
-def _drawer(model: str, config: JudgeConfig, classes: Sequence[int]) -> Drawer | Given:
+@dataclasses.dataclass(frozen=True)
+class _Law:
+    """The latents that a model is drawn from."""
+
+    model: str
+    sampler: str
+    z_dim: int
+
+
+def _open(model: str, config: JudgeConfig, classes: Sequence[int]) -> tuple[Drawer | Given, _Law | None]:
+    """Return what has the images of a model, and the latents that it wants, where it draws."""
     name, found, what = model.partition("=")
     kind, _, path = what.partition(":")
     if not (found and name and what):
         raise UserError(f"--models {model!r} is not NAME=WHAT, such as float=runs/digits/student.safetensors")
     device = choose_device(config.device)
     if kind == "teacher":
-        return teacher_drawer(name, open_teacher(path, config.truncation), device)
+        teacher = open_teacher(path, config.truncation)
+        return teacher_drawer(name, teacher, device), _Law(name, teacher.sampler, teacher.z_dim)
     if kind == _PHOTOS:
         reals = _reals(path, config, classes)
-        return Given(name, images_hash(reals.images), lambda y: _photos_in_turn(reals, y))
+        return Given(name, images_hash(reals.images), lambda y: _photos_in_turn(reals, y)), None
     stored = Path(path if kind == "images" else what)
     if not stored.is_file():
         raise UserError(f"--models {model}: no file at {stored}")
     if kind == "images":
-        return Given(name, file_hash(stored), lambda _y: _read_images(stored))
-    return student_drawer(name, stored, device)
+        return Given(name, file_hash(stored), lambda _y: _read_images(stored)), None
+    info = load_student(stored)[1]
+    return student_drawer(name, stored, device), _Law(name, info.sampler, info.generator.z_dim)
+
+
+def _one_law(laws: Sequence[_Law], config: JudgeConfig) -> str:
+    """Return the sampler of all models, the default one where none of them draws.
+
+    Raises:
+        UserError: they want latents of different laws or lengths, or such as nothing draws.
+    """
+    for law in laws:
+        check_drawable(law.sampler, law.model)
+        if law.z_dim != config.z_dim:
+            raise UserError(
+                f"{law.model} has latents of {law.z_dim} numbers, not {config.z_dim}; pass --z-dim {law.z_dim}"
+            )
+        if law.sampler != laws[0].sampler:
+            raise UserError(
+                f"{laws[0].model} draws from the law {law_of(laws[0].sampler)}, {law.model} from "
+                f"{law_of(law.sampler)}; judge them in two calls"
+            )
+    return laws[0].sampler if laws else SAMPLER
 
 
 def _reals(source: str, config: JudgeConfig, classes: Sequence[int]) -> RealImages:

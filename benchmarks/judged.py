@@ -51,14 +51,18 @@ def choose_judged(model: Model, config: BenchmarkConfig) -> Judged:
             "the teacher are absent: give the teacher itself with --teacher."
         ]
     z, y = model.latents(config.seed, count)
-    sampler = model.manifest["sampler"]["name"]
-    latents = f"{law_of(sampler).replace('-', ' ')}, {sampler}, consecutive seeds"
+    latents = described_law(model.manifest["sampler"]["name"])
     asked = Asked(y, model.truncation, config.seed, latents=latents, names=model.classes)
     if spec := teacher_spec(model, config.teacher):
         teacher = teacher_drawer(TEACHER, open_teacher_of(model, spec), choose_device(config.device))
         return Judged(z, y, asked, teacher, [])
     none = ["There is no teacher to draw with, so distances to it are absent: give one with --teacher."]
     return Judged(z, y, asked, None, left_out or none)
+
+
+def described_law(sampler: str) -> str:
+    """Return what latents of consecutive seeds are, for records."""
+    return f"{law_of(sampler).replace('-', ' ')}, {sampler}, consecutive seeds"
 
 
 def _held_out(model: Model, pairs: PairDataset, count: int) -> Judged:

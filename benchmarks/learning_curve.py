@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from benchmarks.plots import line_plot
 from benchmarks.quality.features import FeatureNetwork, choose_device, open_features, open_lite0
-from benchmarks.quality.frechet import frechet_distance
 from benchmarks.quality.reference import FeatureStore
 from benchmarks.quality.settings import QualitySettings
 from train.build import build_network
@@ -26,6 +25,7 @@ from train.checkpoint import SNAPSHOTS_FOLDER, TEACHER_FOLDER
 from train.cli import parse, run_script
 from train.errors import UserError
 from train.files import check_state_dict, write_json
+from train.frechet import frechet_distance
 from train.images import to_bytes
 from train.judging import JUDGED_SEED
 from train.noise import latents_in_turn

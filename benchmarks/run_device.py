@@ -66,6 +66,10 @@ def _open(config: BenchmarkConfig) -> Model:
 def _measure_here(model: Model, config: BenchmarkConfig, results: Results) -> list[str]:
     """Measure on this machine; return a sentence for each thing that was asked for and failed."""
     failures: list[str] = []
+    if config.truncations:
+        from benchmarks.truncations import check_trade_off
+
+        check_trade_off(model)  # before the hours that the rest may take
     if "cost" in config.parts:
         from benchmarks.costs import measure_costs
 

@@ -6,7 +6,6 @@ from benchmarks.drawing import student_drawer, teacher_drawer
 from benchmarks.model import Model, teacher_spec
 from benchmarks.quality.diversity import within_class_distance
 from benchmarks.quality.features import FeatureNetwork, choose_device, open_features, open_inception, open_lite0
-from benchmarks.quality.frechet import frechet_distance
 from benchmarks.quality.inception_file import find_inception
 from benchmarks.quality.reference import FeatureStore
 from benchmarks.quality.settings import QualitySettings
@@ -14,10 +13,19 @@ from benchmarks.results import Results
 from benchmarks.scoring import open_reference
 from benchmarks.settings import BenchmarkConfig
 from train.errors import UserError
-from train.noise import latents_in_turn
+from train.frechet import frechet_distance
+from train.noise import check_drawable, latents_in_turn, law_of
 from train.teacher import open_teacher
 
 _PER_CLASS = 50
+
+
+def check_trade_off(model: Model) -> None:
+    """Raise a UserError where the law of the latents knows no truncation."""
+    sampler = model.manifest["sampler"]["name"]
+    check_drawable(sampler, "the model")
+    if law_of(sampler) == "sphere":
+        raise UserError("--truncations is not for latents on a sphere, which all have one length; leave it out")
 
 
 def measure_truncations(model: Model, config: BenchmarkConfig, results: Results) -> None:
@@ -35,11 +43,12 @@ def measure_truncations(model: Model, config: BenchmarkConfig, results: Results)
     spread = within_class_distance(real.features, reals.labels)
     if not spread:
         raise UserError(f"{reals.source} has one image of each class, which leaves no diversity to compare with")
-    classes, z_dim = sorted(model.classes), model.manifest["model"]["z_dim"]
+    classes = sorted(model.classes)
+    z_dim, sampler = model.manifest["model"]["z_dim"], model.manifest["sampler"]["name"]
     count = config.images or _PER_CLASS * len(classes)
     curves: dict[str, list[dict[str, float]]] = {}
     for truncation in config.truncations:
-        z, y = latents_in_turn(classes, config.seed, count, z_dim, truncation)
+        z, y = latents_in_turn(classes, config.seed, count, z_dim, truncation, sampler=sampler)
         for name, images in _drawn(model, config, z, y, truncation).items():
             own = store.measure(network, images, f"{name} at {truncation:g}")
             point = {

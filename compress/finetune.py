@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from compress.advice import FirstSteps, advice, usual_images
 from compress.by_class import ByClass
 from compress.config import INT8_FILE, QatConfig
 from compress.deploy_form import DeployGenerator, one_hot
@@ -24,7 +25,7 @@ from train.config import TrainConfig, without_folders
 from train.distributed import World
 from train.errors import UserError
 from train.locks import LOCK_FILE, locked
-from train.loop import STATE_FILE, Batches, Training, WeightAverage, fit, load_state
+from train.loop import STATE_FILE, Batches, Observer, Training, WeightAverage, fit, load_state
 from train.precision import without_tf32
 from train.report import Reference, Report, comparison_sheet, draw
 from train.run import batch_source, distribute
@@ -154,10 +155,13 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
         reference=reference,
     )
     freezer = RangeFreezer(student, int(settings.freeze_at * config.steps))
+    watching: list[Observer] = [report, freezer, grids]
+    if advice(settings, run):
+        watching.append(FirstSteps(world, config.steps, config.optimizer.batch_size, usual_images(run)))
     with claimed(folder, world, ".training.lock"):
         started = time.monotonic()
         minutes = settings.checkpoint_minutes
-        fit(training, batches, folder, world, observers=[report, freezer, grids], checkpoint_minutes=minutes)
+        fit(training, batches, folder, world, observers=watching, checkpoint_minutes=minutes)
         seconds = None if resumed else time.monotonic() - started
         result: QuantGenerator = averaged.generator
         result.freeze_ranges()
@@ -210,11 +214,12 @@ def post_training(
 
 def check_terms(config: TrainConfig) -> None:
     """Raise a UserError if a run has a term that later stages do not train on with."""
-    if config.loss.mode_seeking:
-        raise UserError(
-            f"the run's loss.mode_seeking {config.loss.mode_seeking} is not carried on here; set it to 0 in "
-            "the run's config.json to go on without it"
-        )
+    for name in ("mode_seeking", "orthogonal"):
+        if value := getattr(config.loss, name):
+            raise UserError(
+                f"the run's loss.{name} {value} is not carried on here; set it to 0 in the run's config.json to "
+                "go on without it"
+            )
 
 
 def is_finished(settings: QatConfig, run: FloatRun) -> bool:

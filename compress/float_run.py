@@ -67,8 +67,9 @@ def _read_config(path: Path) -> TrainConfig:
     try:
         if "imported_from" in json.loads(path.read_text(encoding="utf-8")):
             raise UserError(
-                f"{path.parent} is an imported checkpoint, and how to train it on is unknown; quantize it without "
-                f"training: {typed('compress/post_training.py', '--run', path.parent)}"
+                f"{path.parent} is an imported checkpoint without settings to train on with; quantize it without "
+                f"training: {typed('compress/post_training.py', '--run', path.parent)}; or train it on first: "
+                f"{typed('train/main.py', 'paper-dw32', '--initialise', path.parent)}"
             )
         settings: dict[str, Any] = read_settings(path.parent)
         runtime = RuntimeConfig(shared=settings.pop("shared", ""))

@@ -6,6 +6,7 @@ It leaves student_int8.safetensors, report.json and comparison.png in <run>/qat.
 import sys
 import time
 
+from compress.advice import advice
 from compress.config import INT8_FILE, QatConfig
 from compress.deploy_form import deploy_form
 from compress.evaluate import Judge
@@ -29,6 +30,8 @@ def main(arguments: list[str]) -> None:
         print(f"{settings.folder} is finished; its results are there: {settings.folder / INT8_FILE}")
         return
     with distributed_world(settings.device) as world, claimed(settings.folder, world):
+        if world.is_main and (line := advice(settings, run)):
+            print(line, flush=True)
         sources = open_sources(settings.float_settings(run.config), run.folder, world)
         if settings.fresh_discriminator:
             introduce_classes(run.discriminator, sources)

@@ -105,8 +105,10 @@ def test_a_biggan_from_scratch(tmp_path):
 
 
 @pytest.mark.skipif(DEVICE != "cuda", reason="CUDA alone records steps")
-def test_a_recorded_step_is_the_ordinary_one(tmp_path):
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_recorded_step_is_the_ordinary_one(tmp_path, fresh):
     config = replace(tiny_run(grids=0), schedule__every=2, optimizer__images=24 * 24, optimizer__batch_size=24)
+    config = replace(config, schedule__fresh_real_batch=fresh, loss__orthogonal=1e-4 * fresh)
     states = []
     for graphs in ("off", "on"):
         runtime = replace(config.runtime, device=DEVICE, precision="float32", compile="off", cuda_graphs=graphs)

@@ -1,6 +1,9 @@
-"""A teacher fitted to a student: its images at the student's size, and the chosen classes counted anew."""
+"""A teacher fitted to a student: images at its size, chosen classes counted anew, several teachers as one."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -67,6 +70,56 @@ class RenumberedTeacher(_Adapted):
     def __call__(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """See `train.teacher.Teacher`."""
         return self._teacher(z, self._numbers.to(y.device)[y])
+
+
+class CombinedTeacher(_Adapted):
+    """Several teachers of the same latents, classes and size, each of which draws some classes.
+
+    Args:
+        teachers: two or more.
+        choice: class index → position of its teacher, for all classes that will be asked for.
+    """
+
+    def __init__(self, teachers: Sequence[Teacher], choice: Mapping[int, int]) -> None:
+        super().__init__(teachers[0])
+        self._teachers, self._choice = list(teachers), dict(choice)
+        self.name = "+".join(teacher.name for teacher in teachers)
+        self.fingerprint = hashlib.sha256(json.dumps(self.shares()).encode()).hexdigest()
+        counts = [teacher.parameters for teacher in teachers]
+        self.parameters = None if None in counts else sum(count or 0 for count in counts)
+        self._owners = torch.full((self.num_classes,), -1)
+        for label, position in choice.items():
+            self._owners[label] = position
+
+    def shares(self) -> list[dict[str, Any]]:
+        """Return name, fingerprint and classes of each teacher, for records."""
+        return [
+            {
+                "teacher": teacher.name,
+                "fingerprint": teacher.fingerprint,
+                "classes": sorted(label for label, owner in self._choice.items() if owner == position),
+            }
+            for position, teacher in enumerate(self._teachers)
+        ]
+
+    def __call__(self, z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """See `train.teacher.Teacher`."""
+        owners = self._owners.to(y.device)[y]
+        images = torch.full((len(y), 3, self.image_size, self.image_size), torch.nan, device=z.device)
+        for position, teacher in enumerate(self._teachers):
+            asked = torch.nonzero(owners == position).flatten()
+            if len(asked):
+                drawn = teacher(z[asked], y[asked])
+                if drawn.shape[1:] != images.shape[1:]:
+                    return drawn  # for the caller, who says what is wrong with it
+                images[asked] = drawn.float()
+        return images
+
+    def to(self, device: torch.device) -> "CombinedTeacher":
+        """See `train.teacher.Teacher`."""
+        for teacher in self._teachers:
+            teacher.to(device)
+        return self
 
 
 def at_size_of_a_student(teacher: Teacher, image_size: int | None) -> Teacher:

@@ -12,7 +12,7 @@ from train.augment import RANDOM_NUMBERS
 from train.distributed import World
 from train.errors import UserError
 from train.images import from_bytes
-from train.noise import consecutive_seeds, random_words, truncated_normal
+from train.noise import SAMPLER, consecutive_seeds, draw_latents, random_words
 
 MODE_SEEKING_TRUNCATIONS = (0.5, 1.0)  # one is drawn per batch, so that a teacher learns to serve both
 MODE_SEEKING_TARGETS = (0.8, 1.0)  # at each truncation, as a share of the real images' distance
@@ -33,16 +33,20 @@ class Batch:
     teacher: torch.Tensor | None
     """The teacher's images of (z, y); None from scratch."""
     real: torch.Tensor | None
-    """Real images of the classes y; None without real images."""
+    """Real images of the classes y, or of `fresh_y`; None without real images."""
     augment: torch.Tensor | None
     """Uniform numbers [2N, RANDOM_NUMBERS] for augmentation: real images' first, then generated ones'."""
     diversity_target: float | torch.Tensor
     """Mode-seeking target, a scalar; of meaning from scratch only."""
+    fresh_z: torch.Tensor | None = None
+    """Latents of the student's images that real ones are judged against, [N, z_dim]; None where those are of z."""
+    fresh_y: torch.Tensor | None = None
+    """int64 [N]; the classes of `fresh_z`, and of the real images then."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ScratchLatents:
-    """How latents are drawn when there is no teacher."""
+    """How latents are drawn that no pair has."""
 
     classes: list[int]
     z_dim: int
@@ -50,6 +54,8 @@ class ScratchLatents:
     paired: bool
     """For the mode-seeking term: elements k and k + N/2 share a class, and `truncation` gives way to
     `MODE_SEEKING_TRUNCATIONS`."""
+    sampler: str = SAMPLER
+    """Their law, one of `train.noise.SAMPLERS`."""
 
 
 class Pairs(Protocol):
@@ -72,6 +78,7 @@ class ClassBalancedReals:
     def __init__(self, images: np.ndarray, labels: np.ndarray, *, mirror: bool = False) -> None:
         self.images, self.mirror = images, mirror
         self.order = np.argsort(labels, kind="stable")
+        self.labels = labels[self.order]
         self.counts = np.bincount(labels)
         self.starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
 
@@ -81,7 +88,16 @@ class ClassBalancedReals:
         With `mirror` every image comes as often mirrored, left and right exchanged.
         """
         position, remainder = np.divmod(uniform * self.counts[y], 1.0)
-        images = self.images[self.order[self.starts[y] + position.astype(np.int64)]]
+        return self._at(self.starts[y] + position.astype(np.int64), remainder)
+
+    def draw_any(self, uniform: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return images chosen by uniform [N] in [0, 1), each as likely as any other, and their classes, int64."""
+        position, remainder = np.divmod(uniform * len(self.order), 1.0)
+        places = position.astype(np.int64)
+        return self._at(places, remainder), torch.from_numpy(self.labels[places])
+
+    def _at(self, places: np.ndarray, remainder: np.ndarray) -> torch.Tensor:
+        images = self.images[self.order[places]]
         if self.mirror:
             images[remainder < 0.5] = images[remainder < 0.5, :, ::-1]
         return torch.from_numpy(images)
@@ -103,6 +119,7 @@ class BatchSource:
         reals: ClassBalancedReals | None,
         scratch: ScratchLatents | None,
         augment: bool,
+        fresh: ScratchLatents | None = None,
     ) -> None:
         share = 2 * world.size if scratch and scratch.paired else world.size
         if batch_size % share:
@@ -114,7 +131,7 @@ class BatchSource:
             )
         self.batch_size, self.seed, self.world = batch_size, seed, world
         self.pairs, self.reals = pairs, reals
-        self.scratch, self.augment = scratch, augment
+        self.scratch, self.augment, self.fresh = scratch, augment, fresh
         self._permutation: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
         self._threads = ThreadPoolExecutor(max_workers=_AHEAD if world.device.type == "cuda" else 1)
         self._ahead: deque[tuple[int, Future[Batch]]] = deque()
@@ -145,14 +162,18 @@ class BatchSource:
             z, y, teacher = self.pairs.gather(self._share(self._pair_indices(step)))
         else:
             z, y, target = self._latents(step)
-        real = augment = None
+        real = augment = fresh_z = fresh_y = None
         if self.reals is not None:
-            uniform = self._random(_REALS, step).random(self.batch_size)
-            real = self.reals.draw(y.numpy(), self._share(uniform))
+            uniform = self._share(self._random(_REALS, step).random(self.batch_size))
+            if self.fresh is None:
+                real = self.reals.draw(y.numpy(), uniform)
+            else:
+                real, fresh_y = self.reals.draw_any(uniform)
+                fresh_z = self._drawn(self.fresh, self.fresh.truncation, step, stream=1)
         if self.augment:
             numbers = self._random(_AUGMENT, step).random((self.batch_size, 2, RANDOM_NUMBERS), dtype=np.float32)
             augment = torch.from_numpy(self._share(numbers)).transpose(0, 1).flatten(0, 1).contiguous()
-        batch = Batch(z, y, teacher, real, augment, target)
+        batch = Batch(z, y, teacher, real, augment, target, fresh_z, fresh_y)
         return _pinned(batch) if self.world.device.type == "cuda" else batch
 
     def _share(self, values: np.ndarray) -> np.ndarray:
@@ -182,9 +203,12 @@ class BatchSource:
             y = np.concatenate([half, half])
         else:
             y = self._share(random.choice(scratch.classes, self.batch_size))
-        first = int(random_words(consecutive_seeds(self.seed, 1), 1)[0, 0]) + step * self.batch_size
-        z = truncated_normal(consecutive_seeds(first, self.batch_size), scratch.z_dim, truncation)
-        return torch.from_numpy(self._share(z)), torch.from_numpy(y), target
+        return self._drawn(scratch, truncation, step, stream=0), torch.from_numpy(y), target
+
+    def _drawn(self, latents: ScratchLatents, truncation: float, step: int, *, stream: int) -> torch.Tensor:
+        words = random_words(consecutive_seeds(self.seed, 1), stream + 1)
+        seeds = consecutive_seeds(int(words[0, stream]) + step * self.batch_size, self.batch_size)
+        return torch.from_numpy(self._share(draw_latents(latents.sampler, seeds, latents.z_dim, truncation)))
 
     def _to_device(self, batch: Batch) -> Batch:
         def move(tensor: torch.Tensor | None) -> torch.Tensor | None:
@@ -197,7 +221,16 @@ class BatchSource:
 
         z, y = move(batch.z), move(batch.y)
         assert z is not None and y is not None
-        return Batch(z, y, image(batch.teacher), image(batch.real), move(batch.augment), batch.diversity_target)
+        return Batch(
+            z,
+            y,
+            image(batch.teacher),
+            image(batch.real),
+            move(batch.augment),
+            batch.diversity_target,
+            move(batch.fresh_z),
+            move(batch.fresh_y),
+        )
 
 
 def _pinned(batch: Batch) -> Batch:

@@ -14,15 +14,20 @@ from typing import Annotated
 
 import tyro
 
-from train.adapted_teacher import RenumberedTeacher, at_size_of_a_student
+from train.adapted_teacher import CombinedTeacher, RenumberedTeacher, at_size_of_a_student
+from train.choosing import check_alike, chosen_by_photos, given_choice, recorded_choice
 from train.classes import parse_classes
 from train.cli import parse, run_script
 from train.commands import typed
 from train.distributed import World, distributed_world
 from train.errors import UserError
 from train.given_pairs import store_given_pairs
+from train.naming import named, numbered
 from train.noise import sampler_of
+from train.pair_folder import stored_settings
 from train.pairs import DEFAULT_SHARD_SIZE, PairDataset, collect_pairs
+from train.places import beside
+from train.reals import open_reals
 from train.teacher import Teacher, open_teacher
 
 
@@ -30,9 +35,18 @@ from train.teacher import Teacher, open_teacher
 class CollectOptions:
     """What to collect, and where."""
 
-    teacher: str = ""
+    teacher: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """digits, animals, biggan-deep-128, a folder with a BigGAN, hub:OWNER/NAME, snapshot:FILE, FILE.py:function,
-    module:function, onnx:FILE or saved_model:FOLDER; train/YOUR_OWN_GENERATOR.md has the last four."""
+    module:function, onnx:FILE or saved_model:FOLDER; train/YOUR_OWN_GENERATOR.md has the last four. Given several
+    times, each class is drawn by the teacher that --reals or --teacher-classes say."""
+    reals: str = ""
+    """With several teachers: photos as in train/main.py, or digits; each class is drawn by the teacher whose
+    images lie nearest to its photos, by a Fréchet distance that is printed."""
+    choice_images: int = 300
+    """Images of each class and teacher for that distance."""
+    teacher_classes: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """With several teachers, in place of --reals: the classes of each, in their order, such as
+    --teacher-classes 0-3 --teacher-classes 4-9."""
     out: Path = Path()
     """Folder for the pairs: new, empty, or holding the same collection unfinished."""
     per_class: int = 3000
@@ -87,12 +101,9 @@ def main(arguments: list[str]) -> None:
             if options.given is not None:
                 _store_given(options, world, command)
                 return
-            teacher = world.main_first(lambda: open_teacher(options.teacher, options.truncation)).to(world.device)
-            labels = parse_classes(options.classes or f"0-{teacher.num_classes - 1}", teacher.num_classes)
-            if options.renumber and len(labels) < teacher.num_classes:
-                teacher, labels = RenumberedTeacher(teacher, labels), list(range(len(labels)))
+            teacher, labels = _teacher_and_classes(options, world)
             collect_pairs(
-                _at_size(teacher, options.image_size, world),
+                teacher,
                 options.out,
                 labels,
                 per_class=options.per_class,
@@ -119,6 +130,50 @@ def _check(options: CollectOptions) -> None:
         raise UserError("--names and --law are for --from; a teacher says both itself")
     if options.given is not None and (options.classes or options.renumber):
         raise UserError("--classes and --renumber are for a teacher; leave them out with --from")
+    several = len(options.teacher) > 1
+    if several and bool(options.reals) == bool(options.teacher_classes):
+        raise UserError("several teachers need either --reals, by which to choose, or --teacher-classes for each")
+    if not several and (options.reals or options.teacher_classes):
+        raise UserError("--reals and --teacher-classes are for several teachers; give --teacher more than once")
+
+
+def _teacher_and_classes(options: CollectOptions, world: World) -> tuple[Teacher, list[int]]:
+    """Return the teacher on its device, several of them as one, and the labels to store."""
+
+    def opened(spec: str) -> Teacher:
+        return world.main_first(lambda: open_teacher(spec, options.truncation)).to(world.device)
+
+    teachers = [opened(spec) for spec in options.teacher]
+    check_alike(teachers)
+    count = teachers[0].num_classes
+    by_hand = given_choice(options.teacher_classes, teachers) if options.teacher_classes else {}
+    chosen = sorted(by_hand) if by_hand and not options.classes else range(count)
+    labels = parse_classes(options.classes, count) if options.classes else list(chosen)
+    if by_hand and (left := set(labels) ^ by_hand.keys()):
+        raise UserError(f"--classes and --teacher-classes differ by class {min(left)}; leave --classes out")
+    if options.renumber and len(labels) < count:
+        teachers = [RenumberedTeacher(teacher, labels) for teacher in teachers]
+        by_hand = {index: by_hand[label] for index, label in enumerate(labels) if by_hand}
+        labels = list(range(len(labels)))
+    size = min(at_size_of_a_student(teacher, options.image_size).image_size for teacher in teachers)
+    teachers = [_at_size(teacher, size, world) for teacher in teachers]
+    if len(teachers) == 1:
+        return teachers[0], labels
+    choice = by_hand or world.told_by_main(lambda: _chosen(options, teachers, labels, world))
+    return CombinedTeacher(teachers, choice), labels
+
+
+def _chosen(options: CollectOptions, teachers: list[Teacher], labels: list[int], world: World) -> dict[int, int]:
+    """Return class → position of its teacher: as the folder has recorded, else as the photos say."""
+    recorded = recorded_choice(stored_settings(options.out), teachers)
+    if recorded is not None and sorted(recorded) == labels:
+        print(f"which teacher draws which class is as {options.out} has recorded", flush=True)
+        return recorded
+    first = teachers[0]
+    naming = named(first.names, first.teacher_classes) if first.names else numbered(first.num_classes)
+    cache = beside(options.out, "cache")
+    reals = open_reals(options.reals, first.image_size, labels, first.num_classes, cache, naming=naming)
+    return chosen_by_photos(teachers, reals, labels, options.choice_images, world.device)
 
 
 def _at_size(teacher: Teacher, image_size: int | None, world: World) -> Teacher:

@@ -55,6 +55,8 @@ class LossConfig:
     """λ4, of L_GAN_D."""
     mode_seeking: float = 0.0
     """Of the mode-seeking term, an addition of ours for training from scratch without a teacher."""
+    orthogonal: float = 0.0
+    """β of BigGAN's orthogonal regularisation of the generator's weights, 1e-4 there: for runs from scratch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,10 @@ class ScheduleConfig:
     """released: every step on features and pixels, the adversarial terms join every `every`-th step;
     paper: one update with all terms after `every` discriminator updates."""
     every: int = 5
-    """5 in the released code, 10 in the paper's text."""
+    """5 in the released code, 10 in the paper's text; BigGAN's two discriminator steps are 2, from scratch."""
+    fresh_real_batch: bool = False
+    """Judge real images against a second batch of the student's: of their own classes, as often as those come, and
+    fresh latents, as the released code does (equation 5). Without it they share the pairs' batch and classes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +162,10 @@ _RANGES: list[tuple[str, float, float]] = [
 ]
 
 
+_NEW = (("loss", "orthogonal"), ("schedule", "fresh_real_batch"))
+"""Section and name of what older versions' runs do not know: not recorded where it is off, so that they go on."""
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """Everything that makes a run."""
@@ -176,7 +185,8 @@ class TrainConfig:
     augment_photographs: bool = False
     """Augment as photographs: colours change too, and blanks are grey."""
     initialise: str = ""
-    """Weights to start from: a snapshot of a run (.safetensors), or a BigGAN's folder in the library's format."""
+    """Weights to start from: a run's folder (an imported one too) with its discriminator, a snapshot
+    (.safetensors), or a BigGAN's folder in the library's format. Classes are found again by their names."""
     sizes_from_data: bool = False
     """Take --generator's image size, latent length and number of classes from the stored pairs."""
     dry_run: bool = False
@@ -210,6 +220,9 @@ class TrainConfig:
             del values[name]
         if not self.data.teacher.startswith("pairs:") or not self.data.held_out:
             del values["data"]["held_out"]  # a run that trains on all is what older versions' runs are
+        for section, name in _NEW:
+            if not values[section][name]:
+                del values[section][name]
         return values | {"generator": self.generator.record()}
 
 

@@ -39,10 +39,23 @@ class World:
         Raises:
             UserError: another process stopped.
         """
-        if not torch.distributed.is_initialized():
-            return
+        if torch.distributed.is_initialized():
+            self._together(torch.distributed.barrier)
+
+    def told_by_main(self, make: Callable[[], Made]) -> Made:
+        """Return `make()` of the main process, which alone calls it; what it makes can be pickled.
+
+        Raises:
+            UserError: another process stopped.
+        """
+        made = [make() if self.is_main else None]
+        if torch.distributed.is_initialized():
+            self._together(lambda: torch.distributed.broadcast_object_list(made))
+        return made[0]  # type: ignore[return-value]
+
+    def _together(self, wait: Callable[[], object]) -> None:
         try:
-            torch.distributed.barrier()
+            wait()
         except RuntimeError:
             raise UserError(
                 f"process {self.rank} of {self.size} stops because another one did; "

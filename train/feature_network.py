@@ -16,6 +16,7 @@ from train.commands import to_install
 from train.errors import UserError
 
 NAME = "lite0"
+LITE0_SIZE = 128  # pixels per side at which distances are measured; 224 is its own size, three times as slow
 POOLED_CHANNELS = 1280
 MAP_CHANNELS = (24, 40, 112, 320)  # of the four maps, at 1/4, 1/8, 1/16 and 1/32 of the side
 _TAPS = (2, 4, 10, 15)  # the last block at each of those four scales

@@ -3,7 +3,8 @@
     python train/import_official.py model_30.tar runs/official
 
 It holds `student.safetensors`, `discriminator.safetensors` when the checkpoint has a discriminator, and
-`config.json`, which says what was imported. The optimizers' states are left behind.
+`config.json`, which says what was imported. The optimizers' states are left behind. To train it on, or to tune it
+to other classes: `python train/main.py paper-dw32 --initialise runs/official`.
 """
 
 import dataclasses

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 
 def pixel_loss(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
@@ -53,3 +54,30 @@ def mode_seeking_loss(
     """
     first, second = images.float().chunk(2)
     return F.relu(target - F.l1_loss(first, second) / real_distance)
+
+
+def orthogonal_loss(kernels: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return Σ ‖W Wᵀ ⊙ (1 − I)‖²_F over weights [out, …]: filters of one layer shall be orthogonal, of any length.
+
+    Not in TinyGAN; BigGAN's (Brock et al., ICLR 2019), weighted 1e-4 there.
+    """
+    total = torch.zeros((), device=kernels[0].device)
+    for kernel in kernels:
+        filters = kernel.float().flatten(1)
+        products = filters @ filters.T
+        total = total + (products - torch.diag(products.diagonal())).square().sum()
+    return total
+
+
+def regularised_kernels(generator: nn.Module) -> list[nn.Parameter]:
+    """Return the weights that `orthogonal_loss` is for: of linears, and of convolutions over all channels.
+
+    Depthwise filters look at a channel each, so that nothing has to keep them apart; class embeddings are left
+    out as in BigGAN.
+    """
+    found = []
+    for name, module in generator.named_modules():
+        whole = isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
+        if whole and not name.endswith("embeddings"):
+            found += [parameter for parameter in module.parameters(recurse=False) if parameter.dim() > 1]
+    return found

@@ -60,7 +60,7 @@ def claimed(folder: Path, settings: PairSettings, world: World) -> Iterator[None
 def _check_same_settings(folder: Path, settings: PairSettings) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; give a folder with --out")
-    stored = _stored_settings(folder)
+    stored = stored_settings(folder)
     if stored is None:
         other = [] if not folder.exists() else [path.name for path in folder.iterdir() if path.name[0] != "."]
         if other:
@@ -77,8 +77,12 @@ def _check_same_settings(folder: Path, settings: PairSettings) -> None:
         )
 
 
-def _stored_settings(folder: Path) -> PairSettings | None:
-    """Return what the collection in `folder` was begun with; None without one."""
+def stored_settings(folder: Path) -> PairSettings | None:
+    """Return what the collection in `folder` was begun with; None without one.
+
+    Raises:
+        UserError: its plan or index is damaged.
+    """
     for _ in range(3):  # another process may be turning the plan into the index
         with contextlib.suppress(FileNotFoundError):
             if (folder / "index.json").is_file():
@@ -91,6 +95,8 @@ def _stored_settings(folder: Path) -> PairSettings | None:
 
 
 def _brief(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return ", ".join(f"{part['teacher']} for {len(part['classes'])} classes" for part in value)
     if isinstance(value, list) and len(value) > 6:
         return f"[{value[0]}, {value[1]}, … {value[-1]}: {len(value)} classes]"
     return f"{value[:12]}…" if isinstance(value, str) and len(value) == 64 else str(value)
@@ -172,7 +178,9 @@ def read_plan(folder: Path) -> tuple[PairSettings, str]:
 def _parse_settings(fields: dict[str, Any], path: Path) -> PairSettings:
     if fields.get("format") != FORMAT:
         raise UserError(f"{path} has format {fields.get('format')!r}, not {FORMAT!r}; collect into another folder")
-    types = typing.get_type_hints(PairSettings) | dict.fromkeys(("classes", "names", "teacher_classes"), list)
+    types = typing.get_type_hints(PairSettings) | dict.fromkeys(
+        ("classes", "names", "teacher_classes", "teachers"), list
+    )
     wrong = sorted((types.keys() ^ fields.keys()) - (OPTIONAL - fields.keys()))
     wrong = wrong or [name for name, value in fields.items() if not isinstance(value, types[name])]
     wrong = wrong or [name for name in ("image_size", "z_dim", "per_class", "shard_size") if fields[name] < 1]

@@ -24,7 +24,7 @@ FORMAT = "tinygan-edge-pairs-1"
 COLLECT_AGAIN = "delete that shard's folder and run collect again"
 """The remedy for a damaged shard."""
 
-OPTIONAL = {"names", "teacher_classes", "total"}
+OPTIONAL = {"names", "teacher_classes", "teachers", "total"}
 """Settings that not every collection has."""
 
 RECORD = "shard.json"  # count and checksum of the shard that it lies in
@@ -53,6 +53,8 @@ class PairSettings:
     """Of every class index; empty: as `train.classes.class_names` calls them."""
     teacher_classes: list[int] = dataclasses.field(default_factory=list)
     """The teacher's number of every class index, where the chosen classes are counted anew; empty: the same."""
+    teachers: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    """Of several teachers the name (`teacher`), `fingerprint` and `classes` of each; empty: there is one."""
     total: int = 0
     """Pairs, where they were made elsewhere and classes have different numbers of them; 0: `per_class` of each."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from train.adapted_teacher import CombinedTeacher
 from train.distributed import World
 from train.errors import UserError
 from train.images import to_bytes
@@ -103,6 +104,7 @@ def pair_settings(
         shard_size=shard_size,
         names=list(teacher.names),
         teacher_classes=list(teacher.teacher_classes),
+        teachers=teacher.shares() if isinstance(teacher, CombinedTeacher) else [],
     )
 
 
@@ -237,15 +239,19 @@ def _collect_shards(
             images = np.empty(settings.layout(len(pairs))["images"][1], dtype=np.uint8)
             for start in range(0, len(pairs), batch_size):
                 part = slice(start, start + batch_size)
-                images[part] = _teach(teacher, z[part], y[part], world.device)
+                images[part] = taught(teacher, z[part], y[part], world.device)
                 progress.update(len(y[part]))
             write_shard(folder / name, {"images": images, "z": z, "y": y})
 
 
 @torch.no_grad()
 @without_tf32()
-def _teach(teacher: Teacher, z: np.ndarray, y: np.ndarray, device: torch.device) -> np.ndarray:
-    """Return the teacher's images of one batch, uint8 [N, H, W, 3]."""
+def taught(teacher: Teacher, z: np.ndarray, y: np.ndarray, device: torch.device) -> np.ndarray:
+    """Return the images, uint8 [N, H, W, 3], of a teacher on `device` for z float32 [N, z_dim] and y int64 [N].
+
+    Raises:
+        UserError: they are of another shape, or not finite.
+    """
     images = teacher(torch.from_numpy(z).to(device), torch.from_numpy(y).to(device))
     expected = (len(y), 3, teacher.image_size, teacher.image_size)
     if images.shape != expected:

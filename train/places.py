@@ -1,13 +1,14 @@
 """What a run began with: its settings, and where its data lies, found again from elsewhere or after a move."""
 
 import dataclasses
+import itertools
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from train.config import TrainConfig
+from train.config import TrainConfig, without_folders
 from train.errors import UserError
 
 CONFIG_FILE = "config.json"
@@ -60,10 +61,48 @@ def as_begun(config: TrainConfig, run: Path) -> TrainConfig:
     try:
         data = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))["settings"]["data"]
     except (OSError, ValueError, KeyError, TypeError):
-        return config  # there is none, or `train.run.check_folder` says what is wrong with it
+        return config  # there is none, or `check_folder` says what is wrong with it
     if "held_out" in data:
         return config
     return dataclasses.replace(config, data=dataclasses.replace(config.data, held_out=0))
+
+
+def check_folder(folder: Path, config: TrainConfig) -> None:
+    """Raise a UserError if `folder` was made with other settings, or by something else."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        return
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        # A setting that an older version did not have: it did what the default does.
+        stored = without_folders(_filled(stored, settings_record(TrainConfig())))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{folder} was not made by train/main.py; choose another --run or delete it") from None
+    ours = without_folders(settings_record(config))
+    differences = [f"{name} {old!r}, not {new!r}" for name, old, new in _differences(stored, ours)]
+    if differences:
+        more = f" (and {len(differences) - 1} more differences)" if len(differences) > 1 else ""
+        raise UserError(f"{folder} was made with {differences[0]}{more}; choose another --run or delete it")
+
+
+def _filled(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return nested settings with the defaults of those that they miss."""
+    whole = defaults | values
+    nested = {name: value for name, value in whole.items() if isinstance(value, dict) and name in defaults}
+    return whole | {name: _filled(value, defaults[name]) for name, value in nested.items()}
+
+
+def settings_record(config: TrainConfig) -> dict[str, Any]:
+    """Return what a run's config.json says of its settings."""
+    return json.loads(json.dumps(config.learned(), default=str))
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(old.keys() | new.keys())
+        parts = (_differences(old.get(k), new.get(k), f"{name}.{k}" if name else k) for k in keys)
+        return list(itertools.chain.from_iterable(parts))
+    return [] if old == new else [(name, old, new)]
 
 
 def _path_in(value: str) -> str:

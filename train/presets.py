@@ -120,6 +120,12 @@ PAPER = TrainConfig(
     data=DataConfig(teacher="pairs:data/biggan-deep-128-pairs", reals="data/imagenet/train", classes="0-397")
 )
 
+PAPER_1000 = dataclasses.replace(
+    PAPER,
+    data=dataclasses.replace(PAPER.data, teacher="pairs:data/biggan-deep-128-1000-pairs", classes="0-999"),
+    optimizer=dataclasses.replace(PAPER.optimizer, images=30 * 3000 * 1000),  # 30 epochs, as of the 398
+)
+
 
 def _scratch_teacher(
     base: TrainConfig, generator: GeneratorConfig, optimizer: OptimizerConfig, **changes: Any
@@ -152,7 +158,11 @@ def _presets() -> dict[str, tuple[str, TrainConfig]]:
         "animals64": ("photographs of animals at 64 px, embedded teacher", ANIMALS64),
         **paper,
     }
-    presets = {**bases, "photos": ("your own generator and photos (train/YOUR_OWN_GENERATOR.md)", PHOTOS)}
+    presets = {
+        **bases,
+        "paper-dw32-1000": ("paper-dw32 on all 1,000 classes of ImageNet at once", PAPER_1000),
+        "photos": ("your own generator and photos (train/YOUR_OWN_GENERATOR.md)", PHOTOS),
+    }
     for name, (_, base) in bases.items():
         for suffix, config in ablations(base).items():
             presets[f"{name}-{suffix}"] = (f"{name} without a term (Table 2): {suffix}", config)

@@ -101,8 +101,9 @@ class _Recording:
 
 
 def _tensors(batch: Batch) -> list[torch.Tensor]:
-    found = (batch.z, batch.y, batch.teacher, batch.real, batch.augment)
-    return [tensor for tensor in found if tensor is not None]
+    """Return what a replay reads, but for the target, which a batch has as a plain number."""
+    fields = {name: value for name, value in vars(batch).items() if name != "diversity_target"}
+    return [tensor for tensor in fields.values() if tensor is not None]
 
 
 def _copied(batch: Batch) -> Batch:

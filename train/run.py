@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import hashlib
 import inspect
-import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +26,9 @@ from train.initialise import initialise
 from train.judging import judge_digits
 from train.label_sheet import write_label_sheet
 from train.locks import locked
-from train.loop import Training, WeightAverage, fit
-from train.places import CONFIG_FILE, as_begun, record_places
+from train.loop import STATE_FILE, Training, WeightAverage, fit
+from train.noise import check_drawable
+from train.places import CONFIG_FILE, as_begun, check_folder, record_places, settings_record
 from train.precision import training_precision
 from train.projected import ProjectedDiscriminator
 from train.recorded import RecordedStep
@@ -53,10 +53,20 @@ def train(config: TrainConfig, folder: Path, world: World) -> None:
         if world.is_main:
             print(f"{folder} is finished: {config.optimizer.images:,} images; its results are there")
         return
+    _check_second_batch(config)
     sources = open_sources(config, folder, world)
-    training = assemble(config, sources, world)
+    if config.schedule.fresh_real_batch:
+        check_drawable(sources.sampler, "with --schedule.fresh-real-batch the student")
+    training = assemble(config, sources, world, resumed=(folder / STATE_FILE).is_file())
     with claimed(folder, config, world):
         _train(config, folder, world, sources, training)
+
+
+def _check_second_batch(config: TrainConfig) -> None:
+    if config.schedule.fresh_real_batch and not (config.data.teacher and config.loss.real_discriminator):
+        raise UserError(
+            "--schedule.fresh-real-batch needs a teacher and --loss.real-discriminator above 0; leave it out"
+        )
 
 
 @contextlib.contextmanager
@@ -91,7 +101,7 @@ def _train(config: TrainConfig, folder: Path, world: World, sources: Sources, tr
     batches = batch_source(config, sources, world)
     if world.is_main:  # the folder is claimed once nothing of the input can be refused any more
         places = record_places(dataclasses.asdict(config.data) | {"shared": config.runtime.shared}, folder)
-        content = {"settings": _settings(config), "places": places, "torch": torch.__version__}
+        content = {"settings": settings_record(config), "places": places, "torch": torch.__version__}
         write_json(folder / CONFIG_FILE, content)
         if sources.reals is not None:
             write_label_sheet(sources.reals, sources.names, folder / "samples" / "real-labels.png")
@@ -117,43 +127,6 @@ def _train(config: TrainConfig, folder: Path, world: World, sources: Sources, tr
     world.barrier()
 
 
-def check_folder(folder: Path, config: TrainConfig) -> None:
-    """Raise a UserError if `folder` was made with other settings, or by something else."""
-    path = folder / CONFIG_FILE
-    if not path.is_file():
-        return
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        # A setting that an older version did not have: it did what the default does.
-        stored = without_folders(_filled(stored, _settings(TrainConfig())))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{folder} was not made by train/main.py; choose another --run or delete it") from None
-    ours = without_folders(_settings(config))
-    differences = [f"{name} {old!r}, not {new!r}" for name, old, new in _differences(stored, ours)]
-    if differences:
-        more = f" (and {len(differences) - 1} more differences)" if len(differences) > 1 else ""
-        raise UserError(f"{folder} was made with {differences[0]}{more}; choose another --run or delete it")
-
-
-def _filled(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Return nested settings with the defaults of those that they miss."""
-    whole = defaults | values
-    nested = {name: value for name, value in whole.items() if isinstance(value, dict) and name in defaults}
-    return whole | {name: _filled(value, defaults[name]) for name, value in nested.items()}
-
-
-def _settings(config: TrainConfig) -> dict[str, Any]:
-    return json.loads(json.dumps(config.learned(), default=str))
-
-
-def _differences(old: Any, new: Any, name: str = "") -> list[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted(old.keys() | new.keys())
-        parts = (_differences(old.get(k), new.get(k), f"{name}.{k}" if name else k) for k in keys)
-        return list(itertools.chain.from_iterable(parts))
-    return [] if old == new else [(name, old, new)]
-
-
 def is_finished(folder: Path, config: TrainConfig) -> bool:
     """Return whether the run ended and its results are there."""
     result = folder / (TEACHER_FOLDER if config.generator.architecture == "biggan" else STUDENT_FILE)
@@ -176,21 +149,29 @@ def ending(config: TrainConfig) -> dict[str, int]:
     return {"steps": config.steps, "images": config.optimizer.images}
 
 
-def assemble(config: TrainConfig, sources: Sources, world: World) -> Training:
-    """Build the networks, seeded, and their optimizers."""
+def assemble(config: TrainConfig, sources: Sources, world: World, *, resumed: bool = False) -> Training:
+    """Build the networks, seeded, and their optimizers; weights to start from are for runs that are not `resumed`.
+
+    Raises:
+        UserError: the weights to start from, or the class embedding, are not there or do not fit.
+    """
     torch.manual_seed(config.seed)
     generator = build_network(config.generator)
     embedding = initial_class_embedding(config)
     if embedding is not None:
         if not isinstance(generator, Generator):
             raise UserError("--data.class-embedding is for students; leave it out for a BigGAN")
+        if config.initialise:
+            raise UserError("--data.class-embedding and --initialise both set the classes' rows; leave one out")
         with torch.no_grad():
             generator.class_embedding.weight.copy_(embedding)
-    if config.initialise:
-        initialise(generator, config.initialise)
     average = build_network(config.generator)
-    average.load_state_dict(generator.state_dict())
     discriminator = build_discriminator(config.discriminator, config.generator)
+    if config.initialise and not resumed:
+        line = initialise(generator, discriminator, config.initialise, sources.names, sources.classes)
+        if world.is_main:
+            print(line, flush=True)
+    average.load_state_dict(generator.state_dict())
     for module in (generator, average, discriminator):
         # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
         module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -282,8 +263,13 @@ def batch_source(config: TrainConfig, sources: Sources, world: World) -> BatchSo
     wants_reals = config.loss.real_discriminator > 0 or config.loss.mode_seeking > 0
     reals = sources.reals if wants_reals else None
     latents = ScratchLatents(
-        sources.classes, config.generator.z_dim, sources.truncation, paired=config.loss.mode_seeking > 0
+        sources.classes,
+        config.generator.z_dim,
+        sources.truncation,
+        paired=config.loss.mode_seeking > 0,
+        sampler=sources.sampler,
     )
+    second = config.schedule.fresh_real_batch and config.loss.real_discriminator > 0
     return BatchSource(
         batch_size=config.optimizer.batch_size,
         seed=config.seed,
@@ -292,4 +278,5 @@ def batch_source(config: TrainConfig, sources: Sources, world: World) -> BatchSo
         reals=ClassBalancedReals(reals.images, reals.labels, mirror=config.data.mirror) if reals else None,
         scratch=None if sources.pairs else latents,
         augment=config.augment > 0,
+        fresh=latents if second else None,
     )

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
@@ -28,6 +28,7 @@ class StepWeights:
     distillation_discriminator: float
     real_discriminator: float
     mode_seeking: float
+    orthogonal: float = 0.0
 
     @property
     def trains_discriminator(self) -> bool:
@@ -55,7 +56,7 @@ def weights_at(loss: LossConfig, schedule: ScheduleConfig, step: int, steps: int
     turn = (step + 1) % schedule.every == 0
     regression = 1.0 if turn or schedule.kind == "released" else 0.0
     adversarial = 1.0 if turn else 0.0
-    return StepWeights(
+    weights = StepWeights(
         feature=regression * loss.feature,
         pixel=regression * loss.pixel * decay,
         distillation_generator=adversarial * loss.distillation_generator,
@@ -64,6 +65,8 @@ def weights_at(loss: LossConfig, schedule: ScheduleConfig, step: int, steps: int
         real_discriminator=loss.real_discriminator,
         mode_seeking=regression * loss.mode_seeking,
     )
+    # It goes along with an update, and is no reason for one.
+    return dataclasses.replace(weights, orthogonal=loss.orthogonal if weights.trains_generator else 0.0)
 
 
 @dataclasses.dataclass
@@ -96,7 +99,8 @@ def train_step(
 ) -> dict[str, torch.Tensor]:
     """Update the discriminator on (teacher, real, student) images, then the student against the result.
 
-    The student's images are computed once and serve both updates. No value is read back from the device.
+    The student's images are computed once and serve both updates, those of a second batch too. No value is read
+    back from the device.
 
     Args:
         players: the networks and their optimizers.
@@ -109,39 +113,49 @@ def train_step(
     """
     with torch.set_grad_enabled(weights.trains_generator), players.autocast():
         student = players.generator(batch.z, batch.y)
-    student = student.float()
+    generated = [student.float()]
+    if batch.fresh_z is not None and (weights.real_discriminator or weights.real_generator):
+        with torch.set_grad_enabled(weights.real_generator > 0), players.autocast():
+            fresh = players.generator(batch.fresh_z, batch.fresh_y)
+        generated.append(fresh.float())
     values = weights.values() if values is None else values
     terms = {}
     if weights.trains_discriminator:
-        terms |= _update_discriminator(players, batch, student.detach(), weights, values)
+        terms |= _update_discriminator(players, batch, [part.detach() for part in generated], weights, values)
     if weights.trains_generator:
-        terms |= _update_generator(players, batch, student, weights, values)
+        terms |= _update_generator(players, batch, generated, weights, values)
     return {name: term.detach() for name, term in terms.items()}
 
 
 def _update_discriminator(
-    players: Players, batch: Batch, student: torch.Tensor, weights: StepWeights, values: Values
+    players: Players, batch: Batch, drawn: Sequence[torch.Tensor], weights: StepWeights, values: Values
 ) -> dict[str, torch.Tensor]:
-    """Minimise equation 7; one discriminator call for all images, which share the labels y."""
-    genuine = {}
+    """Minimise equation 7; one discriminator call for all images.
+
+    Both terms judge the same images of the student, unless it has `drawn` a second batch for the real ones.
+    """
+    compared: dict[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}  # genuine, generated, classes
     if weights.distillation_discriminator:
         assert batch.teacher is not None, "L_KD_D needs the teacher's images"
-        genuine["d_distillation"] = batch.teacher
+        compared["d_distillation"] = batch.teacher, drawn[0], batch.y
     if weights.real_discriminator:
         assert batch.real is not None, "L_GAN_D needs real images"
-        genuine["d_real"] = batch.real
-    images = torch.cat(
-        [*(_augmented(players, batch, x, 0) for x in genuine.values()), _augmented(players, batch, student, 1)]
-    )
+        classes = batch.y if len(drawn) == 1 else _classes_of_fresh(batch)
+        compared["d_real"] = batch.real, drawn[-1], classes
+    judged: dict[str | int, tuple[torch.Tensor, torch.Tensor]] = {
+        name: (_augmented(players, batch, genuine, 0), y) for name, (genuine, _, y) in compared.items()
+    }
+    judged |= {id(images): (_augmented(players, batch, images, 1), y) for _, images, y in compared.values()}
+    images, classes = map(torch.cat, zip(*judged.values(), strict=True))
     with players.autocast():
-        scores, _ = players.discriminator(images, batch.y.repeat(len(genuine) + 1))
-    *genuine_scores, student_scores = scores.chunk(len(genuine) + 1)
+        scores, _ = players.discriminator(images, classes)
+    of = dict(zip(judged, scores.chunk(len(judged)), strict=True))
     terms = {
-        name: losses.discriminator_hinge_loss(score, student_scores)
-        for name, score in zip(genuine, genuine_scores, strict=True)
+        name: losses.discriminator_hinge_loss(of[name], of[id(images)])
+        for name, (_, images, _) in compared.items()
     }
     weight = {"d_distillation": values["distillation_discriminator"], "d_real": values["real_discriminator"]}
-    total = sum((weight[name] * term for name, term in terms.items()), start=student.new_zeros(()))
+    total = sum((weight[name] * term for name, term in terms.items()), start=drawn[0].new_zeros(()))
     players.discriminator_optimizer.zero_grad(set_to_none=True)
     total.backward()
     players.discriminator_optimizer.step()
@@ -149,24 +163,28 @@ def _update_discriminator(
 
 
 def _update_generator(
-    players: Players, batch: Batch, student: torch.Tensor, weights: StepWeights, values: Values
+    players: Players, batch: Batch, drawn: list[torch.Tensor], weights: StepWeights, values: Values
 ) -> dict[str, torch.Tensor]:
-    """Minimise equation 6.
+    """Minimise equation 6; L_GAN_S is of a second batch where one was `drawn`, else it is L_KD_S.
 
     The gradient is taken with respect to the images first and carried through the student afterwards: the
     discriminator's parameters take no part in it.
     """
-    images = student.detach().requires_grad_()
+    drawn = drawn if weights.real_generator else drawn[:1]
+    images, *second = leaves = [part.detach().requires_grad_() for part in drawn]
     terms, total = {}, torch.zeros((), device=images.device)
     if weights.feature or weights.adversarial:
-        teacher_features, scores, features = _judge(players, batch, images, bool(weights.feature))
+        teacher_features, scores, features = _judge(players, batch, leaves, bool(weights.feature))
         if weights.feature:
             terms["g_feature"] = losses.feature_matching_loss(teacher_features, features)
             total = total + values["feature"] * terms["g_feature"]
-        if weights.adversarial:
-            terms["g_adversarial"] = losses.generator_hinge_loss(scores)
-            adversarial = values["distillation_generator"] + values["real_generator"]
-            total = total + adversarial * terms["g_adversarial"]
+        if second:
+            terms["g_real"] = losses.generator_hinge_loss(scores[1])
+            total = total + values["real_generator"] * terms["g_real"]
+        if weights.distillation_generator or (weights.real_generator and not second):
+            terms["g_adversarial"] = losses.generator_hinge_loss(scores[0])
+            shared = 0.0 if second else values["real_generator"]
+            total = total + (values["distillation_generator"] + shared) * terms["g_adversarial"]
     if weights.pixel:
         assert batch.teacher is not None, "L_KD-pix needs the teacher's images"
         terms["g_pixel"] = losses.pixel_loss(batch.teacher, images)
@@ -175,23 +193,43 @@ def _update_generator(
         assert players.real_distance is not None
         terms["g_mode_seeking"] = losses.mode_seeking_loss(images, players.real_distance, batch.diversity_target)
         total = total + values["mode_seeking"] * terms["g_mode_seeking"]
-    (gradient,) = torch.autograd.grad(total, images)
+    gradients = torch.autograd.grad(total, leaves, allow_unused=True)
     players.generator_optimizer.zero_grad(set_to_none=True)
-    student.backward(gradient)
+    used = [(part, gradient) for part, gradient in zip(drawn, gradients, strict=True) if gradient is not None]
+    torch.autograd.backward([part for part, _ in used], [gradient for _, gradient in used])
+    if weights.orthogonal:
+        terms["g_orthogonal"] = _regularise(unwrap(players.generator), values["orthogonal"])
     players.generator_optimizer.step()
     return terms
 
 
-def _judge(
-    players: Players, batch: Batch, images: torch.Tensor, with_features: bool
-) -> tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor]]:
-    """Return the teacher's features, and the student's scores and features, from one discriminator state.
+def _regularise(generator: nn.Module, weight: float | torch.Tensor) -> torch.Tensor:
+    """Add the gradient of `losses.orthogonal_loss` to what there is, and return its value.
 
-    In eval mode the spectral vectors stand still, so that the two calls see the same weights. Frozen, because a
-    compiled network computes the gradients of its weights even where only the images' are asked for.
+    Apart from the others' backward pass, because DistributedDataParallel has averaged that one already.
+    """
+    kernels = losses.regularised_kernels(generator)
+    term = losses.orthogonal_loss(kernels)
+    for kernel, gradient in zip(kernels, torch.autograd.grad(weight * term, kernels), strict=True):
+        assert kernel.grad is not None
+        kernel.grad.add_(gradient)
+    return term
+
+
+def _judge(
+    players: Players, batch: Batch, generated: list[torch.Tensor], with_features: bool
+) -> tuple[list[torch.Tensor], Sequence[torch.Tensor], list[torch.Tensor]]:
+    """Return the teacher's features, scores of each batch of the student's images, and features of the first.
+
+    All come from one discriminator state: in eval mode the spectral vectors stand still, so that the two calls see
+    the same weights. Frozen, because a compiled network computes the gradients of its weights even where only the
+    images' are asked for.
     """
     discriminator = unwrap(players.discriminator)
     discriminator.eval().requires_grad_(False)
+    images, y = [_augmented(players, batch, part, 1) for part in generated], batch.y
+    if len(images) > 1:
+        y = torch.cat([y, _classes_of_fresh(batch)])
     try:
         with players.autocast():
             teacher_features = []
@@ -199,10 +237,15 @@ def _judge(
                 assert batch.teacher is not None, "L_KD_feat needs the teacher's images"
                 with torch.no_grad():
                     _, teacher_features = discriminator(_augmented(players, batch, batch.teacher, 1), batch.y)
-            scores, features = discriminator(_augmented(players, batch, images, 1), batch.y)
+            scores, features = discriminator(torch.cat(images) if len(images) > 1 else images[0], y)
     finally:
         discriminator.train().requires_grad_(True)
-    return teacher_features, scores, features
+    return teacher_features, scores.chunk(len(images)), [part.chunk(len(images))[0] for part in features]
+
+
+def _classes_of_fresh(batch: Batch) -> torch.Tensor:
+    assert batch.fresh_y is not None
+    return batch.fresh_y
 
 
 def _augmented(players: Players, batch: Batch, images: torch.Tensor, half: int) -> torch.Tensor:

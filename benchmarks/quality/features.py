@@ -24,7 +24,6 @@ Preprocessing = Literal["legacy_tensorflow", "clean"]
 Forward = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
 INCEPTION_DIMENSIONS = 2048
-LITE0_SIZE = 128  # pixels per side at which lite0 looks; 224 is its own size, three times as slow
 _NOT_FID = {"fid": "frechet", "kid": "kernel_distance", "intra_fid": "intra_frechet"}
 _NOT_FID_TITLES = {
     "FID": "Fréchet distance",
@@ -187,8 +186,9 @@ def open_lite0(device: torch.device) -> FeatureNetwork:
     Raises:
         UserError: the packages are missing.
     """
-    network = feature_network.FeatureNetwork(LITE0_SIZE)
-    digest = hashlib.sha256(f"{LITE0_SIZE}".encode())
+    size = feature_network.LITE0_SIZE
+    network = feature_network.FeatureNetwork(size)
+    digest = hashlib.sha256(f"{size}".encode())
     for weights in network.buffers():
         digest.update(weights.numpy().tobytes())
     # Channels last: less than half of the time on a CPU.
@@ -198,7 +198,7 @@ def open_lite0(device: torch.device) -> FeatureNetwork:
         scaled = images.float() / 127.5 - 1
         return network(scaled.contiguous(memory_format=torch.channels_last)), None
 
-    how = f"the {feature_network.POOLED_CHANNELS} pooled features of EfficientNet-lite0 at {LITE0_SIZE} px"
+    how = f"the {feature_network.POOLED_CHANNELS} pooled features of EfficientNet-lite0 at {size} px"
     return FeatureNetwork(
         feature_network.NAME,
         how,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.quality.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
 from train.errors import UserError
+from train.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
 
 ClassValues = dict[int, float]
 _SEED = 0  # of the images that are left out where a class has more than are compared

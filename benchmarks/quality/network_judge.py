@@ -9,11 +9,12 @@ from benchmarks.quality import intra_class
 from benchmarks.quality.diversity import within_class_distance
 from benchmarks.quality.features import FeatureNetwork
 from benchmarks.quality.figure import Figure
-from benchmarks.quality.frechet import GaussianStatistics, frechet_distance, frechet_error, gaussian_statistics
+from benchmarks.quality.frechet_error import frechet_error
 from benchmarks.quality.inception_score import SPLITS, inception_score
 from benchmarks.quality.kid import SUBSETS, kernel_distance, subset_plan
 from benchmarks.quality.reference import FeatureStore, Measured
 from train.errors import UserError
+from train.frechet import GaussianStatistics, frechet_distance, gaussian_statistics
 
 FEWEST_IMAGES = 2 * max(SUBSETS, SPLITS)
 FEWEST_PER_CLASS = 10  # below, a class's distance says more about which images were drawn than about the model

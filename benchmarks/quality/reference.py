@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from benchmarks.quality.features import FeatureNetwork, Features, extract
-from benchmarks.quality.frechet import GaussianStatistics, gaussian_statistics
 from train.errors import UserError
 from train.files import read_tensors, save_tensors
+from train.frechet import GaussianStatistics, gaussian_statistics
 
 _FORMAT = "tinygan-edge-features-1"
 

@@ -8,9 +8,12 @@ from quality_images import random_images
 from stand_ins import save_random_student
 
 from benchmarks import judge
+from benchmarks.drawing import Drawer
+from benchmarks.quality.evaluate import evaluate
 from train import digits
 from train.errors import UserError
 from train.generator import GeneratorConfig
+from train.noise import SAMPLERS, latents_in_turn
 
 CLASSES = [2, 5]
 
@@ -93,5 +96,44 @@ def test_what_is_no_model_is_refused_in_one_line(tmp_path, model, changes, messa
     (tmp_path / "broken.npy").write_bytes(b"no")
     with pytest.raises(UserError, match=message) as error:
         judge.main(arguments(tmp_path, model.format(tmp_path), **changes))
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_latents_follow_the_law_of_the_models(tmp_path, monkeypatch):
+    """A student of uniform latents is not drawn from normal ones; the table says what it was drawn from."""
+    path, seen = tmp_path / "uniform.safetensors", []
+    config = GeneratorConfig(channels=2, image_size=32, num_classes=10)
+    save_random_student(path, config, sampler=SAMPLERS["uniform"])
+    monkeypatch.setattr(
+        judge,
+        "evaluate",
+        lambda images, asked, *args, **kw: (seen.append(asked), evaluate(images, asked, *args, **kw))[1],
+    )
+    images = Drawer.images
+    monkeypatch.setattr(Drawer, "images", lambda self, z, y, cache: (seen.append(z), images(self, z, y, cache))[1])
+    judge.main(arguments(tmp_path, f"float={path}"))
+    z, asked = seen
+    expected, _ = latents_in_turn(CLASSES, judge.JUDGED_SEED, 24, 128, 0.5, sampler=SAMPLERS["uniform"])
+    assert (z == expected).all()
+    assert asked.latents == "uniform, splitmix64-uniform-v1, consecutive seeds"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"sampler": SAMPLERS["uniform"]},
+            "float draws from the law truncated-normal, other from uniform; judge them in",
+        ),
+        ({"sampler": "given"}, "other learned from given latents, and no sampler draws such ones"),
+        ({"z_dim": 12}, "other has latents of 12 numbers, not 128; pass --z-dim 12"),
+    ],
+)
+def test_models_of_other_latents_are_refused_in_one_line(tmp_path, student, changes, message):
+    config = GeneratorConfig(channels=2, image_size=32, num_classes=10, z_dim=changes.pop("z_dim", 128))
+    save_random_student(tmp_path / "other.safetensors", config, **changes)
+    with pytest.raises(UserError, match=message) as error:
+        judge.main(arguments(tmp_path, f"float={student}", f"other={tmp_path}/other.safetensors"))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()

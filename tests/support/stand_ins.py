@@ -60,17 +60,21 @@ def replace(config: Any, **changes: Any) -> Any:
     return config
 
 
-def save_random_student(path: Path, config: GeneratorConfig) -> Generator:
+def save_random_student(path: Path, config: GeneratorConfig, **info: Any) -> Generator:
     torch.manual_seed(1)
     generator = Generator(config).eval()
-    save_student(path, generator)
+    save_student(path, generator, **info)
     return generator
 
 
-def save_student(path: Path, generator: Generator) -> None:
+def save_student(path: Path, generator: Generator, **info: Any) -> None:
     config = generator.config
-    info = SnapshotInfo(config, {i: f"class {i}" for i in range(config.num_classes)}, 0.5, "a test")
-    save_snapshot(path, generator, info)
+    classes = {i: f"class {i}" for i in range(config.num_classes)}
+    save_snapshot(
+        path,
+        generator,
+        SnapshotInfo(config, **{"classes": classes, "truncation": 0.5, "source": "a test", **info}),
+    )
 
 
 def trained_like_student(config: GeneratorConfig) -> Generator:

@@ -153,3 +153,36 @@ def test_mirrored_reals_come_as_often_mirrored():
         assert (straight, mirrored) == (100, 100)
     plain = ClassBalancedReals(images, np.array([0, 0])).draw(np.zeros(400, np.int64), uniform).numpy()
     assert [int((plain == image).all(axis=(1, 2, 3)).sum()) for image in images] == [200, 200]
+
+
+def test_a_second_batch_has_the_classes_of_the_real_images_and_latents_of_its_own():
+    """Four of five images are of class 7, and so are the second batch's classes; the pairs' are in turn."""
+    labels = np.array([7] * 40 + [2] * 10)
+    images = np.tile(labels[:, None, None, None], (1, 32, 32, 3)).astype(np.uint8)
+
+    def batches(world):
+        fresh = ScratchLatents([2, 7], 128, 0.5, paired=False, sampler="splitmix64-uniform-v1")
+        reals = ClassBalancedReals(images, labels)
+        return BatchSource(
+            batch_size=8,
+            seed=5,
+            world=world,
+            pairs=FixedPairs(),
+            reals=reals,
+            scratch=None,
+            augment=False,
+            fresh=fresh,
+        )
+
+    source = batches(World(0, 1, CPU))
+    drawn = [source.at(step) for step in range(50)]
+    for batch in drawn:
+        shown = ((batch.real[:, 0, 0, 0] + 1) * 127.5).round().long()
+        assert torch.equal(shown, batch.fresh_y)
+    assert (torch.cat([batch.fresh_y for batch in drawn]) == 7).float().mean() == pytest.approx(0.8, abs=0.06)
+    z = torch.cat([batch.fresh_z for batch in drawn])
+    assert len(torch.unique(z, dim=0)) == 400 and 0.49 < z.abs().max() <= 0.5  # uniform, half as long
+    assert torch.equal(batches(World(0, 1, CPU)).at(9).fresh_z, drawn[9].fresh_z)
+    shares = [batches(World(rank, 2, CPU)).at(9) for rank in range(2)]
+    assert torch.equal(torch.stack([s.fresh_z for s in shares], 1).flatten(0, 1), drawn[9].fresh_z)
+    assert torch.equal(torch.stack([s.fresh_y for s in shares], 1).flatten(), drawn[9].fresh_y)

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import os
@@ -11,10 +12,16 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from torch import nn
 
-from train.discriminator import Discriminator
+from train.batches import Batch
+from train.classes import class_names
+from train.config import RuntimeConfig, TrainConfig
+from train.discriminator import Discriminator, DiscriminatorConfig
 from train.errors import UserError
 from train.import_official import DISCRIMINATOR_FORMAT, main
+from train.loop import one_step
+from train.run import assemble
 from train.snapshot import load_snapshot
+from train.sources import Sources
 
 CHANNELS, CRITIC_CHANNELS, NUM_CLASSES, Z_DIM, EMBEDDING_DIM = 4, 3, 12, 16, 8
 
@@ -359,3 +366,31 @@ def test_a_folder_that_cannot_be_made_is_refused(content, tmp_path):
     for folder, message in (("file", "is a file"), ("file/run", "cannot be written")):
         with pytest.raises(UserError, match=message):
             main([str(tmp_path / "model_30.tar"), str(tmp_path / folder), "--classes", "0-9"])
+
+
+def test_the_authors_networks_are_trained_on(content, import_content, world):
+    """Both of them start a run of other classes: seven that they know and two that are new."""
+    folder = import_content(content)
+    student, _ = load_snapshot(folder / "student.safetensors")
+    names = ["unicorn", *class_names(NUM_CLASSES)[2 : NUM_CLASSES - 3], "dragon"]
+    config = TrainConfig(
+        generator=dataclasses.replace(student.config, num_classes=len(names)),
+        discriminator=DiscriminatorConfig(channels=CRITIC_CHANNELS),
+        initialise=str(folder),
+        runtime=RuntimeConfig(device="cpu"),
+    )
+    training = assemble(config, Sources(None, None, list(range(len(names))), names, 0.5), world)
+    generator, critic = training.players.generator, training.players.discriminator
+    found, stored = critic.state_dict(), load_critic(folder / "discriminator.safetensors").state_dict()
+    assert {name for name in found if not torch.equal(found[name], stored[name])} == {
+        "class_embedding.parametrizations.weight.original",
+        "class_embedding.parametrizations.weight.0._u",
+    }
+    assert torch.equal(generator.blocks[4].conv2.pointwise.weight, student.blocks[4].conv2.pointwise.weight)
+    assert torch.equal(generator.class_embedding.weight[1:-1], student.class_embedding.weight[2 : NUM_CLASSES - 3])
+    torch.manual_seed(0)
+    z, y = torch.randn(2, Z_DIM), torch.tensor([0, 3])
+    images = torch.rand(2, 3, 128, 128) * 2 - 1
+    terms = one_step(training, Batch(z, y, images, images.flip(0), None, 0.0), 0)
+    assert all(term.isfinite() for term in terms.values())
+    assert not torch.equal(generator.input_linear.weight, student.input_linear.weight)

@@ -85,6 +85,15 @@ def test_dry_run_prints_the_paper_run(capsys):
     assert resolved["run"] == "runs/paper-dw32"
 
 
+def test_all_classes_at_once_are_the_papers_run_in_epochs(capsys):
+    main(["paper-dw32-1000", "--dry-run"])
+    resolved = json.loads(capsys.readouterr().out)
+    assert (resolved["data"]["classes"], resolved["generator"]["num_classes"]) == ("0-999", 1000)
+    assert resolved["steps"] == 30 * 1000 * resolved["data"]["per_class"] // 32
+    assert resolved["optimizer"]["decay_start"] == PRESETS["paper-dw32"][1].optimizer.decay_start
+    assert resolved["data"]["teacher"] != PRESETS["paper-dw32"][1].data.teacher
+
+
 def test_every_preset_family_is_there():
     for base in ("digits", "animals64", "paper-dw32", "paper-std32", "paper-std16"):
         for row in ("no-feature", "no-real", "no-adversarial", "pixel-only"):

@@ -1,6 +1,8 @@
 """Bad input and its one line; what is refused leaves nothing behind."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,10 +12,12 @@ from stand_ins import replace
 from train import digits
 from train.errors import UserError
 from train.generator import Generator
+from train.given_pairs import store_given_pairs
 from train.locks import locked
+from train.noise import GIVEN
 from train.pairs import collect_pairs
-from train.places import CONFIG_FILE, read_settings
-from train.run import assemble, batch_source, check_folder, claimed, train
+from train.places import CONFIG_FILE, check_folder, read_settings
+from train.run import assemble, batch_source, claimed, train
 from train.sources import Sources, open_sources
 from train.teacher import open_teacher
 
@@ -47,6 +51,10 @@ def test_a_folder_of_something_else_is_refused(tiny_config, tmp_path):
         ({"data__classes": "3-12"}, "12"),
         ({"generator__image_size": 64}, "pass --generator.image-size 32"),
         ({"generator__num_classes": 11}, "pass --generator.num-classes 10"),
+        (
+            {"schedule__fresh_real_batch": True, "loss__real_discriminator": 0.0, "loss__real_generator": 0.0},
+            "--schedule.fresh-real-batch needs a teacher and --loss.real-discriminator above 0; leave it out",
+        ),
         ({"data__class_embedding": "missing.npy"}, "missing.npy is not a readable .npy file"),
     ],
 )
@@ -278,3 +286,42 @@ def test_a_run_that_has_begun_with_all_pairs_goes_on_so(tiny_config, world, tmp_
     assert (tmp_path / "new" / "student.safetensors").read_bytes() != weights
     with pytest.raises(UserError, match=r"was made with data\.held_out 5000, not 10"):
         train(replace(config, data__held_out=10), tmp_path / "new", world)
+
+
+def test_a_second_batch_resumes_to_the_same_bits(tiny_config, world, tmp_path, monkeypatch):
+    """And a run without one is recorded as by a version that did not know of it."""
+    from train import loop
+
+    config = replace(tiny_config, schedule__fresh_real_batch=True, loss__orthogonal=1e-4)
+    train(config, tmp_path / "whole" / "run", world)
+    one_step = loop.one_step
+
+    def stop_in_the_middle(training, batch, step):
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return one_step(training, batch, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "one_step", stop_in_the_middle)
+        with pytest.raises(loop.Interrupted):
+            train(config, tmp_path / "stopped" / "run", world)
+    train(config, tmp_path / "stopped" / "run", world)
+    whole, stopped = (tmp_path / name / "run" / "student.safetensors" for name in ("whole", "stopped"))
+    assert whole.read_bytes() == stopped.read_bytes()
+    with pytest.raises(UserError, match=r"was made with schedule\.fresh_real_batch True, not"):
+        check_folder(tmp_path / "whole" / "run", replace(tiny_config, loss__orthogonal=1e-4))
+    learned = tiny_config.learned()
+    assert "fresh_real_batch" not in learned["schedule"] and "orthogonal" not in learned["loss"]
+
+
+def test_a_second_batch_needs_latents_that_can_be_drawn(tiny_config, world, tmp_path):
+    np.save(tmp_path / "images.npy", np.zeros((40, 32, 32, 3), np.uint8))
+    np.save(tmp_path / "z.npy", np.ones((40, 128), np.float32))
+    np.save(tmp_path / "y.npy", np.arange(40) % 10)
+    files = (tmp_path / name for name in ("images.npy", "z.npy", "y.npy", "pairs"))
+    settings = {"truncation": 1.0, "image_size": None, "shard_size": 100, "world": world, "command": ""}
+    store_given_pairs(*files, names=[], sampler=GIVEN, **settings)
+    config = replace(tiny_config, data__teacher=f"pairs:{tmp_path / 'pairs'}", schedule__fresh_real_batch=True)
+    with pytest.raises(UserError, match=r"fresh-real-batch the student learned from given latents"):
+        train(config, tmp_path / "run", world)
+    assert not (tmp_path / "run").exists()

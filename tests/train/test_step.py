@@ -12,6 +12,7 @@ from train.presets import PIXEL_ONLY, ablations, from_scratch
 from train.step import Players, StepWeights, train_step, weights_at
 
 OFF = StepWeights(0, 0, 0, 0, 0, 0, 0)
+TERMS = [f.name for f in dataclasses.fields(StepWeights) if f.name != "orthogonal"]  # which moves nothing alone
 
 
 def make_players() -> Players:
@@ -85,7 +86,7 @@ def test_each_ablation_switches_its_terms_off(tiny_config):
     assert scratch.real_generator == scratch.real_discriminator == 1
 
 
-@pytest.mark.parametrize("term", [f.name for f in dataclasses.fields(StepWeights)])
+@pytest.mark.parametrize("term", TERMS)
 def test_each_term_moves_the_network_that_it_belongs_to(term):
     players = make_players()
     generator, discriminator = snapshot(players.generator), snapshot(players.discriminator)
@@ -147,6 +148,74 @@ def test_bfloat16_keeps_losses_and_weights_in_float32():
     assert all(torch.isfinite(value) for value in terms.values())
 
 
+def with_second_batch(batch: Batch) -> Batch:
+    torch.manual_seed(2)
+    return dataclasses.replace(batch, fresh_z=torch.randn(6, 128), fresh_y=torch.tensor([4, 4, 4, 9, 0, 1]))
+
+
+@pytest.mark.parametrize("term", ["real_discriminator", "real_generator"])
+def test_real_images_are_judged_against_the_second_batch_where_there_is_one(term):
+    players, by_hand, batch = make_players(), make_players(), with_second_batch(make_batch())
+    terms = train_step(players, batch, dataclasses.replace(OFF, **{term: 0.3}))
+    generator, discriminator = by_hand.generator, by_hand.discriminator
+    generator(batch.z, batch.y)  # the first batch is drawn too, and its norms see it
+    student = generator(batch.fresh_z, batch.fresh_y)
+    if term == "real_discriminator":
+        scores, _ = discriminator(torch.cat([batch.real, student.detach()]), batch.fresh_y.repeat(2))
+        loss = (1 - scores[:6]).clamp(min=0).mean() + (1 + scores[6:]).clamp(min=0).mean()
+        moved, start, name = players.discriminator, discriminator, "d_real"
+    else:
+        discriminator.eval()
+        loss = -discriminator(student, batch.fresh_y)[0].mean()
+        moved, start, name = players.generator, generator, "g_real"
+    (0.3 * loss).backward()
+    assert float(terms[name]) == pytest.approx(float(loss.detach()), rel=1e-5)
+    assert set(terms) == {name}
+    for parameter, before in zip(moved.parameters(), start.parameters(), strict=True):
+        if before.grad is not None:
+            torch.testing.assert_close(parameter, before - 0.1 * before.grad, rtol=1e-4, atol=1e-7)
+
+
+def test_with_a_second_batch_the_discriminator_is_called_once_for_each_update():
+    players, batch, calls = make_players(), with_second_batch(make_batch()), []
+    players.discriminator.register_forward_hook(lambda module, args, out: calls.append(len(args[0])))
+    terms = train_step(players, batch, StepWeights(1, 1, 1, 1, 1, 1, 0))
+    # Teacher, real, student and fresh images; the teacher's alone for their features; student and fresh.
+    assert calls == [24, 6, 12]
+    assert set(terms) == {"d_distillation", "d_real", "g_feature", "g_real", "g_adversarial", "g_pixel"}
+
+
+def test_orthogonal_regularisation_takes_the_gradient_of_its_loss():
+    """By hand, for the weights of linears and of convolutions over all channels, and no others."""
+    plain, regularised, batch = make_players(), make_players(), make_batch()
+    kernels = {
+        name: value.detach().clone().flatten(1)
+        for name, value in regularised.generator.named_parameters()
+        if value.dim() > 1 and "depthwise" not in name and not name.startswith("class_embedding")
+    }
+    train_step(plain, batch, dataclasses.replace(OFF, pixel=1.0))
+    terms = train_step(regularised, batch, dataclasses.replace(OFF, pixel=1.0, orthogonal=0.01))
+    expected = 0.0
+    after = dict(regularised.generator.named_parameters())
+    for name, value in plain.generator.named_parameters():
+        step = torch.zeros_like(value).detach()
+        if name in kernels:
+            w = kernels[name]
+            off = w @ w.T * (1 - torch.eye(len(w)))
+            expected += float(off.square().sum())
+            step = 0.1 * 0.01 * (4 * off @ w).view_as(value)
+        torch.testing.assert_close(after[name], value - step, rtol=1e-4, atol=1e-6)
+    assert expected > 0 and float(terms["g_orthogonal"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_orthogonal_regularisation_goes_along_with_updates_only():
+    loss = LossConfig(orthogonal=1e-4)
+    weights = [weights_at(loss, ScheduleConfig("paper", every=2), step, 100) for step in range(4)]
+    assert [w.orthogonal for w in weights] == [0, 1e-4, 0, 1e-4]
+    assert [w.trains_generator for w in weights] == [False, True, False, True]
+    assert all(w.trains_discriminator for w in weights)  # BigGAN's two steps of it
+
+
 SCHEDULES = {"released": ScheduleConfig("released", every=5), "paper": ScheduleConfig("paper", every=5)}
 WEIGHTS = LossConfig(
     feature=0.7,
@@ -184,7 +253,7 @@ def term_by_hand(term: str, players: Players, batch: Batch) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
-@pytest.mark.parametrize("term", [f.name for f in dataclasses.fields(StepWeights)])
+@pytest.mark.parametrize("term", TERMS)
 def test_a_step_follows_the_weighted_gradient_of_each_term(term, kind):
     others = {f.name: 0.0 for f in dataclasses.fields(StepWeights) if f.name != term}
     weights = weights_at(dataclasses.replace(WEIGHTS, **others), SCHEDULES[kind], STEP, STEPS)

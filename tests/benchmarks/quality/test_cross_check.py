@@ -5,7 +5,7 @@ from quality_images import random_images
 
 from benchmarks.quality.cross_check import clean_fid_distance, open_clean_fid
 from benchmarks.quality.features import extract, open_inception
-from benchmarks.quality.frechet import frechet_distance, gaussian_statistics
+from train.frechet import frechet_distance, gaussian_statistics
 
 CPU = torch.device("cpu")
 

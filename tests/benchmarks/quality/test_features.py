@@ -8,8 +8,9 @@ from quality_images import random_images
 from torch import nn
 
 from benchmarks.quality import features as module
-from benchmarks.quality.features import LITE0_SIZE, extract, open_features, open_inception, open_lite0
+from benchmarks.quality.features import extract, open_features, open_inception, open_lite0
 from train.errors import UserError
+from train.feature_network import LITE0_SIZE
 
 CPU = torch.device("cpu")
 

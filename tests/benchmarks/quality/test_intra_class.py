@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.quality import intra_class
-from benchmarks.quality.frechet import frechet_distance, gaussian_statistics
 from train.errors import UserError
+from train.frechet import frechet_distance, gaussian_statistics
 
 Y = np.array([0, 1, 2] * 20 + [1] * 10)
 

@@ -9,7 +9,7 @@ from quality_images import random_images
 
 from benchmarks.quality.evaluate import Asked, QualitySettings, evaluate
 from benchmarks.quality.features import extract, open_features
-from benchmarks.quality.frechet import frechet_distance, gaussian_statistics
+from train.frechet import frechet_distance, gaussian_statistics
 from train.reals import open_reals
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"

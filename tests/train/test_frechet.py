@@ -3,28 +3,14 @@ import time
 import numpy as np
 import pytest
 import scipy.linalg
+from quality_images import features
 
-from benchmarks.quality.frechet import (
-    SPLITS,
-    GaussianAccumulator,
-    GaussianStatistics,
-    frechet_distance,
-    frechet_error,
-    gaussian_statistics,
-)
 from train.errors import UserError
+from train.frechet import GaussianAccumulator, GaussianStatistics, frechet_distance, gaussian_statistics
 
 
 def gaussian(mean, covariance) -> GaussianStatistics:
     return GaussianStatistics(1000, np.array(mean, float), np.array(covariance, float), None)
-
-
-def features(seed: int, count: int, dimensions: int) -> np.ndarray:
-    """Rows whose covariance has a spectrum that falls like that of real features."""
-    random = np.random.default_rng(seed)
-    mixed = random.normal(size=(count, dimensions)) / np.arange(1, dimensions + 1)
-    rotation = np.linalg.qr(np.random.default_rng(9).normal(size=(dimensions, dimensions)))[0]
-    return (mixed * (1 + seed / 10) + seed / 50) @ rotation
 
 
 def by_scipy(x: np.ndarray, y: np.ndarray) -> float:
@@ -123,32 +109,3 @@ def test_too_few_samples_and_damaged_ones():
         gaussian_statistics(np.zeros((1, 4)))
     with pytest.raises(UserError, match="NaN or infinity"):
         gaussian_statistics(np.full((3, 4), np.nan, np.float32))
-
-
-def of(x: np.ndarray, y: np.ndarray) -> float:
-    return frechet_distance(gaussian_statistics(x), gaussian_statistics(y))
-
-
-def test_a_quarter_of_the_images_gives_the_same_within_its_stated_error():
-    x, y = features(1, 4000, 12), features(3, 4000, 12)
-    truth = of(features(1, 100_000, 12), features(3, 100_000, 12))
-    for count in (1000, 4000):
-        distance = of(x[:count], y[:count])
-        error = frechet_error(distance, x[:count], y[:count], paired=False)
-        assert error.split_size == count // SPLITS
-        assert 0 < error.excess < 0.2 * distance
-        assert abs(distance - error.excess - truth) < 3 * error.standard_error
-        assert 0 < error.standard_error < 0.5 * truth
-
-
-def test_pairs_stay_together_in_the_splits():
-    x = features(1, 200, 12)
-    near = x + features(2, 200, 12) / 100
-    apart, together = (frechet_error(of(x, near), x, near, paired=paired) for paired in (False, True))
-    assert abs(together.excess) < 0.01 * apart.excess
-    assert together.standard_error < 0.1 * apart.standard_error
-
-
-def test_an_error_needs_two_images_a_split():
-    with pytest.raises(UserError, match="needs 10 images of each set, there are 40 and 9; draw more"):
-        frechet_error(1.0, features(1, 40, 3), features(2, 9, 3), paired=False)
