@@ -50,7 +50,7 @@ class World:
         """
         made = [make() if self.is_main else None]
         if torch.distributed.is_initialized():
-            self._together(lambda: torch.distributed.broadcast_object_list(made))
+            self._together(lambda: torch.distributed.broadcast_object_list(made, src=0))
         return made[0]  # type: ignore[return-value]
 
     def _together(self, wait: Callable[[], object]) -> None:

@@ -71,6 +71,23 @@ def test_a_barrier_whose_fellow_died_says_so_in_one_line(monkeypatch):
         World(0, 2, torch.device("cpu")).barrier()
 
 
+def test_what_the_main_process_makes_is_told_to_all_and_made_once(monkeypatch):
+    sent = []
+
+    def broadcast(box, src):
+        sent.append((box[0], src))
+        box[0] = {4: 1}
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "broadcast_object_list", broadcast)
+    cpu = torch.device("cpu")
+    assert World(0, 2, cpu).told_by_main(lambda: {4: 1}) == {4: 1}
+    assert World(1, 2, cpu).told_by_main(lambda: pytest.fail("made again")) == {4: 1}
+    assert sent == [({4: 1}, 0), (None, 0)]
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: False)
+    assert World(0, 1, cpu).told_by_main(lambda: 5) == 5
+
+
 @pytest.mark.parametrize(
     ("device", "message"),
     [
