@@ -61,8 +61,8 @@ def stats(tmp_path, name: str, kind: str, processes: int, compiled: str = "off")
 
 def check_equal_losses(one: list[dict], other: list[dict], kind: str) -> None:
     # Sums in another order differ by 1e-6 here; some steps later Adam, which divides by small gradients, has made
-    # of it what no bound that finds a fault would allow. A BigGAN's many norms are there already, 1e-4 was seen, and so
-    # are a student's two batches, 2e-4.
+    # of it what no bound that finds a fault would allow. A BigGAN's many norms are there already (1e-4 was
+    # seen), and so are a student's two batches (2e-4).
     bound = 5e-5 if kind == "distil" else 5e-4
     assert len(one) == len(other) == 4
     for single, double in zip(one, other, strict=True):
