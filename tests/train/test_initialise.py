@@ -15,15 +15,15 @@ from train.checkpoint import DISCRIMINATOR_FILE
 from train.discriminator import Discriminator
 from train.errors import UserError
 from train.files import read_tensors, save_tensors
-from train.generator import GeneratorConfig
 from train.initialise import initialise
 from train.places import check_folder
+from train.presets import PRESETS
 from train.run import assemble, train
 from train.sources import Sources, open_sources
 from train.teacher import EMBEDDED, open_teacher
 
 NAMES = [f"class {index}" for index in range(10)]
-TEACHER = GeneratorConfig("biggan", 8, 32, 10)
+TEACHER = PRESETS["scratch-digits"][1].generator
 
 
 def test_a_run_starts_from_a_snapshot(tiny_config, world, tmp_path):
