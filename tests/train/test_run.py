@@ -9,7 +9,7 @@ import pytest
 import torch
 from stand_ins import replace
 
-from train import digits
+from train import digits, judging
 from train.errors import UserError
 from train.generator import Generator
 from train.given_pairs import store_given_pairs
@@ -292,24 +292,26 @@ def test_a_second_batch_resumes_to_the_same_bits(tiny_config, world, tmp_path, m
     """And a run without one is recorded as by a version that did not know of it."""
     from train import loop
 
-    config = replace(tiny_config, schedule__fresh_real_batch=True, loss__orthogonal=1e-4)
-    train(config, tmp_path / "whole" / "run", world)
+    monkeypatch.setattr(judging, "JUDGED_IMAGES", 20)
+    changes = {"optimizer__images": 48, "runtime__grids": 0, "loss__orthogonal": 1e-4}
+    config = replace(tiny_config, schedule__fresh_real_batch=True, **changes)
+    train(config, tmp_path / "whole", world)
     one_step = loop.one_step
 
     def stop_in_the_middle(training, batch, step):
-        if step == 5:
+        if step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
         return one_step(training, batch, step)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "one_step", stop_in_the_middle)
         with pytest.raises(loop.Interrupted):
-            train(config, tmp_path / "stopped" / "run", world)
-    train(config, tmp_path / "stopped" / "run", world)
-    whole, stopped = (tmp_path / name / "run" / "student.safetensors" for name in ("whole", "stopped"))
+            train(config, tmp_path / "stopped", world)
+    train(config, tmp_path / "stopped", world)
+    whole, stopped = (tmp_path / name / "student.safetensors" for name in ("whole", "stopped"))
     assert whole.read_bytes() == stopped.read_bytes()
     with pytest.raises(UserError, match=r"was made with schedule\.fresh_real_batch True, not"):
-        check_folder(tmp_path / "whole" / "run", replace(tiny_config, loss__orthogonal=1e-4))
+        check_folder(tmp_path / "whole", replace(tiny_config, **changes))
     learned = tiny_config.learned()
     assert "fresh_real_batch" not in learned["schedule"] and "orthogonal" not in learned["loss"]
 
