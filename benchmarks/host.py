@@ -1,9 +1,11 @@
 """Latency on this machine: the artifacts in their own runtimes, between the float student's forms in torch."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from benchmarks.compared_programs import authors_program, teacher_programs
@@ -36,6 +38,8 @@ class Candidate:
     labels: dict[str, str]
     """runtime, backend, precision."""
     sha256: str
+    num_classes: int | None = None
+    """Of a teacher that knows other classes than the student."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +79,8 @@ def measure_host(model: Model, config: BenchmarkConfig, results: Results) -> lis
         protocol=f"{config.rounds} rounds over all candidates in changing order, each {config.warmup} untimed and "
         f"{config.iterations} timed runs of one image in a process of its own; percentiles over all timed runs; "
         "ratios of medians within a round: median, lowest and highest; calls from Python, what the bindings cost "
-        "included; memory: growth of the process from before the load to its peak",
+        "included; memory: growth of the process from before the load to its peak; load average: of the machine "
+        "over the minute before",
         left_out=[*notes, *left_out],
     )
     return left_out
@@ -103,7 +108,10 @@ def _still_failing(model: Model, group: Group, results: Results, seed: int) -> l
 def _worker(model: Model, group: Group, key: str, seed: int) -> Worker:
     z, y = model.latents(seed, 1)
     candidate = group.candidates[key]
-    return Worker(candidate.kind, candidate.path, group.threads, model.inputs(z[0], int(y[0])))
+    inputs = model.inputs(z[0], int(y[0]))
+    if candidate.num_classes is not None:  # which class it is does not change the time
+        inputs = inputs[0], np.eye(1, candidate.num_classes, dtype=np.float32)
+    return Worker(candidate.kind, candidate.path, group.threads, inputs)
 
 
 def _failure(key: str, error: UserError) -> str:
@@ -165,7 +173,7 @@ def _teacher_candidates(model: Model, config: BenchmarkConfig) -> tuple[list[Can
         kind: Kind = "tflite" if path.suffix == ".tflite" else "program"
         runtime = "tflite" if kind == "tflite" else "executorch"
         labels = {"runtime": runtime, "backend": "xnnpack", "precision": "fp32"}
-        candidates.append(Candidate(path.name, kind, path, labels, file_hash(path)))
+        candidates.append(Candidate(path.name, kind, path, labels, file_hash(path), teacher.num_classes))
     return candidates, notes
 
 
@@ -174,6 +182,7 @@ def _measure_together(model: Model, config: BenchmarkConfig, results: Results, g
     failures: list[str] = []
     workers: dict[str, Worker] = {}
     loads: dict[str, dict[str, float]] = {}
+    busy = {"load_average": round(os.getloadavg()[0], 2)} if hasattr(os, "getloadavg") else {}
     try:
         for key in group.candidates:
             workers[key] = _worker(model, group, key, config.seed)
@@ -203,6 +212,7 @@ def _measure_together(model: Model, config: BenchmarkConfig, results: Results, g
                 **{name: round(value, 3) for name, value in loads[key].items()},
                 "latency_ms": statistics(samples[key]),
                 "ratios": _ratios(samples, key, group.threads),
+                **busy,
                 "peak_memory_bytes": worker.peak_memory_bytes(),
             }
             kept = {name: value for name, value in figures.items() if value is not None}

@@ -101,6 +101,7 @@ def latency_columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
         "load, ms": lambda row: number(row, "load_ms", 1, 1),
         "first run, ms": lambda row: number(row, "first_run_ms", 1, 1),
         "memory, MB": lambda row: number(row, "peak_memory_bytes", 1e-6, 1),
+        "load average": lambda row: number(row, "load_average", 1, 1),
     }
     return columns
 

@@ -207,6 +207,14 @@ def load_biggan(weights: Path, config_file: Path, truncation: float) -> BigGAN:
     return _for_inference(model, truncation)
 
 
+def store_random_biggan_deep_128(folder: Path) -> None:
+    """Write the published architecture with random weights, in the library's own format: for timing alone."""
+    torch.manual_seed(0)
+    model = BigGAN(BigGANConfig())
+    save_torch(folder / WEIGHTS_FILE, {name: tensor.half() for name, tensor in model.state_dict().items()})
+    write_text(folder / CONFIG_FILE, model.config.to_json_string())
+
+
 def weightless_biggan_deep_128() -> BigGAN:
     """Return the published architecture on the meta device, as `load_biggan` would: for counting what it costs."""
     return _for_inference(BigGAN(BigGANConfig()).to("meta"), 1.0)

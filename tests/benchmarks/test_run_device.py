@@ -71,7 +71,7 @@ def test_every_section_has_its_rows(measured):
     }
     for row in results["latency"]:
         assert row["latency_ms"]["n"] == 4 and row["load_ms"] > 0 and row["first_run_ms"] > 0
-        assert row["ratios"]["fp32"]["median"] > 0
+        assert row["ratios"]["fp32"]["median"] > 0 and row["load_average"] >= 0
     costs = {row["key"]: row for row in results["cost"]}
     assert costs["deploy"]["multiply_accumulates"] < costs["student"]["multiply_accumulates"]
     assert "int8" not in costs  # there is no such student

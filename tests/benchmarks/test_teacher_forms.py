@@ -57,6 +57,25 @@ def test_programs_are_made_once_and_one_that_fails_is_named(tmp_path, monkeypatc
     assert f"making {TEACHER_TFLITE}" in capsys.readouterr().out
 
 
+def test_a_missing_package_is_not_called_a_teacher_that_does_not_lower(tmp_path, monkeypatch):
+    save_random_student(tmp_path / "s.safetensors", GeneratorConfig("dw", 2, 32, 10))
+
+    def no_package(*arguments):
+        raise UserError("no litert_torch, which makes TFLite files; install it with: pip install -e '.[android]'")
+
+    def half_a_package(*arguments):
+        raise ModuleNotFoundError("No module named 'torchao'")
+
+    monkeypatch.setattr(compared_programs, "convert_module", no_package)
+    monkeypatch.setattr(compared_programs, "lower_xnnpack", half_a_package)
+    _, notes = teacher_programs(open_unexported(tmp_path / "s.safetensors"), open_teacher("digits"), tmp_path)
+    assert notes == [
+        f"{TEACHER_PROGRAM} was not made: No module named 'torchao'",
+        f"{TEACHER_TFLITE} was not made: no litert_torch, which makes TFLite files; install it with: "
+        "pip install -e '.[android]'",
+    ]
+
+
 @pytest.mark.slow
 def test_the_digits_teacher_lowers_to_both(tmp_path):
     pytest.importorskip("executorch", reason="needs the extra android")
