@@ -207,10 +207,19 @@ def load_biggan(weights: Path, config_file: Path, truncation: float) -> BigGAN:
     return _for_inference(model, truncation)
 
 
+@torch.no_grad()
 def store_random_biggan_deep_128(folder: Path) -> None:
     """Write the published architecture with random weights, in the library's own format: for timing alone."""
     torch.manual_seed(0)
     model = BigGAN(BigGANConfig())
+    # The library leaves these as memory was, and its spectral norms settle in training only.
+    nn.init.ones_(model.generator.bn.weight)
+    nn.init.zeros_(model.generator.bn.bias)
+    for module in model.modules():
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, SpectralNorm):
+                hook.n_power_iterations = POWER_ITERATIONS
+                hook.compute_weight(module, do_power_iteration=True)
     save_torch(folder / WEIGHTS_FILE, {name: tensor.half() for name, tensor in model.state_dict().items()})
     write_text(folder / CONFIG_FILE, model.config.to_json_string())
 
