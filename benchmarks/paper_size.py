@@ -32,8 +32,9 @@ from train.snapshot import STUDENT_FILE, SnapshotInfo, save_snapshot
 
 CLASSES = 398
 STUDENTS = {
-    f"{architecture}-{channels}": GeneratorConfig(architecture, channels, 128, CLASSES)
-    for architecture, channels in (("dw", 32), ("std", 32), ("std", 16))
+    "dw-32": GeneratorConfig("dw", 32, 128, CLASSES),
+    "std-32": GeneratorConfig("std", 32, 128, CLASSES),
+    "std-16": GeneratorConfig("std", 16, 128, CLASSES),
 }
 ABOUT = (
     "Random weights, for speed and size only: what such a student draws is noise. TinyGAN's three students at "

@@ -6,6 +6,10 @@ effect inside `lower_xnnpack` only; the files run on the stock runtime.
 
 XNNPACK rounds ties of that resize up where torch rounds them to even: 4 % of its values are one level higher.
 
+Gains and biases are broadcast by the kernels that multiply and add. Made as wide as an image row beforehand, by an
+int8 resize to [1, C, 1, W], the two and a relu took 1.69 ms in place of 1.30, the float interface included (32
+channels, 128 px, one thread, minima of 240 calls in turns on a busy machine).
+
 Weights of four bits gain nothing here: XNNPACK refuses a convolution with four-bit weights when the file is loaded
 ("Failed to create convolution node"); it takes them in linear layers only. Such a student is stored as int8 on its
 own coarse grid: the same images, at the size of the int8 file.
