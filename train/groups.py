@@ -21,7 +21,7 @@ from train.errors import UserError, did_you_mean
 from train.feature_network import FeatureNetwork
 from train.files import check_writable, write_json
 from train.pairs import PairDataset
-from train.presets import PRESETS
+from train.presets import PRESETS, TINY_IMAGENET_ANIMALS
 from train.sources import check_stored_first
 from train.teacher import Teacher, open_teacher
 
@@ -39,7 +39,8 @@ class GroupOptions:
     teacher: str = ""
     """As --data.teacher of train/main.py takes it, pairs:DIR included; empty: the preset's."""
     classes: str = ""
-    """Such as 0-397; empty: the preset's with its own teacher, else all that there are."""
+    """Such as 0-397; empty: the 59 that the embedded animals teacher knows, or those of a preset with its own
+    teacher, else all that there are."""
     groups: int = 4
     """How many."""
     balance: float = 1.5
@@ -138,7 +139,8 @@ def _open(options: GroupOptions, config: TrainConfig) -> _Plan:
         check_stored_first(spec, "--teacher")
         source = open_teacher(spec, config.data.truncation)
         names, present = source.names, list(range(source.num_classes))
-    chosen = options.classes or ("" if options.teacher else config.data.classes)
+    known = TINY_IMAGENET_ANIMALS if spec == "animals" else config.data.classes if not options.teacher else ""
+    chosen = options.classes or known
     labels = parse_classes(chosen, source.num_classes) if chosen else present
     return _Plan(options, config, spec, source, labels, names or class_names(source.num_classes))
 
