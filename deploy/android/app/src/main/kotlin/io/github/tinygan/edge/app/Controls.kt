@@ -114,7 +114,11 @@ class Controls(
         val catalog = presenter.state.catalog ?: return
         val settings = presenter.state.settings ?: return
         val choose: (BundledClass) -> Unit = { item ->
-            if (item.group == catalog.group) presenter.change { slot.choose(it, item.index) } else presenter.enter(item)
+            if (item.group == catalog.group) {
+                presenter.change { slot.choose(it, item.index) }
+            } else {
+                presenter.enter(item.group, item.index)
+            }
         }
         // Between two classes, both are of one model.
         val choices = catalog.bundle.classes.filter { slot == Slot.START || it.group == catalog.group }

@@ -2,7 +2,6 @@ package io.github.tinygan.edge.app
 
 import android.net.Uri
 import android.os.Bundle
-import io.github.tinygan.edge.core.BundledClass
 import io.github.tinygan.edge.core.EdgeException
 import io.github.tinygan.edge.core.Image
 import io.github.tinygan.edge.core.OtherModelException
@@ -111,7 +110,7 @@ class MainPresenter(private val services: Services, private var saved: Bundle?) 
             val group = catalog.bundle.groupOf(recipe.model) ?: throw OtherModelException(recipe.model, model.id)
             if (group != catalog.group) {
                 waiting = recipe
-                return enter(group) { it }
+                return enter(group)
             }
             for (share in recipe.classes) model.className(share.index)
             change { settings ->
@@ -124,12 +123,11 @@ class MainPresenter(private val services: Services, private var saved: Bundle?) 
         }
     }
 
-    /** Draws a class of another group of models; what else was chosen stays where that group has it. */
-    fun enter(item: BundledClass): Unit = enter(item.group) { it.copy(classIndex = item.index) }
-
-    private fun enter(group: Int, transform: (Settings) -> Settings) {
+    /** Draws with another group of models, and a class of it; what else was chosen stays where the group has it. */
+    fun enter(group: Int, classIndex: Int? = null) {
         val settings = state.settings ?: return
-        saved = transform(settings).copy(group = group, offer = null).toBundle()
+        val chosen = classIndex ?: settings.classIndex
+        saved = settings.copy(group = group, classIndex = chosen, offer = null).toBundle()
         reopen()
     }
 
