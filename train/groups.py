@@ -168,7 +168,10 @@ def _command(plan: _Plan, run: Path, classes: str) -> str:
     if plan.spec != plan.config.data.teacher:
         flags += ["--data.teacher", plan.spec]
     flags += ["--data.classes", classes]
-    for name in () if plan.config.sizes_from_data else ("image_size", "z_dim", "num_classes"):
+    reads_sizes = plan.config.sizes_from_data and isinstance(plan.source, PairDataset)
+    if plan.config.sizes_from_data and not reads_sizes:
+        flags += ["--no-sizes-from-data"]
+    for name in () if reads_sizes else ("image_size", "z_dim", "num_classes"):
         if (value := getattr(plan.source, name)) != getattr(plan.config.generator, name):
             flags += [f"--generator.{name.replace('_', '-')}", value]
     return typed("train/main.py", *flags)

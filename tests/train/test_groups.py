@@ -75,10 +75,12 @@ def test_stored_pairs_are_grouped_and_a_student_learns_from_its_own(pairs, tmp_p
         assert torch.equal(images, all_images[own]) and torch.equal(y, all_y[own])
 
 
-def test_a_teacher_of_another_size_is_named_with_what_the_preset_lacks(tmp_path):
-    flags = ("--preset", "animals64", "--teacher", "digits", "--groups", "2")
+@pytest.mark.parametrize("preset", ["animals64", "photos"])
+def test_a_teacher_of_another_size_is_named_with_what_the_preset_lacks(tmp_path, preset):
+    flags = ("--preset", preset, "--teacher", "digits", "--groups", "2")
     command = run(tmp_path / "groups", *flags)["groups"][0]["command"]
     _, config = config_of(command)
+    assert not config.sizes_from_data
     assert (config.data.teacher, config.generator.image_size, config.generator.num_classes) == ("digits", 32, 10)
 
 
