@@ -43,7 +43,9 @@ def choose_judged(model: Model, config: BenchmarkConfig) -> Judged:
     source = model.setting("data", "teacher") or "" if config.teacher is None else config.teacher
     left_out: list[str] = []
     if source.startswith(_PAIRS):
-        pairs = PairDataset(Path(source.removeprefix(_PAIRS)), held_out=model.setting("data", "held_out") or 0)
+        place, held_out = Path(source.removeprefix(_PAIRS)), model.setting("data", "held_out") or 0
+        trained = [int(index) for index in model.manifest["model"]["classes"]]
+        pairs = PairDataset(place, held_out=held_out, classes=trained)
         if len(pairs.held_out):
             return _held_out(model, pairs, count)
         left_out = [

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from deploy.fixture_bundle import bundle
 from deploy.fixture_manifests import good_manifest, manifest_errors, one_class_manifest
 from deploy.floors import GOLDEN_FLOOR
 from deploy.manifest_fields import PIXEL_RULE
@@ -47,6 +48,7 @@ def fixtures() -> dict[str, str]:
         "manifest_good.json": good_manifest(),
         "manifest_one_class.json": one_class_manifest(),
         "manifest_errors.json": manifest_errors(),
+        "bundle.json": bundle(),
     }
     return {name: _as_text(content) for name, content in contents.items()}
 

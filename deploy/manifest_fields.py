@@ -81,11 +81,23 @@ def _check_model(model: dict[str, Any]) -> None:
             )
     if not model["classes"]:
         raise ValueError("classes of the model is empty")
+    _check_teacher_classes(model)
     if "class" not in model:
         raise ValueError("class of the model is missing")
     if model["class"] is not None:
         _check_class(model["class"], model, "model")
     _check_types(model["sha256"], {name: str for name in ("float", *model["sha256"])}, "the model's sha256")
+
+
+def _check_teacher_classes(model: dict[str, Any]) -> None:
+    numbers = model.get("teacher_classes", {})  # older manifests have none
+    if not isinstance(numbers, dict):
+        raise ValueError("teacher_classes of the model is no dict")
+    for index, number in numbers.items():
+        if index not in model["classes"] or type(number) is not int or number < 0:
+            raise ValueError(f"teacher_classes of the model has {index!r}: {number!r}, no number of a class")
+    if len({numbers.get(index, int(index)) for index in model["classes"]}) < len(model["classes"]):
+        raise ValueError("teacher_classes of the model gives two classes one number")
 
 
 def _check_class(index: Any, model: dict[str, Any], owner: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import tyro
 
+from deploy.bundle import MODELS_FILE, read_models
 from deploy.golden import Golden, load_golden
 from deploy.manifest import read_manifest
 from deploy.package_files import content_hash, file_size, hidden_files, unlisted_files
@@ -26,7 +27,7 @@ class VerifyConfig:
     """What to check."""
 
     folder: tyro.conf.Positional[Path] = Path("runs/digits/artifacts")
-    """Folder with a manifest.json."""
+    """Folder with a manifest.json, or a bundle of several."""
     hashes_only: bool = False
     """Do not run the artifacts."""
 
@@ -34,7 +35,11 @@ class VerifyConfig:
 def main(arguments: list[str]) -> None:
     """Check every artifact and print a line for each."""
     config = parse(VerifyConfig, arguments, "Check a folder of exported artifacts.")
-    problems = verify(config.folder, run=not config.hashes_only)
+    problems = []
+    for name in read_models(config.folder) if (config.folder / MODELS_FILE).is_file() else ("",):
+        if name:
+            print(f"{config.folder / name}:", flush=True)
+        problems += verify(config.folder / name, run=not config.hashes_only)
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     if problems:

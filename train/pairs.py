@@ -27,6 +27,7 @@ from train.teacher import Teacher
 DEFAULT_SHARD_SIZE = 5000  # 245 MB at 128 × 128; the paper's set makes 239 shards
 IN_MEMORY_BYTES = 2 * 10**9
 """Sets below this are read into memory and have their checksums verified whenever they are opened."""
+_LISTED = 8  # classes in a message
 
 
 def collect_pairs(
@@ -109,44 +110,49 @@ def pair_settings(
 
 
 class PairDataset:
-    """A complete collection: memory-mapped, or in memory where it is small.
+    """A complete collection, or some classes of it: memory-mapped, or in memory where it is small.
 
     Its length is the number of pairs to train on; those that are held out to judge on come after them.
     """
 
-    def __init__(self, folder: Path, verify: bool = False, held_out: int = 0) -> None:
+    def __init__(
+        self, folder: Path, verify: bool = False, held_out: int = 0, classes: Sequence[int] | None = None
+    ) -> None:
         """Open the collection in `folder` and check shapes, counts and file sizes.
 
         Args:
             folder: what `collect_pairs` wrote.
             verify: recompute the checksums even of a set too large for memory.
             held_out: pairs to keep out of training; at most a tenth are, and as many of each class.
+            classes: those whose pairs are wanted; all by default.
 
         Raises:
-            UserError: there is no collection, or it is unfinished or damaged.
+            UserError: there is no collection, it is unfinished or damaged, or it lacks a class.
         """
         self.folder = folder
         self.settings, self._checksums = read_index(folder)
         self.image_size = self.settings.image_size
         self.z_dim = self.settings.z_dim
         self.num_classes = self.settings.num_classes
-        self.classes = self.settings.classes
+        self.classes = _chosen_classes(self.settings, classes, folder)
         self.truncation = self.settings.truncation
         self.teacher = self.settings.teacher
         self._blocks = [
             map_shard(folder / name, self.settings, len(pairs)) for name, pairs in self.settings.shards.items()
         ]
         self._block_size = self.settings.shard_size
-        count, classes = self.settings.count, len(self.settings.classes)
-        # Pairs that were made elsewhere may lie in the order of their classes, and the last ones are of one.
-        aside = 0 if self.settings.total else min(held_out, count // 10) // classes * classes
-        self._length = count - aside
+        count = self.settings.count
         small = count * self.settings.pair_bytes < IN_MEMORY_BYTES
         if verify or small:
             self.verify()
         if small:
             self._blocks = [tuple(torch.cat(parts) for parts in zip(*self._blocks, strict=True))]
             self._block_size = count
+        self._wanted = None if len(self.classes) == len(self.settings.classes) else self._pairs_of(self.classes)
+        self._count = count if self._wanted is None else len(self._wanted)
+        # Pairs that were made elsewhere may lie in the order of their classes, and the last ones are of one.
+        aside = min(held_out, self._count // 10) // len(self.classes) * len(self.classes)
+        self._length = self._count - (0 if self.settings.total else aside)
 
     def __len__(self) -> int:
         return self._length
@@ -154,7 +160,7 @@ class PairDataset:
     @property
     def held_out(self) -> np.ndarray:
         """Indices of the pairs that are held out, int64, the classes in turn."""
-        return np.arange(self._length, self.settings.count)
+        return np.arange(self._length, self._count)
 
     def gather(self, indices: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the pairs at `indices`, int64 [N] in [0, len) or of `held_out`, in that order and on the CPU.
@@ -166,8 +172,10 @@ class PairDataset:
             IndexError: an index is out of range.
         """
         indices = np.asarray(indices, dtype=np.int64)
-        if len(indices) and not 0 <= indices.min() <= indices.max() < self.settings.count:
-            raise IndexError(f"pairs {indices.min()}…{indices.max()} are not all in 0…{self.settings.count - 1}")
+        if len(indices) and not 0 <= indices.min() <= indices.max() < self._count:
+            raise IndexError(f"pairs {indices.min()}…{indices.max()} are not all in 0…{self._count - 1}")
+        if self._wanted is not None:
+            indices = self._wanted[indices]
         gathered = [stored.new_empty((len(indices), *stored.shape[1:])) for stored in self._blocks[0]]
         block_of, row_of = np.divmod(indices, self._block_size)
         for block in np.unique(block_of):
@@ -183,10 +191,16 @@ class PairDataset:
         if not self.settings.total:  # a run of as many pairs as there are classes has each of them once
             stride = len(self.classes)
             return list(range(self.classes.index(label), len(self), stride))[:count]
-        found: list[int] = []
-        for number, (_, _, y) in enumerate(self._blocks):
-            found += (torch.nonzero(y == label).flatten() + number * self._block_size).tolist()
-        return found[:count]
+        found = self._pairs_of([label])
+        return (found if self._wanted is None else np.searchsorted(self._wanted, found))[:count].tolist()
+
+    def _pairs_of(self, classes: Sequence[int]) -> np.ndarray:
+        """Return which pairs of the whole collection are of some classes, int64, rising."""
+        if not self.settings.total:
+            columns = np.flatnonzero(np.isin(self.settings.classes, classes))
+            rows = np.arange(0, self.settings.count, len(self.settings.classes))
+            return (rows[:, None] + columns).ravel()
+        return np.flatnonzero(np.isin(np.concatenate([y.numpy() for _, _, y in self._blocks]), classes))
 
     def verify(self) -> None:
         """Read every shard from the disk and compare its checksum.
@@ -198,6 +212,20 @@ class PairDataset:
             arrays = map_shard(self.folder / name, self.settings, len(pairs))
             if checksum(array.numpy() for array in arrays) != expected:
                 raise UserError(f"{self.folder / name} does not match its checksum; {COLLECT_AGAIN}")
+
+
+def _chosen_classes(settings: PairSettings, classes: Sequence[int] | None, folder: Path) -> list[int]:
+    """Return the classes that are wanted, in the order in which the pairs have them."""
+    if classes is None:
+        return settings.classes
+    if lacking := sorted(set(classes) - set(settings.classes)):
+        listed = ", ".join([*map(str, lacking[:_LISTED]), *["…"] * (len(lacking) > _LISTED)])
+        raise UserError(
+            f"{folder} has pairs of {len(settings.classes)} classes, and none of class {listed}; leave it out, or "
+            "collect again with it"
+        )
+    wanted = set(classes)
+    return [label for label in settings.classes if label in wanted]
 
 
 def _check_settings(settings: PairSettings, batch_size: int) -> None:

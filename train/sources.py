@@ -100,7 +100,7 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
         if not path.is_dir():
             raise UserError(_no_pairs(config, path))
     else:
-        _check_stored_first(data)
+        check_stored_first(data.teacher)
         teacher = world.main_first(lambda: open_teacher(data.teacher, data.truncation))
         _check_shape(config, data.teacher, teacher.image_size, teacher.z_dim, teacher.num_classes)
         classes = parse_classes(data.classes or f"0-{teacher.num_classes - 1}", teacher.num_classes)
@@ -111,20 +111,27 @@ def _open_pairs(config: TrainConfig, folder: Path, world: World) -> PairDataset:
         collect_pairs(
             teacher.to(world.device), path, classes, per_class=data.per_class, seed=config.seed, world=world
         )
+    found, _ = read_index(path)
+    _check_shape(config, str(path), found.image_size, found.z_dim, found.num_classes)
+    chosen = parse_classes(data.classes, found.num_classes) if data.classes else None
     # Of a teacher that is at hand others can be drawn to judge on.
-    pairs = PairDataset(path, held_out=data.held_out if data.teacher.startswith("pairs:") else 0)
-    _check_shape(config, str(path), pairs.image_size, pairs.z_dim, pairs.num_classes)
-    return pairs
+    return PairDataset(path, held_out=data.held_out if data.teacher.startswith("pairs:") else 0, classes=chosen)
 
 
-def _check_stored_first(data: DataConfig) -> None:
-    """Refuse teachers that say themselves how their latents are drawn: --data.truncation is not for them."""
-    if is_function(data.teacher) or data.teacher.startswith(("onnx:", "saved_model:")):
+def check_stored_first(teacher: str, flag: str = "--data.teacher") -> None:
+    """Refuse teachers that say themselves how their latents are drawn: --data.truncation is not for them.
+
+    Args:
+        teacher: what `flag` names.
+        flag: for the message.
+
+    Raises:
+        UserError: it is such a teacher; with the command that stores its images.
+    """
+    if is_function(teacher) or teacher.startswith(("onnx:", "saved_model:")):
         pairs = Path("data") / "pairs"
-        command = typed("train/collect.py", "--teacher", data.teacher, "--out", pairs)
-        raise UserError(
-            f"store the images of {data.teacher} first: {command}; then pass --data.teacher pairs:{pairs}"
-        )
+        command = typed("train/collect.py", "--teacher", teacher, "--out", pairs)
+        raise UserError(f"store the images of {teacher} first: {command}; then pass {flag} pairs:{pairs}")
 
 
 def with_sizes_of_data(config: TrainConfig) -> TrainConfig:
@@ -189,13 +196,7 @@ def _check_shape(config: TrainConfig, source: str, image_size: int, z_dim: int, 
 
 def _classes(config: TrainConfig, pairs: PairDataset | None, naming: Naming) -> list[int]:
     if config.data.classes:
-        classes = parse_classes(config.data.classes, config.generator.num_classes)
-        if pairs is not None and set(classes) != set(pairs.classes):
-            raise UserError(
-                f"--data.classes {config.data.classes} names {len(classes)} classes, the stored pairs have "
-                f"{len(pairs.classes)} others or more; leave the flag out or collect again"
-            )
-        return classes
+        return parse_classes(config.data.classes, config.generator.num_classes)
     if pairs is not None:
         return list(pairs.classes)
     if config.data.reals == "digits":

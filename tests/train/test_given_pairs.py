@@ -48,6 +48,10 @@ def test_pairs_of_any_form_and_count_become_a_collection(files, form, capsys):
     assert (settings.sampler, settings.truncation) == (SAMPLERS["normal"], 1.0)
     assert (pairs.classes, settings.names, pairs.num_classes) == ([0, 2], ["ant", "bee", "cat"], 3)
     assert [pairs.first_of(0, 4), pairs.first_of(2, 4)] == [[0, 3, 7], [1, 2, 4, 5]]
+    some = PairDataset(files / "pairs", classes=[0])
+    assert (len(some), some.first_of(0, 2), some.gather(np.arange(3))[1].tolist()) == (3, [0, 1], [0, 0, 0])
+    some = PairDataset(files / "pairs", classes=[0])
+    assert (len(some), some.first_of(0, 2), some.gather(np.arange(3))[1].tolist()) == (3, [0, 1], [0, 0, 0])
     assert "48 px are brought to 32 px" in capsys.readouterr().out
     store(files, "--names", "ant,bee,cat", "--law", "normal", "--shard-size", "4", images=form)
 

@@ -425,3 +425,29 @@ def slow_worker(folder):
 def gloo_worker(folder):
     with distributed_world("cpu") as world:
         collect(Path(folder), world=world)
+
+
+def test_some_classes_of_a_collection_are_a_collection(folder):
+    whole = PairDataset(folder)
+    some = PairDataset(folder, held_out=100, classes=[12, 5])
+    assert (some.classes, len(some), some.held_out.tolist()) == ([5, 12], 18, [])
+    z, y, images = some.gather(np.arange(18))
+    own = np.isin(whole.gather(np.arange(45))[1].numpy(), [5, 12])
+    for part, all_of_it in zip((z, y, images), whole.gather(np.arange(45)), strict=True):
+        assert torch.equal(part, all_of_it[own])
+    assert y.tolist() == [5, 12] * 9
+    assert some.first_of(12, 2) == [1, 3]
+    with pytest.raises(IndexError, match=r"not all in 0…17"):
+        some.gather(np.array([18]))
+
+
+def test_a_tenth_of_the_chosen_classes_is_held_out(tmp_path):
+    collect(tmp_path / "pairs", per_class=20)
+    some = PairDataset(tmp_path / "pairs", held_out=100, classes=[2, 7])
+    assert (len(some), some.held_out.tolist()) == (36, [36, 37, 38, 39])
+    assert some.gather(some.held_out)[1].tolist() == [2, 7, 2, 7]
+
+
+def test_classes_that_a_collection_lacks_are_named(folder):
+    with pytest.raises(UserError, match=r"has pairs of 5 classes, and none of class 3, 4; leave it out, or"):
+        PairDataset(folder, classes=[2, 3, 4])

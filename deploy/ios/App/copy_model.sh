@@ -1,6 +1,7 @@
 #!/bin/sh
 # Copies the model that the app draws with into the app: manifest.json, the golden images and the Core ML packages.
-# TINYGAN_ARTIFACTS names their folder, runs/digits/artifacts of this repository by default. Xcode runs it.
+# TINYGAN_ARTIFACTS names their folder, runs/digits/artifacts of this repository by default, or a bundle of several
+# models. Xcode runs it.
 set -eu
 
 fail() {
@@ -13,24 +14,39 @@ from=${TINYGAN_ARTIFACTS:-"$here/../../../runs/digits/artifacts"}
 [ -n "${TARGET_BUILD_DIR:-}" ] && [ -n "${UNLOCALIZED_RESOURCES_FOLDER_PATH:-}" ] ||
     fail "TARGET_BUILD_DIR and UNLOCALIZED_RESOURCES_FOLDER_PATH are not set; let Xcode run this script"
 to="$TARGET_BUILD_DIR/$UNLOCALIZED_RESOURCES_FOLDER_PATH/Model"
-manifest="$from/manifest.json"
-[ -f "$manifest" ] ||
+[ -f "$from/manifest.json" ] || [ -f "$from/models.json" ] ||
     fail "no manifest.json in $from; export a model with python deploy/ios/export.py, or set TINYGAN_ARTIFACTS"
 
-# The two kinds of names that the manifest has and the app needs; neither has a slash.
-packages=$(sed -n 's/^.*"file": "\([^"\/]*\.mlpackage\)".*$/\1/p' "$manifest" | sort -u)
-images=$(grep -o '"[^"/]*\.rgb"' "$manifest" | tr -d '"' | sort -u || true)
-[ -n "$packages" ] || fail "$manifest has no Core ML package; export one with python deploy/ios/export.py"
-[ -n "$images" ] || fail "$manifest has no golden image; export the model again with python deploy/ios/export.py"
+# Copies the model of the folder $1 into the folder $2.
+copy_model() {
+    manifest="$1/manifest.json"
+    [ -f "$manifest" ] || fail "$manifest is missing; bundle the models again with python deploy/bundle.py"
+    # The two kinds of names that the manifest has and the app needs; neither has a slash.
+    packages=$(sed -n 's/^.*"file": "\([^"\/]*\.mlpackage\)".*$/\1/p' "$manifest" | sort -u)
+    images=$(grep -o '"[^"/]*\.rgb"' "$manifest" | tr -d '"' | sort -u || true)
+    [ -n "$packages" ] || fail "$manifest has no Core ML package; export one with python deploy/ios/export.py"
+    [ -n "$images" ] || fail "$manifest has no golden image; export the model again with python deploy/ios/export.py"
+    mkdir -p "$2"
+    printf '%s\n' manifest.json "$packages" "$images" | while IFS= read -r file; do
+        [ -e "$1/$file" ] || fail "$file of $manifest is missing; export it again with python deploy/ios/export.py"
+        cp -R "$1/$file" "$2/" || fail "$1/$file cannot be copied into the app; make room on the disk"
+    done
+}
 
 # Copied beside its place and renamed, so that a failure leaves no half model.
 trap 'rm -rf "$to.new"' EXIT
 rm -rf "$to.new"
 mkdir -p "$to.new"
-printf '%s\n' manifest.json "$packages" "$images" | while IFS= read -r file; do
-    [ -e "$from/$file" ] || fail "$file of $manifest is missing; export it again with python deploy/ios/export.py"
-    cp -R "$from/$file" "$to.new/" || fail "$from/$file cannot be copied into the app; make room on the disk"
-done
+if [ -f "$from/models.json" ]; then
+    folders=$(sed -n 's/^.*"folder": "\([^"\/]*\)".*$/\1/p' "$from/models.json")
+    [ -n "$folders" ] || fail "$from/models.json names no model; bundle them again with python deploy/bundle.py"
+    printf '%s\n' "$folders" | while IFS= read -r folder; do
+        copy_model "$from/$folder" "$to.new/$folder"
+    done
+    cp "$from/models.json" "$to.new/" || fail "$from/models.json cannot be copied into the app; make room on the disk"
+else
+    copy_model "$from" "$to.new"
+fi
 # What the Finder leaves (.DS_Store, ._weight.bin) is no part of a package.
 find "$to.new" -mindepth 1 -name '.*' -prune -exec rm -rf {} +
 rm -rf "$to"

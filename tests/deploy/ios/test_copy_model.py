@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import fixtures, manifest
+from deploy import bundle, fixtures, manifest
+from train.files import file_hash, write_json
 
 SCRIPT = Path(manifest.__file__).parent / "ios" / "App" / "copy_model.sh"
 
@@ -134,6 +135,38 @@ def test_a_copy_that_fails_ends_the_build_and_leaves_the_model_that_was_there(
 def test_a_manifest_without_packages_is_refused(artifacts, copy):
     (artifacts / "manifest.json").write_text('{"artifacts": []}\n')
     assert "has no Core ML package" in copy(artifacts).stderr
+
+
+@pytest.fixture
+def bundled(artifacts, tmp_path) -> Path:
+    """A bundle of two models, as deploy.bundle writes it."""
+    folder = tmp_path / "my bundle"
+    for name in ("L", "S"):
+        shutil.copytree(artifacts, folder / name)
+    models = [{"folder": name, "sha256": file_hash(folder / name / "manifest.json")} for name in ("L", "S")]
+    write_json(folder / "models.json", {"format": bundle.FORMAT, "models": models})
+    return folder
+
+
+def test_of_a_bundle_the_app_gets_every_model(bundled, artifacts, copy, copied):
+    assert copy(artifacts).returncode == 0
+    assert copy(bundled).returncode == 0
+    assert sorted(path.name for path in copied.iterdir()) == ["L", "S", "models.json"]
+    for name in ("L", "S"):
+        assert (copied / name / "student_int8.mlpackage/Data/weight.bin").is_file()
+        assert len(list((copied / name).iterdir())) == 8
+    assert (copied / "models.json").read_bytes() == (bundled / "models.json").read_bytes()
+
+
+def test_a_bundle_that_lacks_something_leaves_the_model_that_was_there(bundled, artifacts, copy, copied):
+    assert copy(artifacts).returncode == 0
+    (bundled / "S" / "golden_int8.rgb").unlink()
+    done = copy(bundled)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1) and "golden_int8.rgb" in done.stderr
+    shutil.rmtree(bundled / "S")
+    done = copy(bundled)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1) and "deploy/bundle.py" in done.stderr
+    assert (copied / "student_int8.mlpackage").is_dir() and not (copied / "L").exists()
 
 
 def test_outside_xcode_it_says_so(artifacts, copy):

@@ -11,7 +11,7 @@ import tree_sitter_swift
 import yaml
 
 from benchmarks.phones import app as phone_app
-from deploy import fixtures, manifest
+from deploy import bundle, fixtures, manifest
 from deploy.ios import coreml
 from deploy.ios.artifacts import IosExportConfig, ios_artifacts
 from deploy.source import open_source
@@ -142,6 +142,7 @@ def test_the_names_are_those_of_the_manifest_and_the_exporters(export_run):
     assert f".{names.pop('coreMLSuffix')}" == coreml.SUFFIX
     assert names.pop("manifestFile") == manifest.MANIFEST_FILE
     assert names.pop("manifestFormat") == manifest.FORMAT
+    assert (names.pop("modelsFile"), names.pop("modelsFormat")) == (bundle.MODELS_FILE, bundle.FORMAT)
     samplers = {names.pop(name) for name in ("sampler", "normalSampler", "uniformSampler", "sphereSampler")}
     assert samplers == set(noise.SAMPLERS.values())
     assert names.pop("pixelRule") == manifest.PIXEL_RULE

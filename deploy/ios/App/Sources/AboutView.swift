@@ -18,13 +18,13 @@ struct AboutView: View {
                 Button {
                     Task { await studio.use(nil) }
                 } label: {
-                    ModelRow(name: String(localized: "The app's own"), isChosen: studio.folder == Studio.bundledModel)
+                    ModelRow(name: String(localized: "The app's own"), isChosen: studio.root == Studio.bundledModel)
                 }
                 ForEach(studio.opened) { entry in
                     Button {
                         Task { await studio.use(entry) }
                     } label: {
-                        ModelRow(name: name(of: entry), isChosen: studio.folder == entry.folder)
+                        ModelRow(name: name(of: entry), isChosen: studio.root == entry.folder)
                     }
                 }
                 .onDelete { places in
@@ -74,8 +74,8 @@ struct AboutView: View {
     }
 
     private func name(of entry: ModelLibrary.Entry) -> String {
-        let size = entry.manifest.model.imageSize
-        return String(localized: "\(entry.manifest.classes.all.count) classes at \(size) pixels, \(entry.id)")
+        let size = entry.bundle.first.manifest.model.imageSize
+        return String(localized: "\(entry.bundle.classes.all.count) classes at \(size) pixels, \(entry.id)")
     }
 
     private func open(_ folder: URL) {

@@ -53,10 +53,12 @@ struct ClassLink: View {
     let title: LocalizedStringKey
     let classes: ClassList
     @Binding var selection: Int
+    /// Which class of the model an item is; nil: of another model.
+    var index: (Int) -> Int? = { $0 }
 
     var body: some View {
         NavigationLink {
-            ClassPicker(classes: classes, selection: $selection)
+            ClassPicker(classes: classes, selection: $selection, index: index)
         } label: {
             LabeledContent(title, value: classes[selection]?.title ?? String(selection))
         }
@@ -67,6 +69,8 @@ struct ClassLink: View {
 struct ClassPicker: View {
     let classes: ClassList
     @Binding var selection: Int
+    /// Which class of the model an item is; nil: of another model, and there is no thumbnail.
+    let index: (Int) -> Int?
 
     @Environment(\.dismiss) private var dismiss
     @State private var wanted = ""
@@ -79,7 +83,9 @@ struct ClassPicker: View {
                 dismiss()
             } label: {
                 HStack {
-                    Thumbnail(classIndex: item.index)
+                    if let classIndex = index(item.index) {
+                        Thumbnail(classIndex: classIndex)
+                    }
                     VStack(alignment: .leading) {
                         Text(verbatim: item.title).foregroundStyle(.primary)
                         Text(verbatim: "\(item.index): \(item.name)").font(.caption).foregroundStyle(.secondary)

@@ -41,6 +41,13 @@ struct ModelSection: View {
     var body: some View {
         @Bindable var studio = studio
         Section("Model") {
+            if let group = studio.group, !group.others.isEmpty {
+                Picker("Size", selection: $studio.chosenModel) {
+                    ForEach(group.models) { model in
+                        Text(verbatim: model.name).tag(model.id)
+                    }
+                }
+            }
             Picker("Package", selection: $studio.chosenFile) {
                 ForEach(studio.artifacts) { artifact in
                     Text(verbatim: "\(artifact.precision), \(megabytes(artifact.bytes))").tag(artifact.file)

@@ -14,9 +14,9 @@ struct DrawView: View {
     @State private var side = 2
     @State private var pictures: [Picture] = []
 
-    init(manifest: Manifest) {
+    init(manifest: Manifest, firstClass: Int?) {
         self.manifest = manifest
-        _classIndex = State(initialValue: manifest.classes.all.first?.index ?? 0)
+        _classIndex = State(initialValue: firstClass ?? manifest.classes.all.first?.index ?? 0)
         _truncation = State(initialValue: manifest.sampler.truncation)
     }
 
@@ -31,7 +31,9 @@ struct DrawView: View {
                     }
                 }
                 Section("What to draw") {
-                    ClassLink(title: "Class", classes: manifest.classes, selection: $classIndex)
+                    ClassLink(
+                        title: "Class", classes: studio.bundle?.classes ?? manifest.classes, selection: number,
+                        index: manifest.index(ofClass:))
                     SeedField(text: $seedText)
                     TruncationSlider(value: $truncation)
                     Stepper("\(side) × \(side) images", value: $side, in: 1...5)
@@ -52,6 +54,19 @@ struct DrawView: View {
                 }
             }
             .task(id: request) { await draw() }
+        }
+    }
+
+    /// The class by the teacher's number; one of another group of models leads to them.
+    private var number: Binding<Int> {
+        Binding {
+            manifest.number(ofClass: classIndex)
+        } set: { chosen in
+            if let index = manifest.index(ofClass: chosen) {
+                classIndex = index
+            } else {
+                Task { await studio.enter(classNumbered: chosen) }
+            }
         }
     }
 

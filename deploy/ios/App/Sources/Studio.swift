@@ -7,7 +7,11 @@ import TinyGANCoreML
 @MainActor
 @Observable
 final class Studio {
+    /// All models that can be drawn with, where they lie.
+    private(set) var bundle: ModelBundle?
     private(set) var manifest: Manifest?
+    /// The class that the first screen begins with; nil: the model's first one.
+    private(set) var firstClass: Int?
     private(set) var artifacts: [Manifest.Artifact] = []
     private(set) var artifact: Manifest.Artifact?
     private(set) var units = ComputeUnits.all
@@ -21,6 +25,8 @@ final class Studio {
     private(set) var modelVersion = 0
     /// Where the model lies.
     private(set) var folder: URL
+    /// Where all models lie.
+    private(set) var root: URL
     /// Models that were opened from exported folders.
     private(set) var opened: [ModelLibrary.Entry] = []
     private(set) var favourites: Favourites?
@@ -28,6 +34,20 @@ final class Studio {
     var wanted: WantedRecipe?
     /// How long the last images took, the newest at the end.
     private(set) var times: [Duration] = []
+
+    /// The models of the same classes.
+    var group: ModelBundle.Group? {
+        manifest.flatMap { bundle?.group(ofModel: $0.modelID) }
+    }
+
+    /// The model, for a picker of sizes; setting it loads another one.
+    var chosenModel: String {
+        get { manifest?.modelID ?? "" }
+        set {
+            guard let chosen = bundle?.model(newValue) else { return }
+            Task { await use(chosen) }
+        }
+    }
 
     /// The package's file, for a picker; setting it loads another one.
     var chosenFile: String {
@@ -56,6 +76,7 @@ final class Studio {
 
     init() {
         folder = Self.bundledModel
+        root = folder
         passed = PassedChecks(file: Self.checksFile)
         library = ModelLibrary(folder: Self.support.appendingPathComponent("Models", isDirectory: true))
     }
@@ -86,7 +107,7 @@ final class Studio {
         readFavourites()
         opened = library.entries()
         do {
-            try await use(Manifest.read(from: folder), in: folder)
+            try await use(ModelBundle.read(from: root), in: root)
         } catch {
             guard let first = opened.first else {
                 sentence = error.localizedDescription
@@ -96,19 +117,40 @@ final class Studio {
         }
     }
 
-    /// Draws with a model that was opened; nil: with the app's own.
-    func use(_ entry: ModelLibrary.Entry?) async {
+    /// Draws with what was opened; nil: with the app's own.
+    ///
+    /// - Parameter model: its name in recipes; nil: the first one.
+    func use(_ entry: ModelLibrary.Entry?, model: String? = nil) async {
         do {
             let place = entry?.folder ?? Self.bundledModel
-            try await use(entry?.manifest ?? Manifest.read(from: place), in: place)
+            try await use(entry?.bundle ?? ModelBundle.read(from: place), in: place, model: model)
         } catch {
             sentence = error.localizedDescription
         }
     }
 
-    private func use(_ found: Manifest, in place: URL) async throws {
-        let first = try found.coreMLArtifact()
-        await prepareInTurn(first, of: found, in: place, on: units)
+    private func use(_ found: ModelBundle, in place: URL, model: String? = nil) async throws {
+        bundle = found
+        root = place
+        firstClass = nil
+        await use(model.flatMap(found.model) ?? found.first)
+    }
+
+    /// Draws with a model of the bundle.
+    private func use(_ model: ModelBundle.Model) async {
+        do {
+            let first = try model.manifest.coreMLArtifact()
+            await prepareInTurn(first, of: model.manifest, in: model.folder, on: units)
+        } catch {
+            sentence = error.localizedDescription
+        }
+    }
+
+    /// Draws a class of another group, by the teacher's number.
+    func enter(classNumbered number: Int) async {
+        guard let model = bundle?.group(ofClass: number)?.first else { return }
+        firstClass = model.manifest.index(ofClass: number)
+        await use(model)
     }
 
     /// Loads a package and compares its golden image; a package that does not pass is not drawn with.
@@ -221,10 +263,12 @@ extension Studio {
         do {
             let recipe = try Recipe(link.absoluteString)
             if let manifest, recipe.model != manifest.modelID {
-                if let entry = opened.first(where: { $0.id == recipe.model }) {
-                    await use(entry)
-                } else if let own = try? Manifest.read(from: Self.bundledModel), own.modelID == recipe.model {
-                    await use(nil)
+                if let model = bundle?.model(recipe.model) {
+                    await use(model)
+                } else if let entry = opened.first(where: { $0.bundle.model(recipe.model) != nil }) {
+                    await use(entry, model: recipe.model)
+                } else if let own = try? ModelBundle.read(from: Self.bundledModel), own.model(recipe.model) != nil {
+                    await use(nil, model: recipe.model)
                 } else {
                     throw TinyGANError.recipeOfAnotherModel(wanted: recipe.model, here: manifest.modelID)
                 }
@@ -253,8 +297,8 @@ extension Studio {
     /// Deletes an opened model; one that is drawn with gives way to the app's own.
     func remove(_ entry: ModelLibrary.Entry) async {
         do {
-            if entry.folder == folder { await use(nil) }
-            guard entry.folder != folder else { return }
+            if entry.folder == root { await use(nil) }
+            guard entry.folder != root else { return }
             try library.remove(entry)
         } catch {
             sentence = error.localizedDescription

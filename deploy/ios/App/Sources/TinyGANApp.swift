@@ -42,7 +42,7 @@ struct RootView: View {
     private var screens: some View {
         if let manifest = studio.manifest {
             TabView {
-                DrawView(manifest: manifest)
+                DrawView(manifest: manifest, firstClass: studio.firstClass)
                     .tabItem { Label("Draw", systemImage: "photo.on.rectangle") }
                 MorphView(manifest: manifest)
                     .tabItem { Label("Morph", systemImage: "slider.horizontal.3") }
@@ -55,8 +55,8 @@ struct RootView: View {
                 BenchmarkView(manifest: manifest)
                     .tabItem { Label("Measure", systemImage: "stopwatch") }
             }
-            // Classes, seeds and pictures of another model mean nothing here.
-            .id(manifest.modelID)
+            // Classes, seeds and pictures of other classes mean nothing here; another size draws them too.
+            .id(studio.group?.id ?? manifest.modelID)
         } else if studio.hasStarted {
             // What is wrong stands above; a folder can be opened from there.
             NavigationStack { AboutView() }

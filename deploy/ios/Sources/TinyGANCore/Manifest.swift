@@ -11,6 +11,8 @@ public struct Manifest: Decodable, Sendable, Equatable {
         public let numClasses: Int
         /// Index → name, as the file has them.
         public let classes: [String: String]
+        /// Index → the teacher's number of a class, where the model counts its classes anew.
+        public let teacherClasses: [String: Int]
         /// The one class that the model draws; nil: it draws all of them.
         public let classIndex: Int?
         /// Student → SHA-256 of its file.
@@ -21,6 +23,7 @@ public struct Manifest: Decodable, Sendable, Equatable {
             case imageSize = "image_size"
             case zDim = "z_dim"
             case numClasses = "num_classes"
+            case teacherClasses = "teacher_classes"
             case classIndex = "class"
         }
 
@@ -30,6 +33,9 @@ public struct Manifest: Decodable, Sendable, Equatable {
             zDim = try fields.whole(Int.self, forKey: .zDim)
             numClasses = try fields.whole(Int.self, forKey: .numClasses)
             classes = try fields.decode([String: String].self, forKey: .classes)
+            // Older manifests have none.
+            teacherClasses =
+                try fields.contains(.teacherClasses) ? fields.whole([String: Int].self, forKey: .teacherClasses) : [:]
             classIndex = try fields.contains(.classIndex) ? fields.whole(Int?.self, forKey: .classIndex) : nil
             sha256 = try fields.decode([String: String].self, forKey: .sha256)
         }

@@ -35,11 +35,25 @@ extension Manifest {
                 "has the index \"\(key)\", which is none of 0 to \(model.numClasses - 1)"
             )
         }
+        try validateNumbers()
         let hash = model.sha256[ModelInterface.floatStudent, default: ""]
-        try require(isHash(hash), "model.sha256", "has no \(ModelInterface.floatStudent) student")
+        try require(Self.isHash(hash), "model.sha256", "has no \(ModelInterface.floatStudent) student")
         if let only = model.classIndex {
             try require(model.classes[String(only)] != nil, "model.class", "is the unknown \(only)")
         }
+    }
+
+    private func validateNumbers() throws(TinyGANError) {
+        for (key, number) in model.teacherClasses {
+            try require(
+                model.classes[key] != nil && number >= 0,
+                "model.teacher_classes",
+                "has \(number) for \"\(key)\", no number of a class"
+            )
+        }
+        let numbers = Set(model.classes.keys.map { model.teacherClasses[$0] ?? Int($0) ?? -1 })
+        try require(
+            numbers.count == model.classes.count, "model.teacher_classes", "give two classes one number")
     }
 
     private func validateGolden() throws(TinyGANError) {
@@ -50,15 +64,15 @@ extension Manifest {
             "is the unknown \(first.classIndex)"
         )
         for file in first.files.values {
-            try require(isPlainName(file), "golden.first.files", "name \"\(file)\", which is no plain file name")
+            try require(Self.isPlainName(file), "golden.first.files", "name \"\(file)\", which is no plain file name")
         }
     }
 
     private func validate(_ artifact: Artifact) throws(TinyGANError) {
         let file = artifact.file
-        try require(isPlainName(file), "artifacts.file", "\"\(file)\" is no plain file name")
+        try require(Self.isPlainName(file), "artifacts.file", "\"\(file)\" is no plain file name")
         try require(artifact.bytes > 0, "bytes", "of \(file) is \(artifact.bytes), not above 0")
-        try require(isHash(artifact.sha256), "sha256", "of \(file) is no SHA-256")
+        try require(Self.isHash(artifact.sha256), "sha256", "of \(file) is no SHA-256")
         try require(
             golden.first.files[artifact.student] != nil,
             "student",
@@ -91,11 +105,11 @@ extension Manifest {
     }
 
     /// A name that cannot lead out of the manifest's folder.
-    private func isPlainName(_ name: String) -> Bool {
+    static func isPlainName(_ name: String) -> Bool {
         !name.isEmpty && name != "." && name != ".." && !name.contains { "/\\\0".contains($0) }
     }
 
-    private func isHash(_ text: String) -> Bool {
+    static func isHash(_ text: String) -> Bool {
         text.count == 64 && text.allSatisfy { "0123456789abcdef".contains($0) }
     }
 

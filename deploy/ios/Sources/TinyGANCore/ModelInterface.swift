@@ -4,6 +4,8 @@
 public enum ModelInterface {
     public static let manifestFile = "manifest.json"
     public static let manifestFormat = "tinygan-edge-manifest-1"
+    public static let modelsFile = "models.json"
+    public static let modelsFormat = "tinygan-edge-models-1"
     public static let sampler = "splitmix64-truncnorm-v1"
     public static let normalSampler = "splitmix64-normal-v1"
     public static let uniformSampler = "splitmix64-uniform-v1"

@@ -2,12 +2,12 @@ import Foundation
 
 /// Models that a person opened from exported folders, copied so that they stay.
 public struct ModelLibrary: Sendable {
-    /// A model of the library.
+    /// A model of the library, or several that were bundled.
     public struct Entry: Sendable, Identifiable, Equatable {
         public let folder: URL
-        public let manifest: Manifest
+        public let bundle: ModelBundle
 
-        public var id: String { manifest.modelID }
+        public var id: String { bundle.id }
     }
 
     private let folder: URL
@@ -21,38 +21,52 @@ public struct ModelLibrary: Sendable {
     public func entries() -> [Entry] {
         let found = try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
         return (found ?? []).sorted { $0.lastPathComponent < $1.lastPathComponent }.compactMap { place in
-            guard let manifest = try? Manifest.read(from: place), place.lastPathComponent == manifest.modelID else {
+            guard let bundle = try? ModelBundle.read(from: place), place.lastPathComponent == bundle.id else {
                 return nil
             }
-            return Entry(folder: place, manifest: manifest)
+            return Entry(folder: place, bundle: bundle)
         }
     }
 
     /// Copies an exported folder's manifest, golden images and Core ML packages, each checked against its hash or
-    /// size; hidden files stay behind. A model of the same weights is replaced.
+    /// size, and of a bundle those of every model; hidden files stay behind. What begins with a model of the same
+    /// weights is replaced.
     ///
-    /// - Throws: what reading a manifest throws; `TinyGANError.artifactUnknown` where it has no package,
+    /// - Throws: what reading a bundle throws; `TinyGANError.artifactUnknown` where a model has no package,
     ///   `.modelMissing`, `.modelCorrupt` or `.notSaved`. The library is as it was then.
     public func add(from source: URL) throws(TinyGANError) -> Entry {
-        let manifest = try Manifest.read(from: source)
-        _ = try manifest.coreMLArtifact()
-        let target = folder.appendingPathComponent(manifest.modelID, isDirectory: true)
+        let bundle = try ModelBundle.read(from: source)
+        for model in bundle.models {
+            _ = try model.manifest.coreMLArtifact()
+        }
+        let target = folder.appendingPathComponent(bundle.id, isDirectory: true)
         let incoming = folder.appendingPathComponent(".\(UUID().uuidString)", isDirectory: true)
         defer { try? FileManager.default.removeItem(at: incoming) }
         try saving { try FileManager.default.createDirectory(at: incoming, withIntermediateDirectories: true) }
-        for file in manifest.filesOfAnApp {
-            let from = source.appendingPathComponent(file)
-            guard FileManager.default.fileExists(atPath: from.path) else { throw .modelMissing(file: file) }
-            try saving { try copyShown(from, to: incoming.appendingPathComponent(file)) }
+        for model in bundle.models {
+            try copy(model, to: model.name.isEmpty ? incoming : incoming.appendingPathComponent(model.name))
         }
-        try manifest.verifyFiles(in: incoming)
+        if !bundle.first.name.isEmpty {
+            let index = source.appendingPathComponent(ModelInterface.modelsFile)
+            try saving { try copyShown(index, to: incoming.appendingPathComponent(ModelInterface.modelsFile)) }
+        }
         try saving {
             if FileManager.default.fileExists(atPath: target.path) {
                 try FileManager.default.removeItem(at: target)
             }
             try FileManager.default.moveItem(at: incoming, to: target)
         }
-        return Entry(folder: target, manifest: manifest)
+        return try Entry(folder: target, bundle: .read(from: target))
+    }
+
+    private func copy(_ model: ModelBundle.Model, to place: URL) throws(TinyGANError) {
+        try saving { try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true) }
+        for file in model.manifest.filesOfAnApp {
+            let from = model.folder.appendingPathComponent(file)
+            guard FileManager.default.fileExists(atPath: from.path) else { throw .modelMissing(file: file) }
+            try saving { try copyShown(from, to: place.appendingPathComponent(file)) }
+        }
+        try model.manifest.verifyFiles(in: place)
     }
 
     /// Deletes a model.

@@ -8,6 +8,8 @@ public enum TinyGANError: Error, Equatable, Sendable {
     case manifestUnreadable(reason: String)
     /// A field of the manifest is missing or wrong.
     case manifestInvalid(field: String, problem: String)
+    /// The index of a bundle is damaged, or its models do not go together.
+    case bundleInvalid(problem: String)
     /// No artifact of the manifest can be used here, or none has this name.
     case artifactUnknown(name: String, available: [String])
     /// The manifest names a file that is not there.
@@ -56,6 +58,8 @@ extension TinyGANError: LocalizedError {
             "manifest.json is damaged (\(reason)); export the model again"
         case .manifestInvalid(let field, let problem):
             "manifest.json: \(field) \(problem); export the model again"
+        case .bundleInvalid(let problem):
+            "models.json: \(problem); bundle the models again"
         case .artifactUnknown(let name, let available):
             "The manifest has no \(name) for this device; it has \(available.isEmpty ? "none" : available.joined(separator: ", "))"
         case .modelMissing(let file):

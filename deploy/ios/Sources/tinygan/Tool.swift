@@ -20,12 +20,14 @@ struct Tool {
 
     /// Prints a line for each artifact that this platform uses; the first that is another ends it.
     private static func verify(_ folder: URL) throws {
-        let manifest = try Manifest.read(from: folder)
-        for artifact in manifest.coreMLArtifacts + manifest.execuTorchArtifacts {
-            try artifact.verify(in: folder)
-            let hidden = try artifact.hiddenFiles(in: folder)
-            let note = hidden.isEmpty ? "" : "; hidden and not counted: \(hidden.joined(separator: ", "))"
-            print("\(artifact.file) unchanged\(note)")
+        for model in try ModelBundle.read(from: folder).models {
+            let place = model.name.isEmpty ? "" : "\(model.name)/"
+            for artifact in model.manifest.coreMLArtifacts + model.manifest.execuTorchArtifacts {
+                try artifact.verify(in: model.folder)
+                let hidden = try artifact.hiddenFiles(in: model.folder)
+                let note = hidden.isEmpty ? "" : "; hidden and not counted: \(hidden.joined(separator: ", "))"
+                print("\(place)\(artifact.file) unchanged\(note)")
+            }
         }
     }
 

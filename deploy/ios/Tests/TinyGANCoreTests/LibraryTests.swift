@@ -112,6 +112,45 @@ final class LibraryTests: XCTestCase {
         }
     }
 
+    /// A bundle of two sizes of the exported student.
+    private func bundled() throws -> URL {
+        let folder = try temporaryFolder()
+        var models: [[String: String]] = []
+        for name in ["L", "S"] {
+            let place = folder.appendingPathComponent(name)
+            try FileManager.default.copyItem(at: exported(), to: place)
+            let manifest = place.appendingPathComponent("manifest.json")
+            if name == "S" {
+                let own = try XCTUnwrap(Manifest.read(from: place).model.sha256["float"])
+                let text = try String(contentsOf: manifest, encoding: .utf8)
+                let other = text.replacingOccurrences(of: own, with: String(repeating: "5", count: 64))
+                try Data(other.utf8).write(to: manifest)
+            }
+            models.append(["folder": name, "sha256": try ContentHash.hash(contentOf: manifest)])
+        }
+        let index: [String: Any] = ["format": ModelInterface.modelsFormat, "models": models]
+        try JSONSerialization.data(withJSONObject: index).write(to: folder.appendingPathComponent("models.json"))
+        return folder
+    }
+
+    func testABundleIsCopiedAsAWhole() throws {
+        let source = try bundled()
+        let place = try temporaryFolder().appendingPathComponent("Models")
+        let library = ModelLibrary(folder: place)
+        let entry = try library.add(from: source)
+        XCTAssertEqual(library.entries(), [entry])
+        XCTAssertEqual(try names(in: entry.folder), ["L", "S", "models.json"])
+        XCTAssertEqual(entry.bundle.groups.map { $0.models.map(\.name) }, [["L", "S"]])
+        for model in entry.bundle.models {
+            try model.manifest.verifyFiles(in: model.folder)
+        }
+        try FileManager.default.removeItem(at: source.appendingPathComponent("S/golden_int8.rgb"))
+        XCTAssertThrowsError(try library.add(from: source)) { error in
+            XCTAssertEqual(error as? TinyGANError, .modelMissing(file: "golden_int8.rgb"))
+        }
+        XCTAssertEqual(library.entries(), [entry])
+    }
+
     func testFavouritesAreKeptNewestFirst() throws {
         let file = try temporaryFolder().appendingPathComponent("kept/favourites.json")
         var favourites = try Favourites(file: file)

@@ -10,29 +10,25 @@ import android.widget.EditText
 import android.widget.ImageView
 import android.widget.ListView
 import android.widget.TextView
-import io.github.tinygan.edge.core.ClassShare
-import io.github.tinygan.edge.core.Model
-import io.github.tinygan.edge.core.Recipe
-import io.github.tinygan.edge.core.id
-
-/** Shows the image of a recipe in a view of a list. */
-typealias Thumbnail = (ImageView, Recipe) -> Unit
+import io.github.tinygan.edge.core.BundledClass
+import io.github.tinygan.edge.core.like
 
 /**
  * A dialog to choose one of many classes by its picture, its name or its number.
  *
+ * @param choices of the models of the app.
+ * @param current the class that is chosen.
  * @param initialQuery what the search field holds at first.
  */
 class ClassPicker(
     private val activity: Activity,
-    private val catalog: Catalog,
-    private val current: Int,
+    private val choices: List<BundledClass>,
+    private val current: BundledClass?,
     initialQuery: String,
-    private val thumbnail: Thumbnail,
-    private val chosen: (Int) -> Unit,
+    private val thumbnail: (ImageView, BundledClass) -> Unit,
+    private val chosen: (BundledClass) -> Unit,
     private val closed: () -> Unit
 ) {
-    private val model: Model = catalog.manifest.model
     private val content = checkNotNull(activity.layoutInflater.inflate(R.layout.dialog_classes, null))
     private val input: EditText = content.findIn(R.id.picker_query)
     private val list: ListView = content.findIn(R.id.picker_list)
@@ -68,7 +64,7 @@ class ClassPicker(
     }
 
     private fun filter() {
-        rows.shown = model.classesLike(query)
+        rows.shown = choices.like(query)
         list.clearChoices()
         val position = rows.shown.indexOf(current)
         if (position >= 0) {
@@ -78,7 +74,7 @@ class ClassPicker(
     }
 
     private inner class Rows : BaseAdapter() {
-        var shown: List<Int> = emptyList()
+        var shown: List<BundledClass> = emptyList()
             set(value) {
                 field = value
                 notifyDataSetChanged()
@@ -87,28 +83,17 @@ class ClassPicker(
         override fun getCount(): Int = shown.size
 
         override fun getItem(position: Int): String {
-            val index = shown[position]
-            val name = model.className(index)
-            return if (name == index.toString()) name else activity.getString(R.string.picker_item, index, name)
+            val (number, name) = shown[position]
+            return if (name == number.toString()) name else activity.getString(R.string.picker_item, number, name)
         }
 
-        override fun getItemId(position: Int): Long = shown[position].toLong()
+        override fun getItemId(position: Int): Long = shown[position].number.toLong()
 
         override fun getView(position: Int, convertView: View?, parent: ViewGroup): View {
             val row = convertView ?: activity.layoutInflater.inflate(R.layout.row_class, parent, false)
             row.findIn<TextView>(android.R.id.text1).text = getItem(position)
-            val truncation = catalog.manifest.truncation
-            val recipe = Recipe(model.id, listOf(ClassShare(shown[position], 1f)), 1u, truncation)
-            thumbnail(row.findIn(R.id.row_image), recipe)
+            thumbnail(row.findIn(R.id.row_image), shown[position])
             return row
         }
-    }
-}
-
-/** Returns the classes whose name holds every word of [query], or whose number begins with it; all for a blank one. */
-fun Model.classesLike(query: String): List<Int> {
-    val words = query.trim().split(Regex("\\s+"))
-    return drawable.filter { index ->
-        index.toString().startsWith(query.trim()) || words.all { className(index).contains(it, ignoreCase = true) }
     }
 }

@@ -8,10 +8,12 @@ import android.widget.ArrayAdapter
 import android.widget.Button
 import android.widget.EditText
 import android.widget.ImageButton
+import android.widget.ImageView
 import android.widget.RadioGroup
 import android.widget.SeekBar
 import android.widget.Spinner
 import android.widget.TextView
+import io.github.tinygan.edge.core.BundledClass
 import io.github.tinygan.edge.core.Model
 import kotlin.math.roundToInt
 import kotlin.random.Random
@@ -111,13 +113,21 @@ class Controls(
     private fun open(slot: Slot, query: String) {
         val catalog = presenter.state.catalog ?: return
         val settings = presenter.state.settings ?: return
-        val choose: (Int) -> Unit = { index -> presenter.change { slot.choose(it, index) } }
-        abandonPicker()
-        val thumbnail: Thumbnail = { view, recipe ->
-            services.thumbnails.show(view, presenter.scope, catalog, settings, recipe)
+        val choose: (BundledClass) -> Unit = { item ->
+            if (item.group == catalog.group) {
+                presenter.change { slot.choose(it, item.index) }
+            } else {
+                presenter.enter(item.group, item.index)
+            }
         }
-        val dialog =
-            ClassPicker(activity, catalog, slot.shown(settings), query, thumbnail, choose) { openPicker = null }
+        // Between two classes, both are of one model.
+        val choices = catalog.bundle.classes.filter { slot == Slot.START || it.group == catalog.group }
+        abandonPicker()
+        val current = choices.firstOrNull { it.group == catalog.group && it.index == slot.shown(settings) }
+        val thumbnail: (ImageView, BundledClass) -> Unit = { view, item ->
+            services.thumbnails.show(view, presenter.scope, catalog, settings, catalog.recipe(item))
+        }
+        val dialog = ClassPicker(activity, choices, current, query, thumbnail, choose) { openPicker = null }
         openPicker = OpenPicker(slot, dialog)
     }
 
@@ -198,7 +208,9 @@ class Controls(
         models.adapter = choices(
             catalog.offers.map { offer ->
                 val size = Formatter.formatShortFileSize(activity, offer.artifact.bytes)
-                activity.getString(R.string.model_item, offer.runtime.label, offer.artifact.precision, size)
+                val file = activity.getString(R.string.model_item, offer.runtime.label, offer.artifact.precision, size)
+                val isOnly = catalog.bundle.groups[catalog.group].models.size == 1
+                if (isOnly) file else activity.getString(R.string.model_item_of, offer.model.name, file)
             }
         )
         val possible = Settings.modesOf(catalog.manifest.model)

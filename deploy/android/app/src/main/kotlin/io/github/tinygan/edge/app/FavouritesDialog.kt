@@ -5,10 +5,10 @@ import android.app.AlertDialog
 import android.view.View
 import android.view.ViewGroup
 import android.widget.BaseAdapter
+import android.widget.ImageView
 import android.widget.TextView
 import io.github.tinygan.edge.core.Model
 import io.github.tinygan.edge.core.Recipe
-import io.github.tinygan.edge.core.id
 
 /** The images that the user keeps, drawn anew; a tap opens one. */
 object FavouritesDialog {
@@ -18,7 +18,7 @@ object FavouritesDialog {
         val settings = presenter.state.settings ?: return
         val model = catalog.manifest.model
         val own = services.favourites.all.filter { recipe ->
-            recipe.model == model.id && recipe.classes.all { it.index in model.drawable }
+            catalog.bundle.groupOf(recipe.model) == catalog.group && recipe.classes.all { it.index in model.drawable }
         }
         val rows = Rows(activity, model, own) { view, recipe ->
             services.thumbnails.show(view, presenter.scope, catalog, settings, recipe)
@@ -37,7 +37,7 @@ object FavouritesDialog {
         private val activity: Activity,
         private val model: Model,
         private val recipes: List<Recipe>,
-        private val thumbnail: Thumbnail
+        private val thumbnail: (ImageView, Recipe) -> Unit
     ) : BaseAdapter() {
         override fun getCount(): Int = recipes.size
 

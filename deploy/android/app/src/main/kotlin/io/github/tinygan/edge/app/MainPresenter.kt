@@ -16,9 +16,9 @@ import kotlinx.coroutines.withContext
 /**
  * The main screen's behaviour without its views. It outlives rotations; call it on the main thread.
  *
- * @param saved settings of a process that has ended.
+ * @param saved settings of a process that has ended, or of another group of classes.
  */
-class MainPresenter(private val services: Services, private val saved: Bundle?) {
+class MainPresenter(private val services: Services, private var saved: Bundle?) {
     /** What shows the state; it is told of every change while it is attached. */
     interface Screen {
         fun render(state: MainState)
@@ -107,12 +107,28 @@ class MainPresenter(private val services: Services, private val saved: Bundle?) 
         }
         val model = catalog.manifest.model
         try {
-            if (recipe.model != model.id) throw OtherModelException(recipe.model, model.id)
+            val group = catalog.bundle.groupOf(recipe.model) ?: throw OtherModelException(recipe.model, model.id)
+            if (group != catalog.group) {
+                waiting = recipe
+                return enter(group)
+            }
             for (share in recipe.classes) model.className(share.index)
-            change { it.of(recipe) }
+            change { settings ->
+                val chosen = catalog.offer(settings.offer)
+                val own = (listOf(chosen) + catalog.offers).firstOrNull { it.model.manifest.model.id == recipe.model }
+                settings.of(recipe).copy(offer = if (own == null || own == chosen) settings.offer else own.key)
+            }
         } catch (error: EdgeException) {
             complain(error)
         }
+    }
+
+    /** Draws with another group of models, and a class of it; what else was chosen stays where the group has it. */
+    fun enter(group: Int, classIndex: Int? = null) {
+        val settings = state.settings ?: return
+        val chosen = classIndex ?: settings.classIndex
+        saved = settings.copy(group = group, classIndex = chosen, offer = null).toBundle()
+        reopen()
     }
 
     /** Draws the images of the settings; what was being drawn before is cancelled. */
@@ -175,7 +191,7 @@ class MainPresenter(private val services: Services, private val saved: Bundle?) 
         drawing = scope.start(::fail) {
             val catalog = withContext(services.inference) {
                 services.studio.release()
-                services.store.catalog()
+                services.store.catalog(saved?.let(Settings::groupOf) ?: 0)
             }
             val settings = saved?.let { Settings.restore(it, catalog) } ?: Settings.initial(catalog)
             state = state.copy(catalog = catalog, settings = settings)
@@ -189,7 +205,7 @@ class MainPresenter(private val services: Services, private val saved: Bundle?) 
     }
 
     private suspend fun drawAll(catalog: Catalog, settings: Settings) {
-        val shots = settings.shots(catalog.manifest)
+        val shots = settings.shots(catalog.offer(settings.offer).model.manifest)
         val classes = settings.classesOf().map(catalog.manifest.model::className)
         val times = ArrayList<Double>(shots.size)
         for ((index, shot) in shots.withIndex()) {

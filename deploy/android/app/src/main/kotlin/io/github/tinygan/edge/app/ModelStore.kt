@@ -1,11 +1,17 @@
 package io.github.tinygan.edge.app
 
 import io.github.tinygan.edge.core.Artifact
+import io.github.tinygan.edge.core.BundledClass
+import io.github.tinygan.edge.core.ClassShare
 import io.github.tinygan.edge.core.GoldenCheck
 import io.github.tinygan.edge.core.ImageGenerator
 import io.github.tinygan.edge.core.Manifest
 import io.github.tinygan.edge.core.MissingFileException
+import io.github.tinygan.edge.core.ModelBundle
+import io.github.tinygan.edge.core.NamedModel
 import io.github.tinygan.edge.core.PreparedModel
+import io.github.tinygan.edge.core.Recipe
+import io.github.tinygan.edge.core.id
 import java.io.File
 import java.io.IOException
 
@@ -18,25 +24,35 @@ class ModelStore(
     private val guard: CrashGuard
 ) {
     /**
-     * Reads the manifest and looks which of its artifacts this build holds and can run.
+     * Reads the manifests and looks which artifacts of a group this build holds and can run.
      *
-     * @throws io.github.tinygan.edge.core.ManifestException if the manifest is damaged.
+     * @param group its place in the bundle; the first one if there is none.
+     * @throws io.github.tinygan.edge.core.BundleException if the models do not go together.
+     * @throws io.github.tinygan.edge.core.ManifestException if a manifest is damaged.
      * @throws MissingFileException if there is no manifest, or no model that can be run.
      */
-    fun catalog(): Catalog {
+    fun catalog(group: Int = 0): Catalog {
         val folder = ownModel.folder
         val assets = assets(folder)
-        val manifest = Manifest.read(assets::open)
-        val packed = assets.list(Manifest.ASSET_FOLDER)
+        val bundle = ModelBundle.read(assets::open)
+        val place = if (group in bundle.groups.indices) group else 0
+        val models = bundle.groups[place].models
+        val packed = models.flatMap { assets.filesOf(it.name) }.toSet()
         val possible = runtimes.flatMap { runtime ->
-            manifest.artifacts.filter { it.file in packed && runtime.runs(it) }
-                .sortedByDescending { it.precision == PREFERRED_PRECISION }
-                .map { Offer(it, runtime) }
+            models.flatMap { model ->
+                model.manifest.artifacts.filter { it.file in packed && runtime.runs(it) }
+                    .sortedByDescending { it.precision == PREFERRED_PRECISION }
+                    .map { Offer(it, runtime, model) }
+            }
         }
         val offers = possible.filterNot { it.runtime.isRisky && guard.crashed(it.id) }
-        if (offers.isEmpty()) throw MissingFileException(manifest.artifacts.first().file)
-        return Catalog(manifest, offers, folder, withheld = possible - offers.toSet())
+        if (offers.isEmpty()) throw MissingFileException(models.first().manifest.artifacts.first().file)
+        return Catalog(bundle, place, offers, folder, withheld = possible - offers.toSet())
     }
+
+    /** Returns the files in the folder of a model, named with it. */
+    private fun Assets.filesOf(name: String): Collection<String> =
+        if (name.isEmpty()) list(Manifest.ASSET_FOLDER) else list(Manifest.assetPath(name)).map { "$name/$it" }
 
     /**
      * Finds a model's file, copies it out of the app where its runtime needs that, and compares its hash.
@@ -45,7 +61,7 @@ class ModelStore(
      * @throws io.github.tinygan.edge.core.EdgeException if it is missing or wrong.
      */
     fun prepare(catalog: Catalog, offer: Offer, threads: Int): PreparedModel<ImageGenerator> =
-        offer.runtime.prepare(catalog.manifest, offer.artifact, threads, catalog.folder)
+        offer.runtime.prepare(offer.model.manifest, offer.artifact, threads, catalog.folder)
 
     /**
      * Loads a model and lets it draw the golden image, unless it was right on this phone before.
@@ -76,13 +92,13 @@ class ModelStore(
      * @throws io.github.tinygan.edge.core.EdgeException if the image is wrong or cannot be drawn.
      */
     fun verify(catalog: Catalog, offer: Offer, generator: ImageGenerator) {
-        val file = catalog.manifest.golden.files.getValue(offer.artifact.student)
+        val file = offer.model.manifest.golden.files.getValue(offer.artifact.student)
         val expected = try {
             assets(catalog.folder).open(Manifest.assetPath(file)).use { it.readBytes() }
         } catch (error: IOException) {
             throw MissingFileException(file, error)
         }
-        GoldenCheck.check(generator, catalog.manifest, expected)
+        GoldenCheck.check(generator, offer.model.manifest, expected)
         verified.add(offer.id)
     }
 
@@ -100,7 +116,12 @@ class ModelStore(
 }
 
 /** A model that this build holds and can run. */
-data class Offer(val artifact: Artifact, val runtime: ModelRuntime) {
+data class Offer(
+    val artifact: Artifact,
+    val runtime: ModelRuntime,
+    /** Whose artifact it is. */
+    val model: NamedModel
+) {
     /** Names it among the offers of a catalog. */
     val key: String get() = if (runtime.unit.isEmpty()) artifact.file else "${artifact.file} ${runtime.unit}"
 
@@ -110,13 +131,25 @@ data class Offer(val artifact: Artifact, val runtime: ModelRuntime) {
 
 /** What the user can choose from; [offers] is never empty, the preferred one is first. */
 data class Catalog(
-    val manifest: Manifest,
+    val bundle: ModelBundle,
+    /** The place of the group that is drawn with. */
+    val group: Int,
     val offers: List<Offer>,
     /** That holds the files; null: the app's assets. */
     val folder: File? = null,
     /** What ended the app when it was tried last. */
     val withheld: List<Offer> = emptyList()
 ) {
+    /** Of the group's first model: its classes and latents are those of all of the group. */
+    val manifest: Manifest get() = bundle.groups[group].models.first().manifest
+
+    /** Returns what stands for a class; null for one of another group, whose models are not open. */
+    fun recipe(item: BundledClass): Recipe? = if (item.group == group) {
+        Recipe(manifest.model.id, listOf(ClassShare(item.index, 1f)), 1u, manifest.truncation)
+    } else {
+        null
+    }
+
     /** Returns the offer of a key, or the preferred one if there is none. */
     fun offer(key: String?): Offer = offers.firstOrNull { it.key == key } ?: offers.first()
 }

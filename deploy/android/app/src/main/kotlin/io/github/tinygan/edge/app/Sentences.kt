@@ -2,6 +2,7 @@ package io.github.tinygan.edge.app
 
 import android.content.ActivityNotFoundException
 import android.content.Context
+import io.github.tinygan.edge.core.BundleException
 import io.github.tinygan.edge.core.CorruptFileException
 import io.github.tinygan.edge.core.EdgeException
 import io.github.tinygan.edge.core.GoldenMismatchException
@@ -30,6 +31,8 @@ fun Context.sentence(error: Exception): String = when (error) {
 
 private fun Context.sentence(error: EdgeException): String = when (error) {
     is ManifestException -> getString(R.string.error_manifest, error.reason)
+
+    is BundleException -> getString(R.string.error_bundle, error.reason)
 
     is MissingFileException -> getString(R.string.error_missing, error.file)
 

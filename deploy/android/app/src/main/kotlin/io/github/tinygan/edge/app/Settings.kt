@@ -43,7 +43,9 @@ data class Settings(
     val offer: String?,
     val threads: Int,
     /** The image that is saved and shared: its place in the grid. */
-    val selected: Int
+    val selected: Int,
+    /** [Catalog.group], whose classes the indices count. */
+    val group: Int
 ) {
     /** How many images they ask for. */
     val count: Int get() = if (mode == Mode.GRID) GRID_COUNT else 1
@@ -64,6 +66,7 @@ data class Settings(
         putString(OFFER, offer)
         putInt(THREADS, threads)
         putInt(SELECTED, selected)
+        putInt(GROUP, group)
     }
 
     /** Returns the settings that draw a recipe; its classes must be those of the model. */
@@ -100,6 +103,10 @@ data class Settings(
         private const val OFFER = "offer"
         private const val THREADS = "threads"
         private const val SELECTED = "selected"
+        private const val GROUP = "group"
+
+        /** Returns the group of what [toBundle] wrote. */
+        fun groupOf(bundle: Bundle): Int = bundle.getInt(GROUP)
 
         /** Returns the modes that a model can be drawn in. */
         fun modesOf(model: Model): List<Mode> =
@@ -122,7 +129,8 @@ data class Settings(
                 blend = BlendPad.shares(corners, BlendPad.MIDDLE),
                 offer = null,
                 threads = 1,
-                selected = 0
+                selected = 0,
+                group = catalog.group
             )
         }
 
@@ -149,7 +157,8 @@ data class Settings(
                 blend = if (isWhole) blend else initial.blend,
                 offer = bundle.getString(OFFER),
                 threads = bundle.getInt(THREADS, initial.threads).coerceAtLeast(1),
-                selected = bundle.getInt(SELECTED, 0).coerceIn(0, GRID_COUNT - 1)
+                selected = bundle.getInt(SELECTED, 0).coerceIn(0, GRID_COUNT - 1),
+                group = catalog.group
             )
         }
     }

@@ -14,13 +14,14 @@ class Thumbnails(private val services: Services) {
     private val cache = LruCache<String, Bitmap>(CACHED)
 
     /**
-     * Shows the image of a recipe in a view, at once or when it is drawn.
+     * Shows the image of a recipe in a view, at once or when it is drawn; none for null.
      *
      * @param scope ends with the screen.
      * @param settings say with which model to draw.
      */
-    fun show(view: ImageView, scope: CoroutineScope, catalog: Catalog, settings: Settings, recipe: Recipe) {
+    fun show(view: ImageView, scope: CoroutineScope, catalog: Catalog, settings: Settings, recipe: Recipe?) {
         (view.tag as? Job)?.cancel() // the view stood for another row
+        if (recipe == null) return view.setImageBitmap(null)
         val offer = catalog.offer(settings.offer)
         val key = "${offer.id} ${recipe.query}"
         val known = cache.get(key)

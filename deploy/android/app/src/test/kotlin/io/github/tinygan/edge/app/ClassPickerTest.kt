@@ -15,19 +15,6 @@ import org.robolectric.shadows.ShadowDialog
 @RunWith(RobolectricTestRunner::class)
 class ClassPickerTest {
     private val model = Manifest.read(app.assets::open).model
-    private val animals = model.copy(
-        numClasses = 1000,
-        classes = mapOf(0 to "tench, Tinca tinca", 7 to "cock", 134 to "crane", 517 to "crane")
-    )
-
-    @Test
-    fun findsClassesByNameAndNumber() {
-        assertEquals(listOf(0, 7, 134, 517), animals.classesLike(" "))
-        assertEquals(listOf(134, 517), animals.classesLike("CRANE"))
-        assertEquals(listOf(0), animals.classesLike("tinca tench"))
-        assertEquals(listOf(134), animals.classesLike("13"))
-        assertEquals(emptyList<Int>(), animals.classesLike("crane fish"))
-    }
 
     @Test
     fun filtersWhileTyping() {

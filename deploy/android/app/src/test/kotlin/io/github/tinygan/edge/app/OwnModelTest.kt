@@ -35,7 +35,7 @@ class OneFolder : ContentProvider() {
         selectionArgs: Array<String>?,
         sortOrder: String?
     ): Cursor = MatrixCursor(projection).apply {
-        for (file in folder.listFiles().orEmpty()) addRow(arrayOf(file.name, file.name))
+        for (file in folder.listFiles().orEmpty()) addRow(arrayOf(file.name, file.name, getType(uri)))
     }
 
     override fun openFile(uri: Uri, mode: String): ParcelFileDescriptor = ParcelFileDescriptor.open(

@@ -80,8 +80,10 @@ private object Recordings {
     private val known = HashMap<String, RecordedOutputs>()
 
     @Synchronized
-    fun of(artifact: Artifact): RecordedOutputs =
-        known.getOrPut(artifact.file) { RecordedOutputs(Fixtures.recordings(), artifact) }
+    fun of(artifact: Artifact): RecordedOutputs {
+        val own = artifact.copy(file = artifact.file.substringAfterLast('/')) // without the folder of a bundle
+        return known.getOrPut(own.file) { RecordedOutputs(Fixtures.recordings(), own) }
+    }
 }
 
 /** Assets of which some are missing or changed: name in the folder → content, or null for none. */

@@ -16,10 +16,10 @@ import org.gradle.api.tasks.PathSensitivity
 import org.gradle.api.tasks.TaskAction
 import org.gradle.work.DisableCachingByDefault
 
-/** Copies an exported model into the app's assets: what its manifest names for the runtimes of this app. */
+/** Copies an exported model, or a bundle of several, into the app's assets: what the app's runtimes need of it. */
 @DisableCachingByDefault(because = "it copies files")
 abstract class CopyModel : DefaultTask() {
-    /** Folders that may hold the model; the first with a manifest is taken. */
+    /** Folders that may hold the model; the first with a manifest, or an index of several, is taken. */
     @get:Internal
     abstract val folders: ListProperty<File>
 
@@ -27,7 +27,7 @@ abstract class CopyModel : DefaultTask() {
     @get:InputFiles
     @get:PathSensitive(PathSensitivity.RELATIVE)
     val sources: List<File>
-        get() = chosen()?.listFiles()?.filter { it.isFile }.orEmpty()
+        get() = chosen()?.walk()?.maxDepth(2)?.filter { it.isFile }?.toList().orEmpty()
 
     /** The folder of assets. */
     @get:OutputDirectory
@@ -40,20 +40,30 @@ abstract class CopyModel : DefaultTask() {
         copyModel(folder, File(output.get().asFile, ASSET_FOLDER))
     }
 
-    private fun chosen(): File? = folders.get().firstOrNull { File(it, MANIFEST).isFile }
+    private fun chosen(): File? =
+        folders.get().firstOrNull { File(it, MANIFEST).isFile || File(it, INDEX).isFile }
 }
 
 /**
- * Copies the manifest, the models for Android and the golden images of their students.
+ * Copies the manifest, the models for Android and the golden images of their students; of a bundle, those of all.
  *
  * @throws GradleException if one is missing, or is not the one of the manifest; nothing is copied then.
  */
 fun copyModel(folder: File, target: File) {
-    val manifest = try {
-        JsonSlurper().parse(File(folder, MANIFEST)) as? Map<*, *>
-    } catch (_: JsonException) {
-        null
-    } ?: stop("${File(folder, MANIFEST)} is damaged")
+    val index = File(folder, INDEX)
+    val files = if (index.isFile) {
+        val models = (parse(index)["models"] as? List<*>).orEmpty().filterIsInstance<Map<*, *>>()
+        listOf(index) + models.flatMap { filesOf(File(folder, "${it["folder"]}")) }
+    } else {
+        filesOf(folder)
+    }
+    target.deleteRecursively()
+    for (file in files) file.copyTo(File(target, file.relativeTo(folder).path))
+}
+
+/** Returns the files of a model that the app needs, each compared with the manifest. */
+private fun filesOf(folder: File): List<File> {
+    val manifest = parse(File(folder, MANIFEST))
     val first = (manifest["golden"] as? Map<*, *>)?.get("first") as? Map<*, *>
     val images = first?.get("files") as? Map<*, *> ?: stop("the model in $folder has no first golden image")
     val artifacts = (manifest["artifacts"] as? List<*>).orEmpty().filterIsInstance<Map<*, *>>()
@@ -66,10 +76,14 @@ fun copyModel(folder: File, target: File) {
     }
     val golden = artifacts.map { File(folder, "${images[it["student"]]}") }.distinct()
     golden.firstOrNull { !it.isFile }?.let { stop("$it is missing") }
-    target.deleteRecursively()
-    val models = artifacts.map { File(folder, "${it["file"]}") }
-    for (file in models + golden + File(folder, MANIFEST)) file.copyTo(File(target, file.name))
+    return artifacts.map { File(folder, "${it["file"]}") } + golden + File(folder, MANIFEST)
 }
+
+private fun parse(file: File): Map<*, *> = try {
+    JsonSlurper().parse(file) as? Map<*, *>
+} catch (_: JsonException) {
+    null
+} ?: stop("$file is damaged")
 
 private fun sha256(file: File): String =
     MessageDigest.getInstance("SHA-256").digest(file.readBytes()).joinToString("") { "%02x".format(it) }
@@ -80,5 +94,6 @@ private fun stop(what: String): Nothing = throw GradleException(
 )
 
 private const val MANIFEST = "manifest.json"
+private const val INDEX = "models.json"
 private const val ASSET_FOLDER = "tinygan"
 private val RUNTIMES = setOf("executorch xnnpack", "tflite litert")

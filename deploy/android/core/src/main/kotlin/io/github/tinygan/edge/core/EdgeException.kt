@@ -13,6 +13,10 @@ sealed class EdgeException(message: String, cause: Throwable? = null) : Exceptio
 class ManifestException(val reason: String, cause: Throwable? = null) :
     EdgeException("manifest.json cannot be used: $reason; export the model again.", cause)
 
+/** `models.json` is damaged, or its models do not go together. [reason] says what is wrong. */
+class BundleException(val reason: String, cause: Throwable? = null) :
+    EdgeException("models.json cannot be used: $reason; bundle the models again.", cause)
+
 /** The app does not hold [file]. */
 class MissingFileException(val file: String, cause: Throwable? = null) :
     EdgeException("The app holds no $file; copy the exported artifacts into it and build again.", cause)

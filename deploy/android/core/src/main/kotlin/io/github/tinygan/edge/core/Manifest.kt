@@ -35,6 +35,12 @@ data class Manifest(
             ?: throw MissingFileException("model for $runtime with $backend")
     }
 
+    /** Returns the same of a model whose files lie in a folder: they are named with it. */
+    internal fun within(folder: String): Manifest = copy(
+        golden = golden.copy(files = golden.files.mapValues { (_, file) -> "$folder/$file" }),
+        artifacts = artifacts.map { it.copy(file = "$folder/${it.file}") }
+    )
+
     companion object {
         /** The value of `format` that [parse] reads. */
         const val FORMAT: String = "tinygan-edge-manifest-1"
@@ -88,7 +94,9 @@ data class Model(
     /** Student → SHA-256 of its weights, as the manifest gives them. */
     val sha256: Map<String, String> = emptyMap(),
     /** Of the latents that it was trained on. */
-    val law: Law = Law.TRUNCATED_NORMAL
+    val law: Law = Law.TRUNCATED_NORMAL,
+    /** Index → the teacher's number of a class, where the model counts its classes anew. */
+    val teacherClasses: Map<Int, Int> = emptyMap()
 ) {
     /** The classes that can be drawn: one if the model is specialised. */
     val drawable: List<Int> = onlyClass?.let(::listOf) ?: classes.keys.toList()
@@ -113,6 +121,9 @@ data class Model(
         if (index !in drawable) throw UnknownClassException(index, describeClasses())
         return classes.getValue(index)
     }
+
+    /** Returns the teacher's number of a class, by which the models of a bundle agree. */
+    fun numberOf(index: Int): Int = teacherClasses[index] ?: index
 
     /**
      * Returns the class weights of one class: one-hot, or empty if the model is specialised.

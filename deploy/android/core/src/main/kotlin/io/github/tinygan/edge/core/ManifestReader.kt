@@ -11,17 +11,14 @@ import kotlinx.serialization.json.JsonPrimitive
 private const val PLATFORM = "android"
 private const val LATENT = "z"
 private const val CLASS_WEIGHTS = "class_weights"
+private const val NUMBERS = "teacher_classes"
 private const val MAX_SIZE = 4096L
 private val SHA256 = Regex("[0-9a-f]{64}")
 private val FILE_NAME = Regex("[A-Za-z0-9][A-Za-z0-9._-]*")
 
 /** Reads and checks a manifest. */
 internal fun readManifest(text: String): Manifest {
-    val root = try {
-        Field(Json.parseToJsonElement(text), "the file")
-    } catch (error: SerializationException) {
-        throw ManifestException("it is no JSON (${error.message.orEmpty().substringBefore('\n')})", error)
-    }
+    val root = Field.read(text, ::ManifestException)
     val format = root["format"].text()
     if (format != Manifest.FORMAT) root["format"].refuse("is $format, not ${Manifest.FORMAT}")
     val sampler = root["sampler"]
@@ -55,7 +52,17 @@ private fun readModel(model: Field, law: Law): Model {
     val only = model["class"].orNull()?.integer()?.toInt()
     if (only != null && only !in classes) model["class"].refuse("is $only, which classes does not name")
     val hashes = model["sha256"].members().associate { (student, hash) -> student to hash.text() }
-    return Model(model["image_size"].size(), model["z_dim"].size(), numClasses, classes, only, hashes, law)
+    val numbers = if (model.has(NUMBERS)) readNumbers(model[NUMBERS], classes.keys) else emptyMap()
+    return Model(model["image_size"].size(), model["z_dim"].size(), numClasses, classes, only, hashes, law, numbers)
+}
+
+private fun readNumbers(field: Field, classes: Set<Int>): Map<Int, Int> {
+    val numbers = field.members().associate { (key, number) ->
+        val index = key.toIntOrNull()?.takeIf { it in classes } ?: field.refuse("has $key, which classes does not name")
+        index to number.index()
+    }
+    if (classes.distinctBy { numbers[it] ?: it }.size < classes.size) field.refuse("gives two classes one number")
+    return numbers
 }
 
 private fun readGolden(first: Field, model: Model): Golden {
@@ -66,8 +73,7 @@ private fun readGolden(first: Field, model: Model): Golden {
 }
 
 private fun readArtifact(artifact: Field, model: Model, students: List<String>): Artifact {
-    val sha256 = artifact["sha256"].text()
-    if (!SHA256.matches(sha256)) artifact["sha256"].refuse("is no SHA-256")
+    val sha256 = artifact["sha256"].sha256()
     val student = artifact["student"].text()
     if (student !in students) artifact["student"].refuse("is $student, which golden.first.files does not name")
     val inputs = artifact["inputs"].items().map(::readTensor)
@@ -107,18 +113,20 @@ private fun describe(tensors: List<TensorSpec>) =
     tensors.joinToString { "${it.name} ${it.type.label} ${it.shape}" }.ifEmpty { "none" }
 
 /** A value and its place in the file, for errors that name it. */
-private class Field(private val json: JsonElement?, private val place: String, private val path: String = "") {
-    operator fun get(name: String): Field {
-        val inner = if (path.isEmpty()) name else "$path.$name"
-        return Field((value() as? JsonObject ?: refuse("is no object"))[name], inner, inner)
-    }
+internal class Field private constructor(
+    private val json: JsonElement?,
+    private val path: String,
+    private val error: (String, Throwable?) -> EdgeException
+) {
+    operator fun get(name: String): Field = Field(fields()[name], if (path.isEmpty()) name else "$path.$name", error)
 
-    fun members(): List<Pair<String, Field>> = (value() as? JsonObject ?: refuse("is no object")).map { (name, json) ->
-        name to Field(json, "$path.$name", "$path.$name")
-    }
+    fun has(name: String): Boolean = name in fields()
+
+    fun members(): List<Pair<String, Field>> =
+        fields().map { (name, json) -> name to Field(json, "$path.$name", error) }
 
     fun items(): List<Field> = (value() as? JsonArray ?: refuse("is no list")).mapIndexed { index, json ->
-        Field(json, "$path[$index]", "$path[$index]")
+        Field(json, "$path[$index]", error)
     }
 
     /** Returns null for `null`; a field that is not there is refused. */
@@ -135,10 +143,16 @@ private class Field(private val json: JsonElement?, private val place: String, p
     /** A length that fits an array. */
     fun size(): Int = integer().takeIf { it in 1..MAX_SIZE }?.toInt() ?: refuse("is ${number()}, not in 1..$MAX_SIZE")
 
+    /** A number that counts from 0. */
+    fun index(): Int =
+        integer().takeIf { it in 0..Int.MAX_VALUE }?.toInt() ?: refuse("is ${number()}, no number of a class")
+
+    fun sha256(): String = text().also { if (!SHA256.matches(it)) refuse("is no SHA-256") }
+
     /** A name without folders: it is joined to paths. */
     fun fileName(): String = text().also { if (!FILE_NAME.matches(it)) refuse("is no file name") }
 
-    fun refuse(what: String): Nothing = throw ManifestException("$place $what")
+    fun refuse(what: String): Nothing = throw error("${path.ifEmpty { "the file" }} $what", null)
 
     // The text as it is written: a seed may need all 64 bits, which a double does not have.
     private fun number(): String =
@@ -146,5 +160,16 @@ private class Field(private val json: JsonElement?, private val place: String, p
 
     private fun primitive(): JsonPrimitive? = value() as? JsonPrimitive
 
+    private fun fields(): JsonObject = value() as? JsonObject ?: refuse("is no object")
+
     private fun value(): JsonElement = json ?: refuse("is missing")
+
+    companion object {
+        /** Reads a file; [error] makes what is thrown of a sentence without its full stop. */
+        fun read(text: String, error: (String, Throwable?) -> EdgeException): Field = try {
+            Field(Json.parseToJsonElement(text), "", error)
+        } catch (cause: SerializationException) {
+            throw error("it is no JSON (${cause.message.orEmpty().substringBefore('\n')})", cause)
+        }
+    }
 }
