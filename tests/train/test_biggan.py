@@ -181,7 +181,7 @@ def test_the_embedded_teacher_draws_digits(truncation, floor):
 def test_the_embedded_teacher_is_small():
     from train.teacher import EMBEDDED
 
-    assert (EMBEDDED["digits"] / WEIGHTS_FILE).stat().st_size < 2e6
+    assert (EMBEDDED["digits"] / WEIGHTS_FILE).stat().st_size <= 8e6
     assert isinstance(open_teacher("digits"), BigGANTeacher)
 
 
