@@ -11,13 +11,13 @@ from tqdm import tqdm
 from benchmarks.compared_programs import authors_program, teacher_programs
 from benchmarks.latency import Samples, interleave, ratio, statistics
 from benchmarks.model import Model, teacher_spec
-from benchmarks.results import Results, this_machine
+from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 from benchmarks.worker import Kind, Worker
 from deploy.manifest import versions
 from train.errors import UserError
 from train.files import file_hash
-from train.machine import usable_cores
+from train.machine import this_machine, usable_cores
 from train.snapshot import STUDENT_FILE
 from train.teacher import open_teacher
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.model import Model
-from benchmarks.results import this_machine
 from benchmarks.settings import BenchmarkConfig
 from benchmarks.tables import Table
 from deploy.executorch_profile import profile_program
 from train.files import write_json
+from train.machine import this_machine
 
 PROFILE_FILE = "profile.json"
 TFLITE_NOTE = (

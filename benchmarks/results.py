@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +10,6 @@ from train.commands import typed
 from train.errors import UserError
 from train.files import write_json
 from train.locks import locked
-from train.machine import usable_cores
 
 FORMAT = "tinygan-edge-results-1"
 RESULTS_FILE = "results.json"
@@ -120,25 +118,6 @@ def read_results(path: Path) -> dict[str, Any]:
     if found != FORMAT:
         raise UserError(f"{path} is of format {found!r}, not {FORMAT!r}; delete it and measure again")
     return content
-
-
-def this_machine() -> dict[str, Any]:
-    """Return what identifies the machine that measures: its processor by name, cores, system."""
-    return {
-        "target": "host",
-        "cpu": _cpu_name(),
-        "cores": usable_cores(),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def _cpu_name() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _plain(value: Any) -> Any:

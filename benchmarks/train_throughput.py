@@ -12,7 +12,6 @@ from typing import Any, Literal
 import torch
 from tqdm import tqdm
 
-from benchmarks.results import this_machine
 from benchmarks.throughput.configurations import BASELINE, OURS, Configuration, Task, configurations
 from benchmarks.throughput.counts import ATTAINABLE, COUNTED, MOVED, Limits, attainable
 from benchmarks.throughput.measuring import Protocol, mark_fastest, measure_batch, precision_name
@@ -24,7 +23,7 @@ from train.config import TrainConfig
 from train.distributed import World, distributed_world
 from train.errors import UserError, did_you_mean
 from train.files import write_json, write_text
-from train.machine import usable_cores
+from train.machine import this_machine, usable_cores
 from train.presets import PRESETS
 
 FORMAT = "tinygan-edge-throughput-1"

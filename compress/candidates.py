@@ -11,7 +11,7 @@ from compress.elastic import Latents, calibrate, extract
 from compress.float_run import FloatRun
 from compress.heldout import comparison, latents_of
 from compress.search_config import SearchConfig
-from compress.supernet import SUPERNET_FOLDER, Supernet
+from compress.supernet import Supernet
 from compress.width_space import Genes, WidthSpace
 from train import losses
 from train.errors import UserError
@@ -84,10 +84,13 @@ class Candidates:
             count: latents that its statistics are measured on; by default those of all candidates.
         """
         student = extract(self.supernet.student, self.space.widths(genes))
-        latents = self._statistics if count is None else self._statistics_latents(count)
-        with without_tf32():
-            calibrate(student, latents)
+        self.calibrate(student, count)
         return student
+
+    @without_tf32()
+    def calibrate(self, student: Generator, count: int | None = None) -> None:
+        """Measure a student's statistics anew; see `student`."""
+        calibrate(student, self._statistics if count is None else self._statistics_latents(count))
 
     @without_tf32()
     @torch.no_grad()
@@ -132,10 +135,9 @@ class Cache:
             UserError: it is not finite.
         """
         if not all(map(torch.isfinite, torch.tensor([distance.l1, distance.features]))):
-            supernet = self.path.parent / SUPERNET_FOLDER
             raise UserError(
-                f"a student of widths {genes} has no finite distance to the teacher; delete {supernet} and search "
-                "again with a lower --learning-rate-share"
+                f"a student of widths {genes} has no finite distance to the teacher; delete the supernet's folder "
+                "and search again with a lower --learning-rate-share"
             )
         self.known[genes] = distance
         with open(self.path, "a", encoding="utf-8") as file:

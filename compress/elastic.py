@@ -54,17 +54,30 @@ class ElasticGenerator(Generator):
 
     def synthesize(self, z: torch.Tensor, embedding: torch.Tensor, widths: Widths | None = None) -> torch.Tensor:
         """z [N, z_dim] and class embeddings [N, class_embedding_dim], which may be mixtures → images."""
+        return self.with_features(z, embedding, widths)[0]
+
+    def with_features(
+        self, z: torch.Tensor, embedding: torch.Tensor, widths: Widths | None = None
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return images as `synthesize`, and what every block gives, [N, C, H, W]."""
         widths = widths or self.chosen
+        features: list[torch.Tensor] = []
         if widths is None or widths == self.config.resolved_widths:
-            return super().synthesize(z, embedding)
+            hooks = [block.register_forward_hook(lambda *call: features.append(call[-1])) for block in self.blocks]
+            try:
+                return super().synthesize(z, embedding), features
+            finally:
+                for hook in hooks:
+                    hook.remove()
         rows = widths.stages[0] * 4 * 4
         linear = self.input_linear
         h = F.linear(z, linear.weight[:rows], linear.bias[:rows]).unflatten(1, (-1, 4, 4))
         for block, mid, after in zip(self.blocks, widths.mids, widths.stages[1:], strict=True):
             assert isinstance(block, ResidualBlock)
             h = _narrow_block(block, h, embedding, mid, after)
+            features.append(h)
         h = F.relu(_narrow_norm(self.output_norm, h))
-        return torch.tanh(_narrow_convolution(self.to_rgb, h, 3))
+        return torch.tanh(_narrow_convolution(self.to_rgb, h, 3)), features
 
 
 def _narrow_block(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from compress.width_space import Genes, WidthSpace
+from compress.width_space import Fits, Genes, WidthSpace
 
 Distance = Callable[[Genes], float]
 """What is to be small."""
@@ -31,7 +31,7 @@ class EvolutionConfig:
 
 def evolve(
     space: WidthSpace,
-    budget: int,
+    fits: Fits,
     distance: Distance,
     config: EvolutionConfig,
     *,
@@ -42,7 +42,7 @@ def evolve(
 
     Args:
         space: what may be chosen.
-        budget: multiply-accumulates, at least the fewest of the space.
+        fits: whether genes are within the budget; the smallest of the space are.
         distance: of genes; the same for the same ones.
         config: see there.
         seed: with the arguments it decides the result.
@@ -65,12 +65,12 @@ def evolve(
             return sorted(dict.fromkeys(candidates), key=lambda genes: (known[genes], genes))
 
         first = [*start, *(_first(space, k, random) for k in range(config.population - len(start)))]
-        population = [space.fitted(genes, budget, random) for genes in first]
+        population = [space.fitted(genes, fits, random) for genes in first]
         ask(population)
         for _ in range(config.rounds):
             parents = ranked(population)[: config.parents]
             children = [
-                space.fitted(_child(space, parents, k, config.mutation, random), budget, random)
+                space.fitted(_child(space, parents, k, config.mutation, random), fits, random)
                 for k in range(config.population - config.parents)
             ]
             ask(children)

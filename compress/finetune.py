@@ -1,12 +1,11 @@
 """Fine-tuning of a quantized student by the float run's own step and loop."""
 
-import contextlib
 import copy
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,19 +19,15 @@ from compress.fake_quant import QuantGenerator
 from compress.float_run import FloatRun
 from compress.int8_file import save_int8
 from compress.reconstruct import reconstruct
-from train.batches import Batch
-from train.config import TrainConfig, without_folders
+from compress.train_on import FineTuneBatches, check_terms, claimed, finished_steps, train_on, training_of
 from train.distributed import World
-from train.errors import UserError
-from train.locks import LOCK_FILE, locked
-from train.loop import STATE_FILE, Batches, Observer, Training, WeightAverage, fit, load_state
+from train.loop import STATE_FILE, Observer
 from train.precision import without_tf32
-from train.report import Reference, Report, comparison_sheet, draw
-from train.run import batch_source, distribute
+from train.report import Reference, comparison_sheet, draw
+from train.run import batch_source
 from train.sources import Sources, grid_reference
-from train.step import Players, optimizers
 
-_LOG_ENTRIES, _GRIDS = 16, 4  # over the whole fine-tuning
+_GRIDS = 4  # over the whole fine-tuning
 _EQUALISING_BATCHES = 8  # the extremes of more hardly differ
 
 
@@ -44,21 +39,6 @@ class Result:
     file: Path
     seconds: float | None
     """Of training; None where it was resumed or found finished, so that nobody measured the whole."""
-
-
-class FineTuneBatches:
-    """The run's batches from where the float training stopped; with `target`, its images are the teacher's."""
-
-    def __init__(self, source: Batches, first_step: int, target: nn.Module | None) -> None:
-        self.source, self.first_step, self.target = source, first_step, target
-
-    def at(self, step: int) -> Batch:
-        """Return this process's share of a step's batch, on its device."""
-        batch = self.source.at(self.first_step + step)
-        if self.target is None:
-            return batch
-        with torch.no_grad():
-            return dataclasses.replace(batch, teacher=self.target(batch.z, batch.y), real=None)
 
 
 @dataclasses.dataclass
@@ -144,24 +124,16 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
     resumed = (folder / STATE_FILE).is_file()
     reference = grid_reference(sources, run.config.generator.z_dim, run.config.seed)
     grids = Grids(folder, world, reference, float_student, averaged, config.steps)
-    report = Report(
-        folder,
-        world,
-        steps=config.steps,
-        batch_size=config.optimizer.batch_size,
-        log_every=max(1, config.steps // _LOG_ENTRIES),
-        grids=0,  # `grids` draws them, with a row more
-        average=averaged,
-        reference=reference,
-    )
     freezer = RangeFreezer(student, int(settings.freeze_at * config.steps))
-    watching: list[Observer] = [report, freezer, grids]
+    watching: list[Observer] = [freezer, grids]
     if advice(settings, run):
         watching.append(FirstSteps(world, config.steps, config.optimizer.batch_size, usual_images(run)))
     with claimed(folder, world, ".training.lock"):
         started = time.monotonic()
         minutes = settings.checkpoint_minutes
-        fit(training, batches, folder, world, observers=watching, checkpoint_minutes=minutes)
+        train_on(
+            training, batches, folder, world, reference=reference, observers=watching, checkpoint_minutes=minutes
+        )
         seconds = None if resumed else time.monotonic() - started
         result: QuantGenerator = averaged.generator
         result.freeze_ranges()
@@ -171,21 +143,6 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
             )
             grids.draw(folder / "comparison.png")
     return Result(result, file, seconds)
-
-
-@contextlib.contextmanager
-def claimed(folder: Path, world: World, name: str = LOCK_FILE, doing: str = "quantizes into") -> Iterator[None]:
-    """Let this command alone quantize into `folder`, or do there what `doing` says.
-
-    Raises:
-        UserError: another one does.
-    """
-    remedy = "wait until it has ended, or choose another --out"
-    with contextlib.ExitStack() as stack:
-        if world.is_main:
-            stack.enter_context(locked(folder, f"{doing} {folder}", name=name, wait=False, remedy=remedy))
-        world.barrier()
-        yield
 
 
 def calibration_batches(
@@ -212,73 +169,7 @@ def post_training(
     return student
 
 
-def check_terms(config: TrainConfig) -> None:
-    """Raise a UserError if a run has a term that later stages do not train on with."""
-    for name in ("mode_seeking", "orthogonal"):
-        if value := getattr(config.loss, name):
-            raise UserError(
-                f"the run's loss.{name} {value} is not carried on here; set it to 0 in the run's config.json to "
-                "go on without it"
-            )
-
-
 def is_finished(settings: QatConfig, run: FloatRun) -> bool:
     """Return whether the fine-tuning in `settings.folder`, of these settings or others, has ended."""
     steps = settings.float_settings(run.config).steps
     return (settings.folder / INT8_FILE).is_file() and finished_steps(settings.folder) == steps
-
-
-def finished_steps(folder: Path) -> int:
-    """Return how many steps a folder's state has behind it; -1 without a state."""
-    path = folder / STATE_FILE
-    return int(load_state(path).get("step", -1)) if path.is_file() else -1
-
-
-class Learned(Protocol):
-    """Settings of a stage that trains on."""
-
-    def learned(self) -> dict[str, Any]:
-        """Return what decides the result, as plain values."""
-        ...
-
-
-def training_of(
-    generator: nn.Module, settings: Learned, config: TrainConfig, run: FloatRun, world: World
-) -> Training:
-    """Return what `train.loop.fit` needs: the generator, (z, y) → images, and the run's discriminator.
-
-    Args:
-        generator: what is trained; its average starts as a copy of it.
-        settings: of the stage that trains on.
-        config: the run's settings with the fine-tuning's length, losses and learning rates.
-        run: the float run.
-        world: this process.
-    """
-    generator.train()
-    average = copy.deepcopy(generator).eval().requires_grad_(False)
-    discriminator = copy.deepcopy(run.discriminator)
-    for module in (generator, average, discriminator):
-        # Channels last, as in the float run.
-        module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    optimizer = config.optimizer
-    players = Players(
-        # The first process's ranges are everybody's: each sees another share of the batch.
-        distribute(generator, world, sync_buffers=True),
-        distribute(discriminator, world),
-        *optimizers(generator, discriminator, optimizer),
-        torch.float32,  # in TF32 or half precision the grids would not be the phone's
-        config.augment,
-        config.augment_photographs,
-    )
-    # A file by its name: it may have moved.
-    learned = without_folders(run.config.learned())
-    fingerprint = {"settings": settings.learned(), "run": learned, "weights": run.fingerprint}
-    return Training(
-        players,
-        WeightAverage(average, generator, optimizer.ema_decay),
-        config.loss,
-        config.schedule,
-        optimizer,
-        config.steps,
-        fingerprint,
-    )

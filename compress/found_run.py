@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,19 @@ from train.snapshot import STUDENT_FILE, save_snapshot
 from train.sources import Sources, grid_reference
 
 FOUND_FILE = "found.json"
+STUDENTS_FOLDER = "students"
+"""The students that a search compared: found, uniform_slice and fine_tuned, as snapshots."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundStudent:
+    """A student to go on with."""
+
+    student: Generator
+    """With widths of its own, in eval mode, calibrated."""
+    critic: nn.Module
+    images: int
+    """That were trained on since the full student's run."""
 
 
 def read_found(folder: Path, key: dict[str, Any]) -> dict[str, Any] | None:
@@ -50,29 +64,31 @@ def read_found(folder: Path, key: dict[str, Any]) -> dict[str, Any] | None:
 
 def write_run(
     folder: Path,
-    student: Generator,
-    critic: nn.Module,
+    kept: FoundStudent,
     found: dict[str, Any],
+    students: Mapping[str, Generator],
     *,
     run: FloatRun,
     sources: Sources,
-    images: int,
 ) -> None:
     """Write a student with its settings, its critic, a picture and, for digits, its quality.
 
     Args:
         folder: of the new run.
-        student: with widths of its own, calibrated.
-        critic: of the supernet that the student was cut out of.
+        kept: what goes into it.
         found: what the search says of it.
+        students: that were compared, each to be kept beside it.
         run: of the full student.
         sources: its data.
-        images: that the supernet saw.
     """
     write_json(folder / FOUND_FILE, found)
-    info = dataclasses.replace(run.info, generator=student.config, images=run.info.images + images)
+    student = kept.student
+    info = dataclasses.replace(run.info, generator=student.config, images=run.info.images + kept.images)
+    for name, each in students.items():
+        own = dataclasses.replace(info, generator=each.config)
+        save_snapshot(folder / STUDENTS_FOLDER / f"{name}.safetensors", each, own)
     config = dataclasses.replace(run.config, generator=student.config)
-    save_tensors(folder / DISCRIMINATOR_FILE, critic.state_dict(), {})
+    save_tensors(folder / DISCRIMINATOR_FILE, kept.critic.state_dict(), {})
     save_snapshot(folder / STUDENT_FILE, student, info)
     # The collection of pairs beside the full student's run is this one's too.
     shared = run.config.runtime.shared or str(beside(run.folder, "."))

@@ -14,8 +14,9 @@ from compress.by_class import ByClass
 from compress.config import INT8_FILE, QatConfig
 from compress.deploy_form import deploy_form, one_hot
 from compress.evaluate import psnr
-from compress.finetune import claimed, post_training
+from compress.finetune import post_training
 from compress.int8_file import save_int8
+from compress.train_on import claimed
 from train.cli import parse, run_script
 from train.distributed import World
 from train.errors import UserError

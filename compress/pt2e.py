@@ -14,8 +14,8 @@ from torch import nn
 
 from compress.config import QatConfig
 from compress.deploy_form import DeployGenerator, one_hot
-from compress.finetune import FineTuneBatches, training_of
 from compress.float_run import FloatRun
+from compress.train_on import FineTuneBatches, training_of
 from train.commands import to_install
 from train.distributed import World
 from train.errors import UserError

@@ -10,26 +10,26 @@ from torch import nn
 
 from compress.channel_order import sort_channels
 from compress.elastic import ElasticGenerator, elastic
-from compress.finetune import FineTuneBatches, claimed, finished_steps, training_of
 from compress.float_run import FloatRun
 from compress.heldout import latents_of
+from compress.intermediate import logged, with_intermediate, without_adapters
 from compress.search_config import SearchConfig
+from compress.train_on import FineTuneBatches, claimed, finished_steps, train_on, training_of
 from compress.width_space import WidthSpace
 from train.checkpoint import DISCRIMINATOR_FILE
 from train.distributed import World
 from train.errors import UserError
 from train.files import check_state_dict, file_hash, read_tensors, save_tensors, write_json
 from train.generator import Generator, Widths
-from train.loop import STATE_FILE, fit
-from train.report import Report
+from train.loop import STATE_FILE
 from train.run import batch_source
 from train.snapshot import load_snapshot, save_snapshot
 from train.sources import Sources, grid_reference
 from train.step import unwrap
 
-SUPERNET_FOLDER, SUPERNET_FILE, RECORD_FILE = "supernet", "supernet.safetensors", "supernet.json"
+SUPERNET_FILE, RECORD_FILE = "supernet.safetensors", "supernet.json"
 
-_LOG_ENTRIES, _GRIDS = 16, 4  # over the whole training
+_GRIDS = 4  # over the whole training
 _SORTING_IMAGES = 256
 _LARGEST, _SMALLEST = 0.25, 0.25  # share of the steps
 _WIDTHS_STREAM = 16  # of random numbers; those of train.batches are below
@@ -82,47 +82,42 @@ class Sandwich:
 
 
 def train_supernet(settings: SearchConfig, run: FloatRun, sources: Sources, world: World) -> None:
-    """Train in <out>/supernet, or go on where it was stopped; leave supernet and critic there.
+    """Train in its folder, or go on where it was stopped; leave supernet and critic there.
 
     Raises:
         UserError: the folder holds a supernet of another student or of other settings, or training blew up.
         Interrupted: told to stop; the state is saved.
     """
-    folder, config = settings.folder / SUPERNET_FOLDER, settings.supernet_settings(run.config)
+    folder, config = settings.supernet_folder, settings.supernet_settings(run.config)
     if is_trained(settings, run):
         return
     latents = latents_of(run, sources, "sorting", _SORTING_IMAGES, world.device)
-    student = elastic(sort_channels(run.student.to(world.device), latents))
+    full = sort_channels(run.student.to(world.device), latents)
     run.student.cpu()
-    training = training_of(student, settings, config, run, world)
-    average = training.average.module
-    assert isinstance(average, Generator)
+    student = elastic(full)
+    learner = with_intermediate(student, full, settings.intermediate)
+    training = logged(training_of(learner, settings, config, run, world))
     sandwich = Sandwich(student, WidthSpace(run.info.generator), settings.seed)
-    report = Report(
-        folder,
-        world,
-        steps=config.steps,
-        batch_size=config.optimizer.batch_size,
-        log_every=max(1, config.steps // _LOG_ENTRIES),
-        grids=_GRIDS,
-        average=average,
-        reference=grid_reference(sources, run.config.generator.z_dim, run.config.seed),
-    )
     batches = FineTuneBatches(batch_source(config, sources, world), run.config.steps, None)
     with claimed(folder, world, doing="trains in"):
         check_supernet(settings, run)
         if world.is_main:
             write_json(folder / RECORD_FILE, _record(settings, run))
-        try:
-            minutes = settings.checkpoint_minutes
-            fit(training, batches, folder, world, observers=[sandwich, report], checkpoint_minutes=minutes)
-        finally:
-            report.close()
+        train_on(
+            training,
+            batches,
+            folder,
+            world,
+            reference=grid_reference(sources, run.config.generator.z_dim, run.config.seed),
+            observers=[sandwich],
+            checkpoint_minutes=settings.checkpoint_minutes,
+            grids=_GRIDS,
+        )
         if world.is_main:
             info = dataclasses.replace(run.info, images=run.info.images + config.optimizer.images)
             critic = unwrap(training.players.discriminator)
             save_tensors(folder / DISCRIMINATOR_FILE, critic.state_dict(), {})
-            save_snapshot(folder / SUPERNET_FILE, average, info)
+            save_snapshot(folder / SUPERNET_FILE, without_adapters(training.average.module), info)
         world.barrier()
 
 
@@ -133,14 +128,14 @@ def is_trained(settings: SearchConfig, run: FloatRun) -> bool:
         UserError: as `check_supernet`.
     """
     check_supernet(settings, run)
-    folder, steps = settings.folder / SUPERNET_FOLDER, settings.supernet_settings(run.config).steps
+    folder, steps = settings.supernet_folder, settings.supernet_settings(run.config).steps
     there = all((folder / name).is_file() for name in (SUPERNET_FILE, DISCRIMINATOR_FILE))
     return there and finished_steps(folder) == steps
 
 
 def check_supernet(settings: SearchConfig, run: FloatRun) -> None:
     """Raise a UserError if the supernet in the folder is of another student, or was trained otherwise."""
-    folder = settings.folder / SUPERNET_FOLDER
+    folder = settings.supernet_folder
     try:
         stored = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -168,7 +163,7 @@ def open_supernet(settings: SearchConfig, run: FloatRun, device: torch.device) -
     Raises:
         UserError: a file is damaged or of another architecture.
     """
-    folder = settings.folder / SUPERNET_FOLDER
+    folder = settings.supernet_folder
     student, info = load_snapshot(folder / SUPERNET_FILE)
     if info.generator != run.info.generator:
         raise UserError(f"{folder} is of another architecture than {run.folder}; delete it")

@@ -1,6 +1,9 @@
-"""What of this machine the process may use."""
+"""What this machine is, and what of it the process may use."""
 
 import os
+import platform
+from pathlib import Path
+from typing import Any
 
 
 def usable_cores() -> int:
@@ -9,3 +12,22 @@ def usable_cores() -> int:
     if count is not None:
         return count() or 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def this_machine() -> dict[str, Any]:
+    """Return what identifies the machine that measures: its processor by name, cores, system."""
+    return {
+        "target": "host",
+        "cpu": _cpu_name(),
+        "cores": usable_cores(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _cpu_name() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -6,8 +6,9 @@ import shutil
 import pytest
 
 from benchmarks.changes import print_changes
-from benchmarks.results import Results, read_results, this_machine
+from benchmarks.results import Results, read_results
 from train.errors import UserError
+from train.machine import this_machine
 
 MODEL = {"architecture": "dw", "sha256": {"float": "a"}}
 

@@ -17,10 +17,11 @@ from compress import compare, evaluate, finetune, qat
 from compress.by_class import ByClass
 from compress.config import QatConfig, parse_bits, parse_exception
 from compress.deploy_form import deploy_form
-from compress.finetune import FineTuneBatches, calibration_batches, post_training, training_of
+from compress.finetune import calibration_batches, post_training
 from compress.float_run import open_run
 from compress.int8_file import load_int8
 from compress.report import COLUMNS
+from compress.train_on import FineTuneBatches, training_of
 from train import loop
 from train.errors import UserError
 from train.generator import GeneratorConfig
