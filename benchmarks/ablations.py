@@ -7,11 +7,11 @@ each (finished ones are kept), and writes the table as JSON and Markdown.
 import dataclasses
 import json
 import platform
-import statistics
 from pathlib import Path
 
 import torch
 
+from benchmarks.tables import with_spread
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.files import write_json, write_text
@@ -75,7 +75,7 @@ def markdown(rows: list[dict]) -> str:
         of_preset = [row["quality"] for row in rows if row["preset"] == preset]
         cells = [title, f"`{preset}`"]
         for name, form in (("recognised", "{:.1%}"), ("diversity", "{:.2f}"), ("l1_to_teacher", "{:.3f}")):
-            cells.append(_cell([quality[name] for quality in of_preset], form))
+            cells.append(with_spread([quality[name] for quality in of_preset], form))
         lines.append(f"| {' | '.join(cells)} |")
     images = rows[0]["images"]
     class_mean = rows[0]["quality"]["l1_of_class_mean"]
@@ -85,16 +85,6 @@ def markdown(rows: list[dict]) -> str:
         f"seed{'s (mean, range)' if seeds > 1 else ''}; the teacher's class mean image has L1 {class_mean:.3f}.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _cell(values: list[float | None], form: str) -> str:
-    numbers = [value for value in values if value is not None]
-    if not numbers:
-        return "–"
-    text = form.format(statistics.fmean(numbers))
-    if len(numbers) > 1:
-        text += f" ({form.format(min(numbers))}–{form.format(max(numbers))})"
-    return text
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def plots(results: dict[str, Any]) -> dict[str, bytes]:
         ]
         if cost:
             found["Quality against multiply-accumulates"] = _scatter({"": cost}, "MACs of one image, M", title)
-    return found | _intra_class_plot(results) | _truncation_plot(results)
+    return found | _frontier_plots(results) | _intra_class_plot(results) | _truncation_plot(results)
 
 
 def _latency_points(results: dict[str, Any], quality: Mapping[str, float]) -> list[Point]:
@@ -65,6 +65,20 @@ def _latency_points(results: dict[str, Any], quality: Mapping[str, float]) -> li
         if row["key"].startswith("host/") and row["threads"] == 1 and model in quality:
             points.append((row["latency_ms"]["p50"], quality[model], name))
     return points
+
+
+def _frontier_plots(results: dict[str, Any]) -> dict[str, bytes]:
+    """Return what a width search found beside full and uniform widths, against both costs."""
+    points = results["notes"].get("frontier", {}).get("points", [])
+    axes = {"ms": "median time of one image in int8, ms", "macs": "MACs of one image, M"}
+    found = {}
+    for key, x in axes.items() if points else ():
+        series: dict[str, list[Point]] = {}
+        for point in points:
+            series.setdefault(point["series"], []).append((point[key], point["l1"], point["label"]))
+        title = f"Found students: distance to the teacher against {key.replace('macs', 'MACs')}"
+        found[title] = _scatter(series, x, "L1 to the teacher on the search's latents", legend=True)
+    return found
 
 
 def _intra_class_plot(results: dict[str, Any]) -> dict[str, bytes]:
@@ -117,7 +131,9 @@ def line_plot(curves: Mapping[str, Sequence[tuple[float, float]]], path: Path, *
     write_atomically(path, lambda temporary: temporary.write_bytes(_png(figure)))
 
 
-def _scatter(series: Mapping[str, Sequence[Point]], x: str, y: str, *, heading: str = "") -> bytes:
+def _scatter(
+    series: Mapping[str, Sequence[Point]], x: str, y: str, *, heading: str = "", legend: bool = False
+) -> bytes:
     """Draw points; a heading is of both axes, whose diagonal is drawn then."""
     figure, axes = _figure(x, y)
     for marker, (name, points) in zip(_MARKERS, series.items(), strict=False):
@@ -128,9 +144,10 @@ def _scatter(series: Mapping[str, Sequence[Point]], x: str, y: str, *, heading: 
         values = [value for point in every for value in point[:2]]
         ends = [min(values), max(values)]
         axes.plot(ends, ends, linestyle=":", color="gray", linewidth=1)
-        axes.legend(fontsize=_FONT_SIZE)
     elif max(p[0] for p in every) > 8 * min(p[0] for p in every) > 0:
         _plain_log(axes)
+    if heading or legend:
+        axes.legend(fontsize=_FONT_SIZE)
     axes.margins(x=0.12, y=0.12)
     _label(figure, axes, [point for point in every if point[2]])
     return _png(figure)

@@ -78,6 +78,10 @@ def _measure_here(model: Model, config: BenchmarkConfig, results: Results) -> li
         from benchmarks.host import measure_host
 
         failures += measure_host(model, config, results)
+        if not config.only:
+            from benchmarks.frontier import measure_frontier
+
+            measure_frontier(config, results)
     if "quality" in config.parts:
         from benchmarks.scoring import measure_quality
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,6 +37,17 @@ def tables(results: dict[str, Any]) -> list[Table]:
             said.update(notes)
             shown.append(dataclasses.replace(table, notes=notes))
     return shown
+
+
+def with_spread(values: Sequence[float | None], form: str) -> str:
+    """Return the mean of what was measured and, where it is of several, the lowest and highest in brackets."""
+    numbers = [value for value in values if value is not None]
+    if not numbers:
+        return "–"
+    text = form.format(statistics.fmean(numbers))
+    if len(numbers) > 1:
+        text += f" ({form.format(min(numbers))}–{form.format(max(numbers))})"
+    return text
 
 
 def cost_table(results: dict[str, Any]) -> Table | None:

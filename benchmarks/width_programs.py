@@ -35,14 +35,18 @@ def random_student(config: GeneratorConfig) -> Generator:
     return student
 
 
+def example_inputs(config: GeneratorConfig, count: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return z float32 [count, z_dim] and class weights float32 [count, num_classes] of the first classes."""
+    z = torch.randn(count, config.z_dim, generator=torch.Generator().manual_seed(0))
+    return z, one_hot(torch.arange(count) % config.num_classes, config.num_classes)
+
+
 def int8_program(config: GeneratorConfig, folder: Path) -> Path:
     """Return the int8 program of a student of random weights in `folder`, made unless it is there."""
     key = json.dumps([config.record(), versions("executorch")], sort_keys=True)
     path = folder / f"int8-{hashlib.sha256(key.encode()).hexdigest()[:16]}.pte"
     if not path.is_file():
-        random = torch.Generator().manual_seed(0)
-        z = torch.randn(_CALIBRATION, config.z_dim, generator=random)
-        weights = one_hot(torch.arange(_CALIBRATION) % config.num_classes, config.num_classes)
+        z, weights = example_inputs(config, _CALIBRATION)
         student = QuantGenerator(deploy_form(random_student(config)), QuantConfig(range_method="minmax"))
         with quiet():  # its bars
             student.calibrate([(z, weights)])
@@ -91,11 +95,10 @@ def time_programs(
     Returns:
         Name → milliseconds of every timed run, per round.
     """
-    z = np.random.default_rng(0).standard_normal((1, config.z_dim), np.float32)
-    weights = np.eye(1, config.num_classes, dtype=np.float32)
+    inputs = tuple(tensor.numpy() for tensor in example_inputs(config))
     loaded: dict[str, _Loaded] = {}
     for name, path in programs.items():
         # The number of threads is set once: loaded programs point to the pool that is there.
-        loaded[name] = _Loaded(path, (z, weights), None if loaded else 1)
+        loaded[name] = _Loaded(path, inputs, None if loaded else 1)
     with tqdm(total=rounds * len(loaded), desc="timing", leave=False) as bar:
         return interleave(loaded, rounds=rounds, warmup=warmup, iterations=iterations, tick=bar.update)

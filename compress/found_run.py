@@ -23,7 +23,7 @@ from train.sources import Sources, grid_reference
 
 FOUND_FILE = "found.json"
 STUDENTS_FOLDER = "students"
-"""The students that a search compared: found, uniform_slice and fine_tuned, as snapshots."""
+"""The students that a search compared: found, uniform_slice, full and fine_tuned, as snapshots."""
 
 
 @dataclasses.dataclass(frozen=True)

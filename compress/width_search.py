@@ -71,7 +71,8 @@ class WidthSearch:
         }
         images = self.settings.supernet_settings(self.run.config).optimizer.images
         kept = FoundStudent(found, self.supernet.critic, images)
-        students = {"found": found, "uniform_slice": slice_}
+        full = self.candidates.student(self.space.largest, self.settings.final_latents)
+        students = {"found": found, "uniform_slice": slice_, "full": full}
         if (tuned := self._fine_tuned(budget, found)) is not None:
             after = self.candidates.measure(tuned.student)
             row["fine_tuned"] = {"distance": dataclasses.asdict(after), "kept": after.total < distance.total}

@@ -196,3 +196,14 @@ def test_labels_hide_no_other_label():
         for other in boxes[:index]:
             apart_across = box.x1 <= other.x0 or other.x1 <= box.x0
             assert apart_across or box.y1 <= other.y0 + 1 or other.y1 <= box.y0 + 1
+
+
+def test_the_frontier_of_found_students_is_drawn_against_both_costs(results):
+    assert not any(title.startswith("Found students") for title in plots(results))
+    points = [
+        {"series": series, "label": label, "widths": [8], "macs": macs, "l1": l1, "ms": macs / 10}
+        for series, label, macs, l1 in (("found", "50%, fine-tuned", 2.0, 0.09), ("uniform slice", "", 2.0, 0.12))
+    ]
+    results["notes"]["frontier"] = {"points": points}
+    drawn = {title for title in plots(results) if title.startswith("Found students")}
+    assert {title.rpartition(" ")[2] for title in drawn} == {"ms", "MACs"}

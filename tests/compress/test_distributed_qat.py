@@ -1,34 +1,19 @@
 """Two gloo processes fine-tune one student."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from scripts import run_script
 
 from compress.evaluate import psnr
 from compress.int8_file import load_int8_by_class
 
-SCRIPT = Path(__file__).parents[2] / "compress" / "qat.py"
-
 
 def fine_tuned(run: Path, out: Path, processes: int):
-    launcher = [sys.executable]
-    if processes > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--"]
-    command = [str(SCRIPT), "--run", str(run), "--out", str(out), "--images", "64", "--device", "cpu"]
-    done = subprocess.run(
-        [*launcher, *command],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
+    arguments = ("--run", run, "--out", out, "--images", 64, "--device", "cpu")
+    run_script("compress/qat.py", *arguments, processes=processes)
     return load_int8_by_class(out / "student_int8.safetensors")[0]
 
 

@@ -5,14 +5,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scripts import run_script
 from stand_ins import FixedPairs, replace, save_random_student
 
 from compress import candidates, heldout, qat, search, supernet
@@ -22,14 +21,15 @@ from compress.evaluate import psnr
 from compress.float_run import open_run
 from compress.heldout import comparison, latents_of
 from compress.macs import multiply_accumulates
+from compress.program_costs import ProgramTable
 from compress.search_config import SearchConfig
 from compress.supernet import Sandwich
 from compress.width_space import WidthSpace
 from train import judging, loop
 from train import run as float_training
-from train.commands import ROOT
 from train.distributed import World
 from train.errors import UserError
+from train.generator import Widths
 from train.images import to_bytes
 from train.loop import load_state
 from train.noise import GIVEN
@@ -38,7 +38,16 @@ from train.snapshot import load_snapshot
 from train.sources import Sources
 
 FAST = ("--device", "cpu", "--latents", "64", "--final-latents", "64", "--images", "64")
-FAST += ("--evolution.population", "6", "--evolution.parents", "2", "--evolution.rounds", "2")
+FAST += (
+    "--finetune-images",
+    "16",
+    "--evolution.population",
+    "6",
+    "--evolution.parents",
+    "2",
+    "--evolution.rounds",
+    "2",
+)
 BUDGET = "1.1M"
 
 
@@ -81,13 +90,23 @@ def same_weights(first: Path, second: Path) -> bool:
 def test_a_found_student_is_a_run_like_any_other(searched, tmp_path):
     found = searched / "search" / BUDGET
     info = load_snapshot(found / "student.safetensors")[1]
-    assert multiply_accumulates(info.generator) <= 1_100_000 and info.images == 96 + 64
     row = json.loads((found / "found.json").read_text())
+    assert multiply_accumulates(info.generator) <= 1_100_000
+    assert info.images == 96 + 64 + 16 * row["fine_tuned"]["kept"]
     assert row["found"]["multiply_accumulates"] == multiply_accumulates(info.generator)
     distances = {name: sum(row[name]["distance"].values()) for name in ("found", "uniform_slice")}
     assert distances["found"] <= distances["uniform_slice"]
     written = row["found"]["distance_as_written"]
     assert written == row["found"]["distance"]  # calibrated on as many latents here
+    tuned = row["fine_tuned"]
+    assert tuned["kept"] == (sum(tuned["distance"].values()) < sum(written.values()))
+    students = {path.stem: path.read_bytes() for path in (found / "students").iterdir()}
+    assert students.keys() == {"found", "uniform_slice", "full", "fine_tuned"}
+    kept, _ = load_snapshot(found / "students" / f"{'fine_tuned' if tuned['kept'] else 'found'}.safetensors")
+    assert all(
+        torch.equal(tensor, kept.state_dict()[name])
+        for name, tensor in load_snapshot(found / "student.safetensors")[0].state_dict().items()
+    )
     assert {"recognised", "l1_to_teacher"} <= json.loads((found / "quality.json").read_text()).keys()
     run = open_run(found)
     assert run.config.generator == info.generator and run.info.classes.keys() == set(range(10))
@@ -115,7 +134,7 @@ def test_all_losses_take_part_and_the_full_widths_come_out(searched):
 def test_a_finished_search_says_so_and_does_nothing(searched, capsys, monkeypatch):
     folder = searched / "search" / BUDGET
     before = (folder / "student.safetensors").stat().st_mtime_ns
-    monkeypatch.setattr(supernet, "fit", None)
+    monkeypatch.setattr(supernet, "train_on", None)
     monkeypatch.setattr(candidates.Candidates, "measure", None)
     search.main(["--run", str(searched), "--macs", BUDGET, *FAST])
     said = capsys.readouterr().out
@@ -166,12 +185,13 @@ def test_a_stopped_search_goes_on_to_the_same_student(searched, runs, tmp_path, 
     assert ours.read_bytes() == theirs.read_bytes()
     kept = (searched / "search" / candidates.EVALUATIONS_FILE).read_text()
     assert evaluations.read_text() == kept
-    assert measured - 6 == len(kept.splitlines()) - 1 - 5 + 1  # and the found one as it is written
+    assert measured - 6 == len(kept.splitlines()) - 1 - 5 + 2  # and the found one as it is written, and fine-tuned
 
 
 def test_the_reach_comes_first_and_alone_without_a_budget(runs, capsys):
     search.main(["--run", str(runs / "digits"), "--device", "cpu"])
-    fewest, most = WidthSpace(open_run(runs / "digits").info.generator).reach
+    space = WidthSpace(open_run(runs / "digits").info.generator)
+    fewest, most = space.macs(space.smallest), space.macs(space.largest)
     said = capsys.readouterr().out
     assert said.startswith(f"budgets from {fewest / 1e6:.4g}M to {most / 1e6:.4g}M multiply-accumulates")
     assert not (runs / "digits" / "search").exists()
@@ -186,6 +206,12 @@ def test_the_reach_comes_first_and_alone_without_a_budget(runs, capsys):
         (["--macs", BUDGET, "--images", "3"], "--images 3 is less than one of the run's batches"),
         (["--evolution.parents", "64"], "leave no room for children"),
         (["--latents", "0"], "--latents must be at least 1, not 0"),
+        (
+            ["--macs", BUDGET, "--finetune-images", "3"],
+            "--finetune-images 3 is less than one of the run's batches",
+        ),
+        (["--intermediate", "-1"], "--intermediate must not be negative, not -1"),
+        (["--ms", "1", "--programs", "nowhere.json"], r"no table of measured programs at nowhere\.json"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(runs, arguments, message):
@@ -229,6 +255,47 @@ def test_supernets_and_students_of_others_are_refused(searched, tmp_path):
         search.main(command)
 
 
+def test_budgets_in_milliseconds_and_bytes_follow_a_table_of_a_phone(searched, tmp_path, capsys):
+    shutil.copytree(searched.parent, tmp_path, dirs_exist_ok=True)
+    run, file = tmp_path / "digits", tmp_path / "phone.json"
+    space = WidthSpace(open_run(run).info.generator)
+    random = np.random.default_rng(0)
+    drawn = [space.draw(random) for _ in range(15)]
+    rows = [
+        dataclasses.asdict(space.widths(genes)) | {"ms": 0.1 + space.macs(genes) / 1e6, "bytes": 1000 * genes[0]}
+        for genes in drawn
+    ]
+    ProgramTable(space.config.record(), "Pixel 8", "invented", tuple(rows)).write(file)
+    command = ["--run", str(run), *FAST, "--programs", str(file), "--machine", "Pixel 8"]
+    search.main([*command, "--ms", "0.8", "--bytes", "60%"])
+    said = capsys.readouterr().out
+    assert "the rank correlation is 1.000" in said and "budgets from 0." in said and " ms: the smallest" in said
+    found = json.loads((run / "search" / "0.8ms" / "found.json").read_text())
+    assert found["found"]["fitted_ms"] <= 0.8 and found["found"]["multiply_accumulates"] < 750_000
+    assert (run / "search" / "60%B" / "student.safetensors").is_file()
+    with pytest.raises(UserError, match=r"phone\.json was measured on 'Pixel 8', not on '.*; name that machine"):
+        search.main(["--run", str(run), *FAST, "--programs", str(file), "--ms", "0.8"])
+
+
+def test_a_supernet_learns_the_full_students_features_and_is_shared(runs, tmp_path):
+    shutil.copytree(runs, tmp_path, dirs_exist_ok=True)
+    run = tmp_path / "digits"
+    command = ["--run", str(run), "--macs", BUDGET, *FAST, "--intermediate", "1"]
+    search.main(command)
+    lines = (run / "search" / "supernet" / "stats.jsonl").read_text().splitlines()
+    assert any("g_intermediate" in json.loads(line) for line in lines)
+    assert load_snapshot(run / "search" / BUDGET / "student.safetensors")[1].generator.widths != Widths()
+    drawn = ["--evolution.population", "14", "--evolution.rounds", "0", "--finetune-images", "0"]
+    other = ["--out", str(tmp_path / "random"), "--supernet", str(run / "search" / "supernet")]
+    before = (run / "search" / "supernet" / "state.pt").stat().st_mtime_ns
+    search.main([*command, *drawn, *other])
+    assert (run / "search" / "supernet" / "state.pt").stat().st_mtime_ns == before
+    row = json.loads((tmp_path / "random" / BUDGET / "found.json").read_text())
+    assert "fine_tuned" not in row and not (tmp_path / "random" / "supernet").exists()
+    with pytest.raises(UserError, match=r"supernet was made with intermediate 1\.0, not 0\.0; delete it"):
+        search.main(["--run", str(run), "--macs", BUDGET, *FAST])
+
+
 def test_the_sandwich_is_a_function_of_the_step(trained_like):
     student = elastic(trained_like(channels=8))
     space = WidthSpace(student.config)
@@ -247,7 +314,9 @@ def test_only_finite_distances_are_kept(tmp_path):
     path, key = tmp_path / "search" / "evaluations.jsonl", {"supernet": "a"}
     cache = Cache(path, key)
     cache.add((8, 16), Distance(0.25, 0.5))
-    with pytest.raises(UserError, match=r"widths \(8, 8\) has no finite distance.*delete \S+supernet and search"):
+    with pytest.raises(
+        UserError, match=r"widths \(8, 8\) has no finite distance.*delete the supernet's folder and search"
+    ):
         cache.add((8, 8), Distance(float("nan"), 0.5))
     assert Cache(path, key).known == {(8, 16): Distance(0.25, 0.5)}
     assert Cache(path, {"supernet": "b"}).known == {}  # of another supernet
@@ -302,17 +371,7 @@ def test_a_supernet_keeps_every_setting_of_the_run_but_its_length(runs):
 @pytest.mark.slow
 def test_two_processes_train_the_supernet_of_one(searched, runs, tmp_path, latents):
     shutil.copytree(runs, tmp_path, dirs_exist_ok=True)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--"]
-    command = [str(ROOT / "compress" / "search.py"), "--run", str(tmp_path / "digits"), "--macs", BUDGET, *FAST]
-    done = subprocess.run(
-        [*launcher, *command],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
+    run_script("compress/search.py", "--run", tmp_path / "digits", "--macs", BUDGET, *FAST, processes=2)
     z, y = latents(16, num_classes=10, z_dim=128)
     file = Path("search", "supernet", "supernet.safetensors")
     with torch.no_grad():

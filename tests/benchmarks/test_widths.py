@@ -1,0 +1,93 @@
+"""The recipe's commands are understood by their scripts, and the table says what its figures say."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from benchmarks import widths
+from benchmarks.widths import WidthsConfig, stages
+from benchmarks.widths_table import _curves, _table, _verdicts
+from compress.macs import multiply_accumulates
+from compress.search_config import SearchConfig
+from train.cli import parse, parse_preset
+from train.errors import UserError
+from train.presets import DEFAULT_PRESET, PRESETS
+
+CONFIG = WidthsConfig(seeds=(0, 1))
+PARSED = {
+    "benchmarks/judge.py": "benchmarks.judge:JudgeConfig",
+    "compress/search.py": "compress.search_config:SearchConfig",
+    "compress/qat.py": "compress.config:QatConfig",
+    "deploy/android/export.py": "deploy.selection:ExportConfig",
+}
+COMMANDS = [command for stage in stages(CONFIG) for command in stage.commands]
+
+
+def test_every_command_is_understood_by_its_script():
+    for script, *arguments in COMMANDS:
+        assert (Path(widths.__file__).parents[1] / script).is_file()
+        if script == "train/main.py":
+            parse_preset(PRESETS, DEFAULT_PRESET, arguments)
+        else:
+            module, name = PARSED[script].split(":")
+            assert parse(getattr(importlib.import_module(module), name), arguments, "")
+
+
+def test_students_are_trained_alone_within_the_budgets_and_as_long_as_the_found_ones():
+    full = PRESETS["digits"][1]
+    most = multiply_accumulates(full.generator)
+    trained = [parse_preset(PRESETS, DEFAULT_PRESET, list(c[1:]))[1] for c in COMMANDS if c[0] == "train/main.py"]
+    alone = [run for run in trained if "alone" in str(run.run)]
+    assert len(alone) == 2 * 5 and len(trained) == len(alone) + 2
+    for run in alone:
+        share = int(run.run.name.split("-")[1])
+        assert 0.75 * share / 100 * most < multiply_accumulates(run.generator) <= share / 100 * most
+        assert run.optimizer.images == full.optimizer.images + CONFIG.supernet_images + CONFIG.finetune_images
+
+
+def test_searches_differ_in_one_thing_and_compare_as_many_candidates():
+    searches = [command for command in COMMANDS if command[0] == "compress/search.py"]
+    assert len(searches) == 2 * 3
+    found, intermediate, drawn = (parse(SearchConfig, command[1:], "") for command in searches[:3])
+    assert (found.intermediate, intermediate.intermediate) == (0, 1)
+    assert found.images == intermediate.images == drawn.images
+    assert drawn.supernet_folder == found.supernet_folder != intermediate.supernet_folder
+    assert drawn.evolution.population == CONFIG.candidates and drawn.evolution.rounds == 0
+
+
+def test_a_dry_run_prints_them(capsys):
+    widths.main(["--dry-run", "--seeds", "0"])
+    said = capsys.readouterr().out
+    assert "python compress/search.py --run runs/widths/full-0" in said and "75%" in said
+    assert said.count("python benchmarks/judge.py") == 1
+    with pytest.raises(UserError, match="--preset scratch-digits is no student's"):
+        widths.main(["--preset", "scratch-digits", "--dry-run"])
+
+
+def row(name, budget, seed, l1, ms=0.1):
+    return {"row": name, "budget": budget, "seed": seed, "l1_to_teacher": l1, "ms": ms, "macs": budget / 10} | {
+        "frechet_lite0_to_photos_n1000": 30.0 + seed
+    }
+
+
+ROWS = [row("full", 100, seed, 0.080) for seed in (0, 1)]
+ROWS += [row("alone", 50, 0, 0.100), row("alone", 50, 1, 0.104)]
+ROWS += [row("tuned", 50, 0, 0.090), row("tuned", 50, 1, 0.091)]
+
+
+def test_the_table_has_means_and_spreads():
+    text = _table(ROWS, ["a note"]).markdown()
+    assert "| 50 % | uniform, trained alone | 5.00 (5.00–5.00) | 0.1020 (0.1000–0.1040) |" in text
+    assert "30.50 (30.00–31.00)" in text and "Mean of 2 seeds" in text and "a note" in text
+
+
+def test_the_verdict_asks_for_more_than_the_spread():
+    (said,) = _verdicts(ROWS)
+    assert "is +0.0115 below" in said and "more than the spread of 0.0040, and +13.1% of the full" in said
+    close = [*ROWS[:4], row("tuned", 50, 0, 0.100), row("tuned", 50, 1, 0.101)]
+    assert "no more than the spread of 0.0040" in _verdicts(close)[0]
+
+
+def test_the_frontier_has_a_point_for_each_budget():
+    assert _curves(ROWS, "macs")["found, fine-tuned"] == [(5.0, pytest.approx(0.0905))]
