@@ -48,7 +48,8 @@ def measure_frontier(config: BenchmarkConfig, results: Results) -> None:
     )
     for point in points:
         point["ms"] = statistics(samples[str(tuple(point["widths"]))])["p50"]
-    unique = {(point["series"], *point["widths"]): point for point in points}  # the full ones are in every file
+    # The full widths are in every file.
+    unique = {(point["series"], point["label"], *point["widths"]): point for point in points}
     protocol = "int8 XNNPACK programs of these widths, of random weights, one image on one thread"
     results.say(NOTE, inputs=inputs, points=list(unique.values()), protocol=protocol)
 

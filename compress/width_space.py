@@ -86,12 +86,15 @@ class WidthSpace:
         return tuple(chosen)
 
     def uniform(self, fits: Fits) -> Genes:
-        """Return the widest student within a budget whose layers all have about the same share of their width."""
+        """Return the widest student within a budget whose layers all have about the same share of their width.
+
+        In steps half as wide as those of the choices: what a search is compared with must come near the budget.
+        """
         shares = (step / _UNIFORM_STEPS for step in range(_UNIFORM_STEPS, 0, -1))
         return next(filter(fits, (self._at_share(share) for share in shares)), self.smallest)
 
     def _at_share(self, share: float) -> Genes:
-        steps = (multiple_of(width) for width in self.largest)
+        steps = (multiple_of(width) // 2 for width in self.largest)
         rounded = (step * round(share * width / step) for width, step in zip(self.largest, steps, strict=True))
         ends = zip(self.smallest, rounded, self.largest, strict=True)
         return tuple(min(max(low, width), full) for low, width, full in ends)
