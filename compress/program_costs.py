@@ -82,12 +82,12 @@ def read_table(path: Path, config: GeneratorConfig, machine: str | None = None) 
         raise UserError(f"{path} is no table of measured programs ({error}); make it anew") from None
     if table.student != json.loads(json.dumps(config.record())):
         raise UserError(
-            f"{path} is about the programs of another student; measure this one's, or give no --programs"
+            f"{path} is about the programs of another student; measure this one's with benchmarks/time_widths.py"
         )
     if machine is not None and table.machine != machine:
         raise UserError(
             f"{path} was measured on {table.machine!r}, not on {machine!r}; name that machine with --machine, or "
-            "measure here by giving no --programs"
+            "measure here with benchmarks/time_widths.py"
         )
     if len(table.rows) < LEAST_ROWS:
         raise UserError(
