@@ -75,15 +75,16 @@ def read_table(path: Path, config: GeneratorConfig, machine: str | None = None) 
         if stored.pop("format") != FORMAT:
             raise ValueError(f"not of the format {FORMAT}")
         table = ProgramTable(**stored | {"rows": tuple(stored["rows"])})
+        if table.student != json.loads(json.dumps(config.record())):
+            raise UserError(
+                f"{path} is about the programs of another student; measure this one's with "
+                "benchmarks/time_widths.py"
+            )
         _ = [float(row[name]) for row in table.rows for name in ("ms", "bytes")], table.configurations
     except FileNotFoundError:
         raise UserError(f"no table of measured programs at {path}; give another with --programs") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is no table of measured programs ({error}); make it anew") from None
-    if table.student != json.loads(json.dumps(config.record())):
-        raise UserError(
-            f"{path} is about the programs of another student; measure this one's with benchmarks/time_widths.py"
-        )
     if machine is not None and table.machine != machine:
         raise UserError(
             f"{path} was measured on {table.machine!r}, not on {machine!r}; name that machine with --machine, or "

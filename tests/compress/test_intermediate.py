@@ -9,7 +9,7 @@ from compress.elastic import elastic, extract
 from compress.intermediate import Intermediate, with_intermediate, without_adapters
 from train.generator import Widths
 
-NARROW = Widths((20, 12, 8, 4), (8, 12, 4))
+NARROW = Widths((20, 12, 8, 4), (8, 6, 4))
 
 
 def test_features_are_those_of_the_extracted_student(trained_like, latents):
