@@ -44,7 +44,7 @@ def test_the_gradient_is_that_of_both_losses(trained_like, latents):
     parts = zip(adapted, wanted, strict=True)
     distance = torch.stack([((a - w.detach()) ** 2).mean() / (w**2).mean().detach() for a, w in parts]).mean()
     (0.01 * images.sum() + 0.5 * distance).backward()
-    assert float(distance) > 0.01 and float(learner.distance) == pytest.approx(float(distance), rel=1e-4)
+    assert distance.item() > 0.01 and learner.distance.item() == pytest.approx(distance.item(), rel=1e-4)
     for (name, ours), theirs in zip(learner.named_parameters(), explicit.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-6, msg=name)
     assert learner.adapters[0].weight.grad.abs().sum() > 0
