@@ -43,6 +43,8 @@ class WidthsConfig:
     """Those that are searched with intermediate distillation too."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Everything is done once per seed."""
+    images: int = 28_800
+    """Length of the full student's training: shorter than the preset's, so that all of it takes half an hour."""
     supernet_images: int = 14_400
     """Length of the supernet's training."""
     finetune_images: int = 5_760
@@ -63,6 +65,11 @@ class WidthsConfig:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS or PRESETS[self.preset][1].generator.architecture == "biggan":
             raise UserError(f"--preset {self.preset} is no student's; see python train/main.py --help")
+
+    @property
+    def images_alone(self) -> int:
+        """Length of the training of those that are trained alone: what a found student has seen in all."""
+        return self.images + self.supernet_images + self.finetune_images
 
     @property
     def candidates(self) -> int:
@@ -118,7 +125,6 @@ def stages(config: WidthsConfig) -> list[Stage]:
 def _training(config: WidthsConfig, seed: int) -> list[Stage]:
     preset = PRESETS[config.preset][1]
     space = WidthSpace(preset.generator)
-    images = preset.optimizer.images + config.supernet_images + config.finetune_images
     common = ("--seed", str(seed), "--runtime.shared", str(config.folder))
 
     def alone(budget: int) -> Command:
@@ -128,9 +134,11 @@ def _training(config: WidthsConfig, seed: int) -> list[Stage]:
             parts = (("--generator.widths.stages", chosen.stages), ("--generator.widths.mids", chosen.mids))
             widths = tuple(word for flag, values in parts for word in (flag, *map(str, values)))
         folder = ("--run", str(config.alone(budget, seed)))
-        return ("train/main.py", config.preset, *folder, *common, "--optimizer.images", str(images), *widths)
+        length = ("--optimizer.images", str(config.images_alone))
+        return ("train/main.py", config.preset, *folder, *common, *length, *widths)
 
-    full = ("train/main.py", config.preset, "--run", str(config.full(seed)), *common)
+    full: Command = ("train/main.py", config.preset, "--run", str(config.full(seed)), *common)
+    full += ("--optimizer.images", str(config.images))
     commands = [full, *map(alone, (FULL, *config.budgets))]
     # The first alone: it collects the pairs that the others find.
     paired = [(full,), *(tuple(commands[k : k + 2]) for k in range(1, len(commands), 2))]
@@ -221,12 +229,10 @@ def main(arguments: list[str]) -> None:
 
 
 def _remarks(config: WidthsConfig) -> list[str]:
-    preset = PRESETS[config.preset][1]
-    total = preset.optimizer.images + config.supernet_images + config.finetune_images
     return [
-        f"Preset {config.preset}: full student {preset.optimizer.images:,} images, supernet "
-        f"{config.supernet_images:,}, fine-tuning {config.finetune_images:,}; students that are trained alone "
-        f"{total:,}, as many as the found ones have seen; quantization-aware training {config.qat_images:,}.",
+        f"Preset {config.preset}: full student {config.images:,} images, supernet {config.supernet_images:,}, "
+        f"fine-tuning {config.finetune_images:,}; students that are trained alone {config.images_alone:,}, as "
+        f"many as the found ones have seen; quantization-aware training {config.qat_images:,}.",
         f"{config.candidates} candidates a search on {config.latents} latents; "
         f"{config.per_class} judged images of each class, none of whose latents training or search has seen.",
     ]

@@ -38,15 +38,14 @@ def parsed() -> list[tuple[str, Any]]:
 
 
 def test_students_are_trained_alone_within_the_budgets_and_as_long_as_the_found_ones(parsed):
-    full = PRESETS["digits"][1]
-    most = multiply_accumulates(full.generator)
+    most = multiply_accumulates(PRESETS["digits"][1].generator)
     trained = [config for script, config in parsed if script == "train/main.py"]
     alone = [run for run in trained if "alone" in str(run.run)]
     assert len(alone) == 5 and len(trained) == 6
     for run in alone:
         share = int(run.run.name.split("-")[1])
-        assert 0.9 * share / 100 * most < multiply_accumulates(run.generator) <= share / 100 * most
-        assert run.optimizer.images == full.optimizer.images + CONFIG.supernet_images + CONFIG.finetune_images
+        assert 0.8 * share / 100 * most < multiply_accumulates(run.generator) <= share / 100 * most
+        assert run.optimizer.images == CONFIG.images + CONFIG.supernet_images + CONFIG.finetune_images
 
 
 def test_searches_differ_in_one_thing_and_compare_as_many_candidates(parsed):
