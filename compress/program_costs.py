@@ -129,10 +129,11 @@ def fit(table: ProgramTable, kind: Literal["ms", "bytes"]) -> FittedCost:
     held_out = np.arange(len(costs)) % HELD_OUT == HELD_OUT - 1
     weights = _non_negative(features[~held_out], costs[~held_out])
     predicted, true = features[held_out] @ weights, costs[held_out]
+    ranks: Any = spearmanr(predicted, true)
     return FittedCost(
         kind,
         tuple(map(float, weights)),
-        float(spearmanr(predicted, true).statistic),
+        float(ranks.statistic),
         float(np.median(np.abs(predicted / true - 1))),
         int(held_out.sum()),
     )
