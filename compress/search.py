@@ -1,6 +1,6 @@
 """Find the widths that lose least under budgets.
 
-    python compress/search.py --run runs/digits --macs 2M 3M          # or 75% 50%, --ms 0.1, --bytes 300k
+    python compress/search.py --run runs/digits --macs 75% 50%     # or --macs 1M, --ms 0.1, --bytes 100k
 
 Trains a supernet of all widths, once, in <run>/search/supernet, then searches it for every budget; each found
 student is a run folder, <run>/search/<budget>, for train/sample.py, compress/qat.py and whatever takes a run.
