@@ -32,8 +32,9 @@ class TimeConfig:
     """Run folder of the full student."""
     out: Path | None = None
     """The table; by default <run>/search/programs.json. The programs go into a folder beside it."""
-    programs: int = 48
-    """How many; the narrowest and the full student among them, the others drawn."""
+    programs: int = 30
+    """How many; the narrowest and the full student among them, the others drawn. Each takes
+    half a minute to export."""
     seed: int = 0
     """Of the widths."""
     rounds: int = 12

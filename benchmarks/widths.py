@@ -13,7 +13,7 @@ import dataclasses
 from pathlib import Path
 
 from benchmarks.recipe import Command, Stage, run_stages
-from benchmarks.widths_table import write_table
+from benchmarks.widths_table import PROGRAM, write_table
 from compress.budget import Cost
 from compress.evolution import EvolutionConfig
 from compress.found_run import STUDENTS_FOLDER
@@ -26,7 +26,6 @@ from train.snapshot import STUDENT_FILE
 
 FULL = 100
 """The budget that is no budget."""
-PROGRAM = "student_xnnpack_int8.pte"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,8 +38,8 @@ class PaperConfig:
 
     folder: Path = Path("runs/widths-paper")
     """Programs are kept there."""
-    programs: int = 18
-    """That costs are fitted to; each takes 20 seconds or more to export."""
+    programs: int = 14
+    """That costs are fitted to; each takes half a minute or more to export."""
     share: float = 1 / 3
     """Of the authors' time."""
     rounds: int = 20

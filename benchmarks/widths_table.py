@@ -1,5 +1,6 @@
 """The table of `benchmarks/widths.py`, from judged images and from int8 programs that are timed in turns."""
 
+import dataclasses
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -43,6 +44,8 @@ _COLUMNS = {  # title → figure and how it is written
     "kB": ("kilobytes", "{:.0f}"),
 }
 _ROUNDS, _WARMUP, _ITERATIONS = 20, 2, 10
+PROGRAM = "student_xnnpack_int8.pte"
+_TIMED = ("full", "alone", "slice", "found", "tuned", "int8")
 _PLOTTED = ("alone", "slice", "random", "found", "tuned")
 
 
@@ -70,14 +73,16 @@ def write_table(
     rows = []
     for key, path in models.items():
         _, info = load_student(path)
-        row = {"row": key[0], "budget": key[1], "seed": key[2], "generator": info.generator.record()}
-        row |= {"macs": multiply_accumulates(info.generator) / 1e6} | _quality(quality[names[key]])
+        # Equal widths are to be told by equal records, stated or by the rule.
+        generator = dataclasses.replace(info.generator, widths=info.generator.resolved_widths)
+        row = {"row": key[0], "budget": key[1], "seed": key[2], "generator": generator.record()}
+        row |= {"macs": multiply_accumulates(generator) / 1e6} | _quality(quality[names[key]])
         rows.append(row | (_of_int8(path) if key[0] == "int8" else {}))
-    _add_times(rows, programs)
+    _add_times(rows, models, programs)
     protocol = (
-        "ms and kB: of the int8 XNNPACK program of these widths (random weights, which cost what trained ones "
-        f"do), one image on one thread of {machine_name()}, called from Python; median of {_ROUNDS} rounds in "
-        f"turns, {_ITERATIONS} runs each."
+        "ms and kB: of the int8 XNNPACK program of these widths, exported from the found students and of random "
+        f"weights for the uniform ones, one image on one thread of {machine_name()}, called from Python; median "
+        f"of {_ROUNDS} rounds in turns, {_ITERATIONS} runs each."
     )
     table = _table(rows, [*remarks, protocol, *_verdicts(rows)])
     write_json(out, {"rows": rows, "machine": machine_name(), "notes": table.notes, "columns": _how(content)})
@@ -110,17 +115,27 @@ def _of_int8(path: Path) -> dict[str, float]:
     return figures | {"exported_bytes": program["bytes"], "exported_parity_psnr": program["parity"]["psnr"]}
 
 
-def _add_times(rows: list[dict[str, Any]], folder: Path) -> None:
-    """Give every row the milliseconds and bytes of the int8 program of its widths."""
-    configs = {json.dumps(row["generator"]): GeneratorConfig.from_record(row["generator"]) for row in rows}
-    files = dict(zip(configs, int8_programs(list(configs.values()), folder), strict=True))
+def _add_times(rows: list[dict[str, Any]], models: Mapping[Key, Path], folder: Path) -> None:
+    """Give the rows that are `_TIMED` milliseconds and bytes: of the exported program of their widths.
+
+    Where nothing of these widths was exported, of one of random weights, which costs what a trained one does.
+    """
+    keys = [json.dumps(row["generator"]) for row in rows]
+    timed = {key for key, row in zip(keys, rows, strict=True) if row["row"] in _TIMED}
+    files = {
+        key: path.parents[1] / "artifacts" / PROGRAM
+        for key, (name, path) in zip(keys, models.items(), strict=True)
+        if name[0] == "int8"
+    }
+    missing = sorted(timed - files.keys())
+    configs = {key: GeneratorConfig.from_record(json.loads(key)) for key in (*missing, *files)}
+    files |= dict(zip(missing, int8_programs([configs[key] for key in missing], folder), strict=True))
     samples = time_programs(
         files, next(iter(configs.values())), rounds=_ROUNDS, warmup=_WARMUP, iterations=_ITERATIONS
     )
-    for row in rows:
-        key = json.dumps(row["generator"])
-        row["ms"] = timing_statistics(samples[key])["p50"]
-        row["kilobytes"] = row.get("exported_bytes", files[key].stat().st_size) / 1e3
+    for key, row in zip(keys, rows, strict=True):
+        if key in timed:
+            row |= {"ms": timing_statistics(samples[key])["p50"], "kilobytes": files[key].stat().st_size / 1e3}
 
 
 def _table(rows: Sequence[dict[str, Any]], notes: Sequence[str]) -> Table:
@@ -168,7 +183,8 @@ def _curves(rows: Sequence[dict[str, Any]], axis: str) -> dict[str, list[tuple[f
         points = []
         for budget in sorted({row["budget"] for row in rows if row["row"] == name}):
             group = [row for row in rows if (row["row"], row["budget"]) == (name, budget)]
-            points.append(tuple(statistics.fmean(row[key] for row in group) for key in (axis, "l1_to_teacher")))
+            if all(axis in row for row in group):
+                points.append(tuple(statistics.fmean(row[k] for row in group) for k in (axis, "l1_to_teacher")))
         if points:
             curves[ROWS[name]] = points
     return curves

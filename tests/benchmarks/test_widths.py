@@ -1,17 +1,19 @@
 """The recipe's commands are understood by their scripts, and the table says what its figures say."""
 
+import dataclasses
 import importlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import widths
+from benchmarks import widths, widths_table
 from benchmarks.widths import WidthsConfig, stages
 from benchmarks.widths_table import _curves, _table, _verdicts
 from compress.macs import multiply_accumulates
 from train.cli import parse, parse_preset
 from train.errors import UserError
+from train.generator import GeneratorConfig
 from train.presets import DEFAULT_PRESET, PRESETS
 
 CONFIG = WidthsConfig(seeds=(0,))
@@ -101,3 +103,35 @@ def test_the_verdict_asks_for_more_than_the_spread():
 
 def test_the_frontier_has_a_point_for_each_budget():
     assert _curves(ROWS, "macs")["found, fine-tuned"] == [(5.0, pytest.approx(0.0905))]
+
+
+def test_what_was_exported_is_timed_and_the_uniform_ones_beside_it(tmp_path, monkeypatch):
+    def generator(channels):
+        config = GeneratorConfig(channels=channels, image_size=32, num_classes=10)
+        return dataclasses.replace(config, widths=config.resolved_widths).record()
+
+    made = []
+
+    def int8_programs(configs, folder):
+        made.extend(config.resolved_widths.stages[-1] for config in configs)
+        return [program(folder / str(k)) for k, _ in enumerate(configs)]
+
+    def program(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 2000)
+        return path
+
+    models = {
+        ("tuned", 50, 0): tmp_path / "a",
+        ("int8", 50, 0): tmp_path / "run" / "qat" / "student_int8.safetensors",
+    }
+    models |= {("alone", 50, 0): tmp_path / "b", ("random", 50, 0): tmp_path / "c"}
+    program(tmp_path / "run" / "artifacts" / widths_table.PROGRAM)
+    rows = [row(*key, 0.1) | {"generator": generator(c)} for key, c in zip(models, (4, 4, 8, 6), strict=True)]
+    for each in rows:
+        del each["ms"]
+    monkeypatch.setattr(widths_table, "int8_programs", int8_programs)
+    monkeypatch.setattr(widths_table, "time_programs", lambda files, config, **_: {key: [[0.5]] for key in files})
+    widths_table._add_times(rows, models, tmp_path / "programs")
+    assert made == [8]  # nothing for the row that is not timed, nor for widths that were exported
+    assert [each.get("ms") for each in rows] == [0.5, 0.5, 0.5, None] and rows[0]["kilobytes"] == 2.0
