@@ -327,7 +327,7 @@ def test_the_comparison_has_all_rows_and_goes_on(digits_run, tmp_path, capsys, m
     eight, four = (rows[f"{bits} rounding to nearest of the control"] for bits in ("W8A8", "W4A8"))
     assert eight["psnr_to_own_float"] != four["psnr_to_own_float"]  # a student so little trained has no order
     assert rows["W8A8 QAT, L1 to the float student only"]["settings"]["losses"] == "student"
-    monkeypatch.setattr(finetune, "fit", None)  # whatever is trained now fails
+    monkeypatch.setattr(finetune, "train_on", None)  # whatever is trained now fails
     compare.main(command)
     assert json.loads((out / "report.json").read_text())["rows"] == rows
 
