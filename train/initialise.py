@@ -50,13 +50,15 @@ def initialise(
     rows = _matching(stored_names, names)
     whole = all(rows.get(index) == index for index in stored_names)
     load = functools.partial(_load, rows=rows, whole=whole)
-    load(generator, tensors, path=path, remedy="--generator as it was there, or give another --initialise")
+    load(
+        generator, tensors, path=path, remedy="--generator.channels and the like as there, or another --initialise"
+    )
     parts = [f"{len(tensors)} tensors of the generator"]
     if critic is None:
         parts.append("a discriminator that starts anew")
     else:
         tensors, _ = read_tensors(critic, "discriminator", "give --initialise a file")
-        remedy = f"--discriminator as it was there, or start with a fresh one: --initialise {path}"
+        remedy = f"--discriminator.kind and the like as there, or start with a fresh one: --initialise {path}"
         load(discriminator, tensors, path=critic, remedy=remedy)
         parts.append(f"{len(tensors)} of its discriminator")
     new = [names[index].split(",")[0] for index in classes if index not in rows]
