@@ -153,7 +153,7 @@ def test_a_class_of_another_name_is_new_at_its_old_place_too(tiny_config, world,
 def test_a_state_of_another_discriminator_is_refused(tiny_config, world, tmp_path, changes):
     run_of(tmp_path, tiny_config.generator, ["ant", "bee"])
     with pytest.raises(
-        UserError, match=r"discriminator\.safetensors does not fit .*; pass --discriminator as it"
+        UserError, match=r"discriminator\.safetensors does not fit .*; pass --discriminator\.kind"
     ) as e:
         assembled(tiny_config, tmp_path, ["ant", "bee"], world, **changes)
     assert "\n" not in str(e.value) and str(e.value).endswith(f"--initialise {tmp_path / 'student.safetensors'}")
