@@ -1,6 +1,7 @@
 """An int8 student without training, for which no data has to be known."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -28,7 +29,8 @@ def test_an_imported_checkpoint_is_quantized_as_the_message_says(imported, capsy
     ) as error:
         qat.main(["--run", str(imported), "--fresh-discriminator"])
     assert "\n" not in str(error.value)
-    post_training.main([*str(error.value).split()[-2:], "--latents", "40"])
+    named = re.findall(r"post_training\.py (--run) (\S+);", str(error.value))[0]
+    post_training.main([*named, "--latents", "40"])
     student, info = load_int8(imported / "qat" / "student_int8.safetensors")
     assert student.quantization.weight_bits == 8
     assert info.images == 0

@@ -63,12 +63,13 @@ def check_equal_losses(one: list[dict], other: list[dict], kind: str) -> None:
     # Sums in another order differ by 1e-6 here; some steps later Adam, which divides by small gradients, has made
     # of it what no bound that finds a fault would allow. A BigGAN's many norms are there already (1e-4 was
     # seen), and so are a student's two batches (2e-4).
+    # L_orthogonal is a sum in the hundreds, of which 8e-6 was seen.
     bound = 5e-5 if kind == "distil" else 5e-4
     assert len(one) == len(other) == 4
     for single, double in zip(one, other, strict=True):
         assert single.keys() == double.keys()
         for name in single.keys() - {"images_per_second"}:
-            assert double[name] == pytest.approx(single[name], abs=bound, rel=1e-6), (single["step"], name)
+            assert double[name] == pytest.approx(single[name], abs=bound, rel=2e-5), (single["step"], name)
 
 
 @pytest.mark.parametrize("kind", ["distil", "fresh", "scratch"])
