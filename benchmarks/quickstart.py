@@ -52,10 +52,10 @@ def stages(run: Path, animals: Path) -> list[Stage]:
         Stage(
             "export the shipped animals",
             (
-                ("deploy/android/export.py", *exported),
-                ("deploy/ios/export.py", *exported, "--only", "coreml"),
+                ("deploy/android/export.py", *exported, "--only", "*_int8.*", "*_fp32.*"),
+                ("deploy/ios/export.py", *exported, "--only", "student_fp16.mlpackage", "student_int8.mlpackage"),
             ),
-            60,
+            70,
         ),
         Stage("measure and report", ((*measure, *folder, "--rounds", "10", "--images", "1000"),), 150),
         Stage("measure the shipped animals", ((*measure, *exhibited, "--rounds", "5", "--images", "500"),), 60),
