@@ -1,7 +1,7 @@
 """Draw the app's icon anew: `python deploy/ios/icon.py`.
 
-Four animals, drawn by the shipped int8 student; pixels stay squares. The App Store wants 1024 × 1024 pixels without
-transparency.
+Four animals, drawn by the shipped float student; pixels stay squares. The App Store wants 1024 × 1024 pixels
+without transparency.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from train.noise import truncated_normal
 from train.sampling import generate
 from train.snapshot import load_student
 
-STUDENT = ROOT / "train/assets/animals_student/qat/student_int8.safetensors"
+STUDENT = ROOT / "train/assets/animals_student/student.safetensors"
 ICON = Path(__file__).parent / "App" / "Resources" / "Assets.xcassets" / "AppIcon.appiconset" / "AppIcon.png"
 SIZE = 1024
 _DRAWN = ((1, 4), (107, 0), (145, 0), (294, 0))  # class and seed: goldfish, jellyfish, penguin, bear
