@@ -1,7 +1,7 @@
 """Draw the app's icon anew: `python deploy/ios/icon.py`.
 
-Four animals, drawn by the shipped float student; pixels stay squares. The App Store wants 1024 × 1024 pixels
-without transparency.
+A 3 on its way to an 8 in four steps, drawn by the shipped digits student; pixels stay squares. The App Store wants
+1024 × 1024 pixels without transparency.
 """
 
 import itertools
@@ -11,29 +11,31 @@ import numpy as np
 import torch
 from PIL import Image
 
-from train.commands import ROOT
+from deploy.source import open_source
 from train.images import save_png, to_bytes
 from train.noise import truncated_normal
-from train.sampling import generate
-from train.snapshot import load_student
 
-STUDENT = ROOT / "train/assets/animals_student/student.safetensors"
+RUN = Path(__file__).parents[2] / "train" / "assets" / "digits_student"
 ICON = Path(__file__).parent / "App" / "Resources" / "Assets.xcassets" / "AppIcon.appiconset" / "AppIcon.png"
 SIZE = 1024
-_DRAWN = ((1, 4), (107, 0), (145, 0), (294, 0))  # class and seed: goldfish, jellyfish, penguin, bear
+_FROM, _TO, _SEED = 3, 8, 4
 _NIGHT = (24, 28, 64)
-_TILE, _PLACES = 448, (48, 528)
+_TILE, _PLACES = 384, (96, 544)
 
 
 def draw_icon() -> Image.Image:
     """Return the icon, RGB."""
-    generator, info = load_student(STUDENT)
-    classes, seeds = np.array(_DRAWN).T
-    z = truncated_normal(seeds.astype(np.uint64), info.generator.z_dim, info.truncation)
-    drawn = generate(generator, torch.from_numpy(z), torch.from_numpy(classes))
+    source = open_source(RUN)
+    config = source.info.generator
+    z = torch.from_numpy(truncated_normal(np.array([_SEED], np.uint64), config.z_dim, source.info.truncation))
+    weight = torch.linspace(0, 1, 4)[:, None]
+    classes = torch.eye(config.num_classes)
+    with torch.no_grad():
+        drawn = source.form(z.expand(4, -1), (1 - weight) * classes[_FROM] + weight * classes[_TO])
     icon = Image.new("RGB", (SIZE, SIZE), _NIGHT)
     for tile, (y, x) in zip(to_bytes(drawn), itertools.product(_PLACES, _PLACES), strict=True):
-        icon.paste(Image.fromarray(tile).resize((_TILE, _TILE), Image.Resampling.NEAREST), (x, y))
+        digit = Image.fromarray(np.maximum(tile, np.array(_NIGHT, np.uint8)))
+        icon.paste(digit.resize((_TILE, _TILE), Image.Resampling.NEAREST), (x, y))
     return icon
 
 
