@@ -17,7 +17,6 @@ Mode = Literal["float", "extremes", "values", "quantize"]
 
 # Below this share of a layer's largest scale nothing is left of a channel; runtimes refuse smaller ratios.
 _SMALLEST_SHARE = 2.0**-12
-_SMALLEST_SCALE = 2.0**-14  # float16's smallest normal number: Core ML keeps scales in float16
 _CLIP_CANDIDATES = 33
 _HALF_STEP = 0.5 + 1e-3
 
@@ -209,7 +208,7 @@ class QuantOperation(nn.Module):
 
     def _scale(self) -> torch.Tensor:
         reach = self.operation.weight.detach().float().abs().flatten(1).amax(1) * self.clip
-        floor = (reach.detach().max() * _SMALLEST_SHARE).clamp(min=_SMALLEST_SCALE * min(self.highest, 127))
+        floor = (reach.detach().max() * _SMALLEST_SHARE).clamp(min=torch.finfo(torch.float32).tiny * 2**24)
         return torch.where(self.fixed_scale > 0, self.fixed_scale, torch.maximum(reach, floor) / self.highest)
 
     @torch.no_grad()
