@@ -9,11 +9,10 @@ minute where a teacher is stored or models are judged.
 import dataclasses
 from pathlib import Path
 
-from benchmarks.recipe import Command, Stage, run_stages
+from benchmarks.recipe import Command, Stage, print_stages, run_stages
 from benchmarks.scoring import CONTROL_FILE
 from compress.config import INT8_STUDENTS
 from train.cli import parse, run_script
-from train.commands import typed
 from train.presets import PRESETS, TEN_ANIMALS
 from train.snapshot import STUDENT_FILE
 
@@ -73,6 +72,7 @@ def stages(config: AnimalsConfig) -> list[Stage]:
     def quantizing(title: str, *bits: str) -> Stage:
         return Stage(title, (("compress/qat.py", "--run", str(student), *bits),), 300)
 
+    curves = (str(folder / name) for name in _CURVES)
     per_class = ("--per-class", str(PRESETS["animals64"][1].data.per_class))
     collect = ("train/collect.py", "--teacher", config.teacher, *classes, *per_class, "--out", str(pairs))
     return [
@@ -86,15 +86,7 @@ def stages(config: AnimalsConfig) -> list[Stage]:
         *(training(name, *command, *short) for name, command in SHORT.items()),
         Stage(
             "draw the learning curves",
-            (
-                (
-                    *curve,
-                    "--runs",
-                    *(str(folder / name) for name in _CURVES),
-                    "--out",
-                    _beside(config.out, "_curve"),
-                ),
-            ),
+            ((*curve, "--runs", *curves, "--out", _beside(config.out, "_curve")),),
             600,
         ),
         Stage("judge all of them", (_judging(config),), 900),
@@ -133,8 +125,7 @@ def main(arguments: list[str]) -> None:
     config = parse(AnimalsConfig, arguments, __doc__ or "")
     plan = stages(config)
     if config.dry_run:
-        for stage in plan:
-            print(f"# {stage.title}", *(typed(*command) for command in stage.commands), sep="\n")
+        print_stages(plan)
         return
     run_stages(plan)
     print(f"table and pictures: {config.out.with_suffix('.md')} and beside it")

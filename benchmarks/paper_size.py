@@ -17,6 +17,7 @@ from benchmarks.operators import PROFILE_FILE, by_kind
 from benchmarks.recipe import Command, Stage, run_stages
 from benchmarks.results import RESULTS_FILE, read_results
 from benchmarks.tables import tables
+from benchmarks.width_programs import random_student
 from compress.config import INT8_STUDENTS
 from compress.deploy_form import deploy_form, one_hot
 from compress.elastic import calibrate
@@ -26,7 +27,7 @@ from compress.quant_config import QuantConfig
 from train.biggan import WEIGHTS_FILE, store_random_biggan_deep_128
 from train.cli import parse, run_script
 from train.files import write_json, write_text
-from train.generator import ConditionalBatchNorm2d, GeneratorConfig, build_generator
+from train.generator import GeneratorConfig
 from train.noise import latents_in_turn
 from train.snapshot import STUDENT_FILE, SnapshotInfo, save_snapshot
 
@@ -84,11 +85,7 @@ def make_student(run: Path, config: GeneratorConfig) -> None:
     int8 = run / INT8_STUDENTS["int8"]
     if (run / STUDENT_FILE).is_file() and int8.is_file():
         return
-    torch.manual_seed(0)
-    student = build_generator(config)
-    for module in student.modules():
-        if isinstance(module, ConditionalBatchNorm2d):
-            module.gain_bias.weight.normal_(0, 0.1)
+    student = random_student(config)
     classes = {index: f"class {index}" for index in range(config.num_classes)}
     z, y = map(torch.from_numpy, latents_in_turn(sorted(classes), 0, 16, config.z_dim, _TRUNCATION))
     calibrate(student, [(z, y)])

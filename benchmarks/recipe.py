@@ -21,6 +21,12 @@ class Stage:
     """That it took on two cores of a server, for the estimate of what is left."""
 
 
+def print_stages(plan: Sequence[Stage]) -> None:
+    """Print the commands of all stages, as they are typed."""
+    for stage in plan:
+        print(f"# {stage.title}", *(typed(*command) for command in stage.commands), sep="\n")
+
+
 def run_stages(plan: Sequence[Stage]) -> None:
     """Run stage after stage, saying which one it is and about how long is left."""
     spent = expected = 0.0

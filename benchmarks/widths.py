@@ -12,14 +12,13 @@ Every command is printed before it runs and goes on where it was stopped.
 import dataclasses
 from pathlib import Path
 
-from benchmarks.recipe import Command, Stage, run_stages
+from benchmarks.recipe import Command, Stage, print_stages, run_stages
 from benchmarks.widths_table import PROGRAM, write_table
 from compress.budget import Cost
 from compress.evolution import EvolutionConfig
 from compress.found_run import STUDENTS_FOLDER
 from compress.width_space import WidthSpace
 from train.cli import parse, run_script
-from train.commands import typed
 from train.errors import UserError
 from train.presets import PRESETS
 from train.snapshot import STUDENT_FILE
@@ -212,8 +211,7 @@ def main(arguments: list[str]) -> None:
     config = parse(WidthsConfig, arguments, __doc__ or "")
     plan = stages(config)
     if config.dry_run:
-        for stage in plan:
-            print(f"# {stage.title}", *(typed(*command) for command in stage.commands), sep="\n")
+        print_stages(plan)
         return
     run_stages(plan)
     models = config.models()

@@ -11,7 +11,7 @@ from benchmarks import host, paper_size
 from benchmarks.paper_size import STUDENTS, PaperSizeConfig, _stages, make_student, page
 from compress.int8_file import load_int8
 from train.cli import parse
-from train.generator import GeneratorConfig
+from train.generator import GeneratorConfig, build_generator
 from train.snapshot import load_snapshot
 
 CONFIG = PaperSizeConfig(Path("folder"), again=True)
@@ -36,7 +36,7 @@ def test_students_are_the_papers():
     parameters = {}
     for name, config in STUDENTS.items():
         with torch.device("meta"):
-            network = paper_size.build_generator(config)
+            network = build_generator(config)
         parameters[name] = sum(parameter.numel() for parameter in network.parameters())
     assert parameters == {"dw-32": 2_993_603, "std-32": 9_252_227, "std-16": 2_775_363}
 
