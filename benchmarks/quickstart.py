@@ -23,9 +23,9 @@ def stages(run: Path) -> list[Stage]:
     """Return what quickstart does, in order."""
     folder = ("--run", str(run))
     return [
-        Stage("distil the digits teacher", (("train/main.py", *folder),), 127),
+        Stage("distil the digits teacher", (("train/main.py", *folder),), 226),
         Stage("draw a grid of the student", (("train/sample.py", *folder),), 5),
-        Stage("quantization-aware training", (("compress/qat.py", *folder),), 165),
+        Stage("quantization-aware training", (("compress/qat.py", *folder),), 114),
         Stage(
             "export for phones",
             # Side by side: each converter is busy with one core. The programs of XNNPACK serve both platforms.
@@ -33,12 +33,12 @@ def stages(run: Path) -> list[Stage]:
                 ("deploy/android/export.py", *folder),
                 ("deploy/ios/export.py", *folder, "--only", "coreml"),
             ),
-            150,
+            99,
         ),
         Stage(
             "measure and report",
             (("benchmarks/run_device.py", *folder, "--no-compiled", "--rounds", "10", "--images", "1000"),),
-            150,
+            264,
         ),
     ]
 
