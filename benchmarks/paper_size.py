@@ -16,7 +16,7 @@ import torch
 from benchmarks.operators import PROFILE_FILE, by_kind
 from benchmarks.recipe import Command, Stage, run_stages
 from benchmarks.results import RESULTS_FILE, read_results
-from benchmarks.tables import tables
+from benchmarks.tables import Table, tables
 from benchmarks.width_programs import random_student
 from compress.config import INT8_STUDENTS
 from compress.deploy_form import deploy_form, one_hot
@@ -42,6 +42,26 @@ ABOUT = (
     f"128 px with {CLASSES} classes."
 )
 _CLASS = "0"
+_AUTHORS_ORDER = "fp32, authors' order"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shown:
+    """A row of the first table: what it is called, and the row of costs that it is of."""
+
+    title: str
+    cost: str
+
+
+_IN_SHORT = {
+    "teacher, torch eager": _Shown("BigGAN-deep-128, torch", "teacher"),
+    "teacher_fp32.tflite": _Shown("BigGAN-deep-128, fp32, .tflite", "teacher"),
+    "authors_xnnpack_fp32.pte": _Shown("{}, fp32, .pte, authors' order", "student"),
+    "student_xnnpack_fp32.pte": _Shown("{}, fp32, .pte", "deploy"),
+    "student_fp32.tflite": _Shown("{}, fp32, .tflite", "deploy"),
+    "student_xnnpack_int8.pte": _Shown("{}, int8, .pte", "int8"),
+    "student_int8.tflite": _Shown("{}, int8, .tflite", "int8"),
+}
 _TRUNCATION = 0.5
 
 
@@ -131,16 +151,59 @@ def _found(run: Path) -> dict[str, Any]:
 
 
 def page(students: dict[str, dict[str, Any]]) -> str:
-    """Return everything as a page of tables."""
-    lines = [ABOUT + "\n"]
+    """Return everything as a page of tables: the most asked for first, other networks and notes once."""
+    lines = [ABOUT + "\n", f"## In short\n\n{in_short(students).markdown()}"]
+    said: set[str] = set()
     for name, found in students.items():
         for form in ("all classes", "one class"):
             lines.append(f"## {name}, {form}\n")
-            lines += [f"### {table.title}\n\n{table.markdown()}" for table in tables(found[form])]
+            for table in tables(found[form] if not said else _without_others(found[form])):
+                notes = [note for note in table.notes if note not in said]
+                said.update(notes)
+                lines.append(f"### {table.title}\n\n{dataclasses.replace(table, notes=notes).markdown()}")
         for file, profile in found["operations"]["artifacts"].items():
             lines.append(f"### Operations of {name}'s {file}, medians of {profile['runs']} runs, one thread\n")
             lines.append(by_kind(profile["median_ms"]).markdown())
     return "\n".join(lines)
+
+
+def in_short(students: dict[str, dict[str, Any]]) -> Table:
+    """Return size and time of the teacher and of every student, by file."""
+    threads = sorted({row["threads"] for found in students.values() for row in found["all classes"]["latency"]})
+    cells = []
+    for name, found in students.items():
+        results = found["all classes"]
+        costs = {row["key"]: row for row in results["cost"]}
+        times = {(row["name"], row["threads"]): row for row in results["latency"]}
+        for model, shown in _IN_SHORT.items():
+            if (model, threads[0]) not in times:
+                continue
+            rows = [times[model, count] for count in threads]
+            cost = costs[shown.cost]
+            ratio = rows[0]["ratios"][_AUTHORS_ORDER]["median"]
+            cells.append(
+                [
+                    shown.title.format(name),
+                    f"{cost['multiply_accumulates'] / 1e6:,.0f}",
+                    _megabytes(costs, model, cost),
+                    *(f"{row['latency_ms']['p50']:.1f}" for row in rows),
+                    f"{ratio:.2f}",
+                ]
+            )
+    counts = [f"ms, {count} thread{'s' * (count > 1)}" for count in threads]
+    headers = ["", "MACs, M", "MB", *counts, "of the student in the authors' order, 1 thread"]
+    return Table("In short", headers, cells, ["Medians; the last column: of the ratios within a round."])
+
+
+def _megabytes(costs: dict[str, dict[str, Any]], model: str, cost: dict[str, Any]) -> str:
+    file = costs.get(f"artifact/{model}")
+    return f"{(file['bytes'] if file else 4 * cost['parameters']) / 1e6:.2f}"
+
+
+def _without_others(results: dict[str, Any]) -> dict[str, Any]:
+    """Return results without the cost of networks that are not the student."""
+    own = [row for row in results["cost"] if not row["key"].startswith(("counted/", "published/", "teacher"))]
+    return results | {"cost": own}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Speed and size at the paper's size: commands of this project, students of random weights, one page."""
 
 import importlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import torch
 
 from benchmarks import host, paper_size
-from benchmarks.paper_size import STUDENTS, PaperSizeConfig, _stages, make_student, page
+from benchmarks.paper_size import STUDENTS, PaperSizeConfig, _stages, in_short, make_student, page
 from compress.int8_file import load_int8
 from train.cli import parse
+from train.commands import ROOT
 from train.generator import GeneratorConfig, build_generator
 from train.snapshot import load_snapshot
 
@@ -66,6 +68,18 @@ def test_the_page_says_first_that_the_weights_are_random():
     text = page({"dw-32": {"all classes": results, "one class": results, "operations": profile}})
     assert text.startswith("Random weights")
     assert "| a.pte |" in text and "0.59" in text and "7.2" in text and "| Add | 2 | 1,000.0 | 100.0% |" in text
+
+
+def test_the_committed_page_is_that_of_the_committed_results():
+    """Its first table has each student's int8 files beside the authors' order, which is 1, and the teacher."""
+    out = PaperSizeConfig().out
+    students = json.loads((ROOT / out).read_text(encoding="utf-8"))["students"]
+    assert (ROOT / out).with_suffix(".md").read_text(encoding="utf-8") == page(students)
+    rows = {line[0]: line[1:] for line in in_short(students).cells}
+    for name in STUDENTS:
+        assert rows[f"{name}, fp32, .pte, authors' order"][-1] == "1.00"
+        assert float(rows[f"{name}, int8, .tflite"][-1]) < 0.7
+    assert float(rows["BigGAN-deep-128, torch"][2]) > 100
 
 
 def test_a_teacher_of_other_classes_is_given_its_own_number_of_them(monkeypatch):
