@@ -41,11 +41,11 @@ class WidthsConfig:
     """Those that are searched with intermediate distillation too."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Everything is done once per seed."""
-    images: int = 28_800
-    """Length of the full student's training: shorter than the preset's, so that all of it takes half an hour."""
-    supernet_images: int = 14_400
+    images: int = 19_200
+    """Length of the full student's training: shorter than the preset's, so that a seed takes half an hour."""
+    supernet_images: int = 9_600
     """Length of the supernet's training."""
-    finetune_images: int = 5_760
+    finetune_images: int = 3_840
     """Of the fine-tuning of each found student."""
     qat_images: int = 3_200
     """Of the quantization-aware training."""

@@ -164,15 +164,18 @@ def _verdicts(rows: Sequence[dict[str, Any]]) -> list[str]:
         return [r["l1_to_teacher"] for r in rows if (r["row"], r["budget"]) == (row, budget)]
 
     sentences = []
+    several = len({row["seed"] for row in rows}) > 1
     for budget in sorted({row["budget"] for row in rows if row["row"] == "tuned"}, reverse=True):
         found, alone, full = losses("tuned", budget), losses("alone", budget), losses("full", 100)
         gain = statistics.fmean(alone) - statistics.fmean(found)
         spread = max(max(values) - min(values) for values in (found, alone))
-        words = "more than" if gain > spread else "no more than"
+        side = "below" if gain > 0 else "above"
+        words = "more than" if abs(gain) > spread else "no more than"
         beside = f"{statistics.fmean(found) / statistics.fmean(full) - 1:+.1%} of the full student's"
+        beyond = f"{words} the spread of {spread:.4f}, " if several else ""
         sentences.append(
-            f"{budget} %: L1 of the found, fine-tuned student is {gain:+.4f} below that of the uniform one that "
-            f"was trained alone, {words} the spread of {spread:.4f}, and {beside}."
+            f"{budget} %: L1 of the found, fine-tuned student is {abs(gain):.4f} {side} that of the uniform one "
+            f"that was trained alone, {beyond}and {beside}."
         )
     return sentences
 

@@ -96,9 +96,12 @@ def test_the_table_has_means_and_spreads():
 
 def test_the_verdict_asks_for_more_than_the_spread():
     (said,) = _verdicts(ROWS)
-    assert "is +0.0115 below" in said and "more than the spread of 0.0040, and +13.1% of the full" in said
+    assert "is 0.0115 below" in said and "more than the spread of 0.0040, and +13.1% of the full" in said
     close = [*ROWS[:4], row("tuned", 50, 0, 0.100), row("tuned", 50, 1, 0.101)]
-    assert "no more than the spread of 0.0040" in _verdicts(close)[0]
+    assert "is 0.0015 below" in _verdicts(close)[0] and "no more than the spread of 0.0040" in _verdicts(close)[0]
+    worse = [*ROWS[:4], row("tuned", 50, 0, 0.120), row("tuned", 50, 1, 0.121)]
+    assert "is 0.0185 above" in _verdicts(worse)[0] and "more than the spread" in _verdicts(worse)[0]
+    assert "spread" not in _verdicts([r for r in ROWS if r["seed"] == 0])[0]
 
 
 def test_the_frontier_has_a_point_for_each_budget():
