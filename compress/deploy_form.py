@@ -74,10 +74,10 @@ class DeployBlock(nn.Module):
         gain1, bias1, gain2, bias2 = affine
         x, side = self.input.fork(x, 2, observe)
         h = self.modulation1(x, gain1, bias1)
-        h = self.modulation1.output(upsample(h), observe=False)
+        h = self.modulation1.output(upsample(h), averaged=True)
         h = self.modulation2(self.conv1(h), gain2, bias2)
         side = self.shortcut(side)
-        return self.conv2(h) + self.shortcut.output(upsample(side), observe=False)
+        return self.conv2(h) + self.shortcut.output(upsample(side), averaged=True)
 
 
 class ImageForm(nn.Module):

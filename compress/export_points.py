@@ -7,7 +7,7 @@ import torch.ao.quantization.fx._decomposed  # registers torch.ops.quantized_dec
 from torch import nn
 
 from compress.points import Point
-from compress.quantizer import QuantOperation, QuantPoint, apply_with_weight, level_dtype
+from compress.quantizer import TIES_UP, QuantOperation, QuantPoint, apply_with_weight, level_dtype
 
 _OPS = torch.ops.quantized_decomposed
 
@@ -19,9 +19,12 @@ class ExportPoint(Point):
         super().__init__()
         scale, zero_point = source.grid()
         self.grid = (float(scale), int(zero_point), source.lowest, source.highest, level_dtype(source.bits))
+        self.integer_resize = False
 
-    def forward(self, x: torch.Tensor, observe: bool = True) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, observe: bool = True, averaged: bool = False) -> torch.Tensor:
         """Return x on the grid."""
+        if averaged and not self.integer_resize:
+            x = x + self.grid[0] * TIES_UP
         return self.fork(x, 1, observe)[0]
 
     def fork(self, x: torch.Tensor, consumers: int, observe: bool = True) -> list[torch.Tensor]:
@@ -29,6 +32,17 @@ class ExportPoint(Point):
         del observe
         levels = _OPS.quantize_per_tensor(x, *self.grid)
         return [_OPS.dequantize_per_tensor(levels, *self.grid) for _ in range(consumers)]
+
+
+def use_integer_resize(form: nn.Module) -> nn.Module:
+    """Take out, in place, what rounds ties of averages up, and return the form.
+
+    For runtimes whose integer resize rounds so by itself. Computed by torch, the form differs at those ties.
+    """
+    for point in form.modules():
+        if isinstance(point, ExportPoint):
+            point.integer_resize = True
+    return form
 
 
 class ExportOperation(nn.Module):

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from compress.biases import round_biases
 from compress.by_class import ByClass
 from compress.deploy_form import DeployGenerator
 from compress.fake_quant import QuantGenerator
@@ -22,7 +23,7 @@ INT8_FORMAT = "tinygan-edge-int8-student-1"
 
 
 def save_int8(path: Path, student: QuantGenerator, info: SnapshotInfo) -> None:
-    """Write a quantized student.
+    """Write a quantized student; its biases are rounded in place, as integer runtimes round them.
 
     The file has for each layer `weight` (integers), `weight_scale` and `bias`, for each activation `range`,
     `scale` and `zero_point`, and the weights that the config leaves float.
@@ -33,6 +34,7 @@ def save_int8(path: Path, student: QuantGenerator, info: SnapshotInfo) -> None:
     if not isinstance(student.form, DeployGenerator):
         raise UserError(f"a {type(student.form).__name__} is not stored; store the student it was made from")
     student.check_ranges()
+    round_biases(student)
     metadata = {
         "format": INT8_FORMAT,
         "info": info_text(info),
@@ -67,6 +69,7 @@ def load_int8(path: Path) -> tuple[QuantGenerator, SnapshotInfo]:
             raise UserError(f"{path} is damaged: {name} does not belong to the stored range; make the file again")
     student.freeze_ranges()
     student.mode = "quantize"
+    round_biases(student)  # older files have them as they were trained
     return student, info
 
 

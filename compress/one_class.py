@@ -42,10 +42,10 @@ class OneClassBlock(nn.Module):
         """x [N, in, H, W] → [N, out, 2H, 2W]."""
         x, side = self.input.fork(x, 2, observe)
         h = self.modulated(F.relu(self.modulation1(x)))
-        h = self.modulated(upsample(h), observe=False)
+        h = self.modulated(upsample(h), averaged=True)
         h = self.hidden(F.relu(self.conv1(h)))
         side = self.shortcut(side)
-        return self.conv2(h) + self.shortcut.output(upsample(side), observe=False)
+        return self.conv2(h) + self.shortcut.output(upsample(side), averaged=True)
 
 
 class OneClassGenerator(ImageForm):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from compress.biases import round_biases
 from compress.deploy_form import DeployGenerator
 from compress.fake_quant import QuantGenerator
 from compress.one_class import specialise
@@ -38,6 +39,7 @@ def specialise_quantized(
     quantized.calibrate(batches)
     _keep_grids(quantized, student)
     quantized.freeze_ranges()
+    round_biases(quantized)
     return quantized
 
 

@@ -23,9 +23,15 @@ class Point(nn.Module):
         self.fixed = fixed
         self.through = through
 
-    def forward(self, x: torch.Tensor, observe: bool = True) -> torch.Tensor:
-        """Return x; `observe` is False where x is a rearrangement or an average of what this point saw."""
-        del observe
+    def forward(self, x: torch.Tensor, observe: bool = True, averaged: bool = False) -> torch.Tensor:
+        """Return x.
+
+        Args:
+            x: the values.
+            observe: False where they are a rearrangement of what this point saw.
+            averaged: they are averages of it, by a doubling of the resolution.
+        """
+        del observe, averaged
         return x
 
     def fork(self, x: torch.Tensor, consumers: int, observe: bool = True) -> list[torch.Tensor]:

@@ -17,8 +17,15 @@ Mode = Literal["float", "extremes", "values", "quantize"]
 
 # Below this share of a layer's largest scale nothing is left of a channel; runtimes refuse smaller ratios.
 _SMALLEST_SHARE = 2.0**-12
+# The smallest number that float16, which Core ML keeps scales in, has with all its bits. A depthwise channel below
+# it adds next to nothing; the small vectors of the class path do add.
+_SMALLEST_DEPTHWISE_SCALE = 2.0**-14
 _CLIP_CANDIDATES = 33
 _HALF_STEP = 0.5 + 1e-3
+
+TIES_UP = 2.0**-5
+"""Added to averages before they are rounded, in steps of the grid: it sends ties up, as integer resizes do. The
+averages of a doubling are sixteenths of a step, so that half a sixteenth moves no other value."""
 
 
 class _RoundToGrid(torch.autograd.Function):
@@ -135,16 +142,19 @@ class QuantPoint(Point):
         self.register_buffer("calibrated", known.clone())
         self.stretch = nn.Parameter(torch.ones(2)) if self.fixed is None else None
 
-    def forward(self, x: torch.Tensor, observe: bool = True) -> torch.Tensor:
-        """Round x, or observe it, as `mode` says."""
-        if observe and self.fixed is None:
+    def forward(self, x: torch.Tensor, observe: bool = True, averaged: bool = False) -> torch.Tensor:
+        """Round x, or observe it, as `mode` says; ties of averages go up, as in the phones' integer resizes."""
+        if observe and not averaged and self.fixed is None:
             if self.mode == "extremes":
                 self.observer.see_extremes(x)
             elif self.mode == "values":
                 self.observer.see_values(x)
         if self.mode != "quantize" or not self.enabled:
             return x
-        return round_to_grid(x, *self.grid(), self.lowest, self.highest, range=self._learned())
+        scale, zero_point = self.grid()
+        if averaged:
+            x = x + scale * TIES_UP
+        return round_to_grid(x, scale, zero_point, self.lowest, self.highest, range=self._learned())
 
     def grid(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return scale and zero point, float32 scalars; 0 is on the grid."""
@@ -208,7 +218,9 @@ class QuantOperation(nn.Module):
 
     def _scale(self) -> torch.Tensor:
         reach = self.operation.weight.detach().float().abs().flatten(1).amax(1) * self.clip
-        floor = (reach.detach().max() * _SMALLEST_SHARE).clamp(min=torch.finfo(torch.float32).tiny * 2**24)
+        depthwise = isinstance(self.operation, nn.Conv2d) and self.operation.groups > 1
+        smallest = _SMALLEST_DEPTHWISE_SCALE if depthwise else torch.finfo(torch.float32).tiny * 2**24
+        floor = (reach.detach().max() * _SMALLEST_SHARE).clamp(min=smallest * self.highest)
         return torch.where(self.fixed_scale > 0, self.fixed_scale, torch.maximum(reach, floor) / self.highest)
 
     @torch.no_grad()

@@ -10,8 +10,8 @@ FP16_FLOOR = 60.0
 # level are 60 dB already. The same arithmetic is held to FP16_FLOOR as values, in the .pte file.
 FP16_PICTURE_FLOOR = 55.0
 
-# XNNPACK's resize rounds ties up where the student's rounds them to even; right files are at 38 dB and more. That
-# they hold the student's numbers is proven apart from it, bit for bit.
+# The student rounds biases and the ties of resizes as XNNPACK does, and adds floats where XNNPACK adds integers:
+# here and there a value falls on the next level. That files hold the student's numbers is proven apart from it.
 INT8_FLOOR = 33.0
 
 # Between two grids an fp16 package computes in fp16, which moves values near the middle of two levels to the

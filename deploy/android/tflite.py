@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from compress.deploy_form import DeployBlock, DeployGenerator, ImageForm, Modulation
-from compress.export_points import ExportOperation
+from compress.export_points import ExportOperation, use_integer_resize
 from compress.fake_quant import QuantGenerator
 from compress.one_class import OneClassGenerator
 from compress.points import Point
@@ -68,7 +68,7 @@ def convert_int8(student: QuantGenerator) -> bytes:
     if bits != (8, 8):
         raise UserError(f"a W{bits[0]}A{bits[1]} student is not exported to TFLite; give a W8A8 student")
     with _unchanged(student):
-        form = student.export_form(float_weights=True, nhwc=True)
+        form = use_integer_resize(student.export_form(float_weights=True, nhwc=True))
         assert isinstance(form, ImageForm)
         _put_weights_on_their_grids(form)
         _part_equal_biases(form)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from compress.export_points import use_integer_resize
 from compress.fake_quant import QuantGenerator
 from deploy.android.tflite_file import WEIGHTED, Operation, TfliteFile
 from train.errors import UserError
@@ -76,7 +77,7 @@ def student_operations(student: QuantGenerator) -> list[QuantizedOperation]:
     Raises:
         UserError: a range is not set.
     """
-    form = student.export_form(float_weights=False, nhwc=True)
+    form = use_integer_resize(student.export_form(float_weights=False, nhwc=True))
     config = student.config
     inputs = [torch.zeros(1, config.z_dim)]
     if hasattr(form, "class_affine"):

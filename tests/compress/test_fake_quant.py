@@ -10,9 +10,11 @@ from safetensors.torch import load_file, save_file
 
 from compress.by_class import ByClass
 from compress.deploy_form import deploy_form, one_hot
+from compress.export_points import use_integer_resize
 from compress.fake_quant import QuantGenerator
 from compress.int8_file import INT8_FORMAT, load_int8, save_int8
 from compress.one_class import specialise
+from compress.points import Point
 from compress.quant_config import QuantConfig
 from compress.quantizer import QuantOperation, QuantPoint, round_to_grid
 from train.errors import UserError
@@ -93,9 +95,10 @@ def test_torch_export_gives_quantized_decomposed_operations_at_the_same_scales(
     student = calibrated(deploy_form(trained_like(architecture)))
     z, y = latents(1)
     inputs = (z, one_hot(y, CLASSES))
-    program = torch.export.export(student.export_form(float_weights), inputs)
+    form = use_integer_resize(student.export_form(float_weights))
+    program = torch.export.export(form, inputs)
     with torch.no_grad():
-        assert torch.equal(program.module()(*inputs), student(*inputs))
+        assert torch.equal(program.module()(*inputs), form(*inputs))
     calls = [node for node in program.graph.nodes if node.op == "call_function"]
     quantize = [
         node for node in calls if "quantize_per_tensor" in str(node.target) and "deq" not in str(node.target)
@@ -137,6 +140,33 @@ def test_ties_round_like_the_exported_operation():
     levels = ops.quantize_per_tensor(x, 0.25, 3, -16, 15, torch.int8)
     expected = ops.dequantize_per_tensor(levels, 0.25, 3, -16, 15, torch.int8)
     assert torch.equal(round_to_grid(x, scale, zero_point, -16, 15), expected)
+
+
+@pytest.mark.parametrize(
+    ("layer", "point"),
+    [("input_linear", "latent"), ("blocks.1.conv1.pointwise", "blocks.1.conv1.depthwise.output")],
+)
+def test_a_file_has_its_biases_on_the_grids_of_integer_sums(deploy, student, tmp_path, layer, point):
+    operation = student.operations()[f"{layer}.weight"]
+    before = operation.operation.bias.detach().clone()
+    save_int8(tmp_path / "student.safetensors", student, info(deploy))
+    steps = student.points()[point].grid()[0] * operation.scale()
+    whole = torch.round(before / steps)
+    assert not torch.equal(whole * steps, before)
+    assert torch.allclose(operation.operation.bias, whole * steps, rtol=1e-6, atol=0)
+
+
+def test_ties_of_averages_go_up_and_no_other_value_moves():
+    point = QuantPoint(Point(), 8)
+    point.set_range(-8, -8 + 255 / 16)  # a step is a sixteenth
+    point.mode = "quantize"
+    sixteenths = torch.arange(-1600, 1600).float()
+    x = sixteenths / 256
+    up = torch.floor(sixteenths / 16 + 0.5) / 16
+    assert torch.equal(point(x, averaged=True), up)
+    even = point(x)
+    assert torch.equal(even[even != up], up[even != up] - 1 / 16)
+    assert set((sixteenths[even != up] % 32).tolist()) == {8}
 
 
 def test_the_gradient_passes_inside_the_range_and_stops_outside():
@@ -417,6 +447,19 @@ def test_a_dead_channel_is_no_trouble(deploy, latents, calibrated):
     student = calibrated(dead)
     z, y = latents(2)
     assert torch.isfinite(student(z, one_hot(y, CLASSES))).all()
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_scales_of_depthwise_channels_are_numbers_that_float16_has(deploy, bits):
+    small = copy.deepcopy(deploy)
+    small.get_parameter("blocks.0.conv1.depthwise.operation.weight").data[:4].mul_(1e-3)
+    small.get_parameter("class_affine.linear.weight").data.mul_(1e-4)
+    operations = QuantGenerator(small, QuantConfig(weight_bits=bits)).operations()
+    assert (
+        operations["blocks.0.conv1.depthwise.weight"].scale().min() >= torch.finfo(torch.float16).smallest_normal
+    )
+    first_gains = operations["class_affine.vectors.block0_gain1.weight"]
+    assert (first_gains.levels().abs().amax(1) == first_gains.highest).all()
 
 
 def test_a_batch_of_one_calibrates_and_runs(deploy, latents):
