@@ -10,7 +10,7 @@ from typing import Any
 from deploy.golden import Golden, make_golden
 from deploy.manifest import Entry, Manifest, TensorSpec, input_specs, open_manifest, versions
 from deploy.package_files import content_hash, file_size
-from deploy.parity import Parity, measure
+from deploy.parity import Parity, ParityError, measure
 from deploy.runners import browser_check, describe_browser_check, runner_of
 from deploy.source import ExportSource, Reference
 from train.errors import UserError
@@ -46,6 +46,8 @@ class Artifact:
     """Those whose versions matter."""
     options: dict[str, str] = dataclasses.field(default_factory=dict)
     """What the user said of it."""
+    remedy: str = ""
+    """What to do where its images are below the floor."""
 
 
 def export(artifacts: Sequence[Artifact], source: ExportSource, folder: Path, *, again: bool = False) -> list[str]:
@@ -97,9 +99,12 @@ def _export_one(
         parity: Parity | dict[str, str] = {"not_run": runner}
         if load is not None:
             as_bytes = artifact.output.dtype == "uint8"
-            parity = measure(
-                load(temporary), golden, artifact.reference, runner, artifact.floor, as_bytes=as_bytes
-            )
+            try:
+                parity = measure(
+                    load(temporary), golden, artifact.reference, runner, artifact.floor, as_bytes=as_bytes
+                )
+            except ParityError as error:
+                raise ParityError("; ".join(filter(None, (str(error), artifact.remedy)))) from None
         browser = browser_check(temporary, artifact.runtime, golden, artifact.reference, artifact.floor)
         entry = Entry(
             artifact.file,

@@ -28,6 +28,8 @@ def program(
     platforms: tuple[str, ...],
     write: Callable[[Path], Lowered],
     check: Callable[[Path], None] | None = None,
+    options: dict[str, str] | None = None,
+    remedy: str = "",
 ) -> Artifact:
     """Return an ExecuTorch artifact.
 
@@ -40,6 +42,8 @@ def program(
         platforms: that it runs on.
         write: makes the program and writes it.
         check: looks at the written file; raises a UserError where it is wrong.
+        options: what the user said of it.
+        remedy: what to do where its images are below the floor.
     """
 
     def build(path: Path) -> Built:
@@ -59,6 +63,8 @@ def program(
         image_values(source),
         build,
         ("executorch",),
+        options or {},
+        remedy,
     )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compress.fake_quant import QuantGenerator
-from deploy.floors import EXACT, FP16_FLOOR, FP16_PICTURE_FLOOR, INT8_FP16_FLOOR, PALETTE_FLOOR
+from deploy.floors import EXACT, FP16_FLOOR, INT8_FP16_FLOOR, PALETTE_FLOOR
 from deploy.golden import Golden, make_golden
-from deploy.ios.coreml import convert_float, convert_quantized
+from deploy.ios.coreml import Compute, convert_float, convert_quantized
 from deploy.ios.coreml_delegate import export_delegate, extract_package
 from deploy.ios.coreml_weights import convert_palettized, first_difference
 from deploy.ios.package_info import PackageInfo
@@ -36,6 +36,9 @@ class IosExportConfig(ExportConfig):
     """Licence of the packages."""
     model_version: str = own_version()
     """Version of the packages."""
+    between_grids: Compute = "fp16"
+    """What Core ML's int8 and int4 files compute in between two grids. In fp32 the images are the student's, but
+    the Neural Engine takes no part: for a student that fp16 changes too much."""
 
 
 def ios_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:
@@ -50,7 +53,7 @@ def ios_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:
             lambda path: convert_float(form, path, info),
             precision="fp16",
             reference="float",
-            floor=FP16_PICTURE_FLOOR,
+            floor=FP16_FLOOR,
         ),
         _package(
             source,
@@ -64,10 +67,11 @@ def ios_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:
             _package(
                 source,
                 info,
-                _quantized(student, name, info, golden),
+                _quantized(student, name, info, golden, config.between_grids),
                 precision=name,
                 reference=name,
                 floor=INT8_FP16_FLOOR,
+                between_grids=config.between_grids,
             )
             for name, student in source.quantized.items()
         ),
@@ -90,8 +94,10 @@ def ios_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifact]:
                 reference="int8",
                 floor=INT8_FP16_FLOOR,
                 platforms=("ios",),
-                write=lambda path: export_delegate(int8, path),
+                write=lambda path: export_delegate(int8, path, compute=config.between_grids),
                 check=lambda path: _check_delegate(path, int8),
+                options={"between_grids": config.between_grids},
+                remedy=_remedy(config.between_grids),
             )
         )
     return [*artifacts, *xnnpack_artifacts(source)]
@@ -105,12 +111,16 @@ def _package(
     precision: str,
     reference: Reference,
     floor: float,
+    between_grids: Compute | None = None,
 ) -> Artifact:
     def build(path: Path) -> Built:
         checks = convert(path)
         return Built(checks=checks if isinstance(checks, dict) else {})
 
     size = source.info.generator.image_size
+    options = {"author": info.author, "license": info.license, "version": info.version}
+    if between_grids is not None:
+        options["between_grids"] = between_grids
     return Artifact(
         f"student_{precision}.mlpackage",
         ("ios",),
@@ -122,17 +132,22 @@ def _package(
         TensorSpec("image", (size, size, 3), "uint8", (0, 255)),
         build,
         ("coremltools",),
-        {"author": info.author, "license": info.license, "version": info.version},
+        options,
+        _remedy(between_grids),
     )
 
 
+def _remedy(between_grids: Compute | None) -> str:
+    return "export it with --between-grids fp32" if between_grids == "fp16" else ""
+
+
 def _quantized(
-    student: QuantGenerator, name: Reference, info: PackageInfo, golden: Callable[[], Golden]
+    student: QuantGenerator, name: Reference, info: PackageInfo, golden: Callable[[], Golden], compute: Compute
 ) -> Callable[[Path], dict[str, object]]:
     """Return what writes a quantized package and proves that it holds its student."""
 
     def convert(path: Path) -> dict[str, object]:
-        convert_quantized(student, path, info)
+        convert_quantized(student, path, info, compute=compute)
         _check_weights(path, student)
         with tempfile.TemporaryDirectory() as folder:
             twin = Path(folder) / "twin.mlpackage"

@@ -248,6 +248,18 @@ def test_a_twin_that_is_not_identical_is_thrown_away(one_class, tmp_path, monkey
     assert "dB from the int8 student's, below the floor of inf dB" in failure
 
 
+def test_between_grids_fp32_gives_the_students_own_picture_and_is_the_remedy(one_class, tmp_path, monkeypatch):
+    monkeypatch.setattr(ios, "INT8_FP16_FLOOR", 200.0)  # a student that fp16 changes too much
+    source, file = one_class.source, "student_int8.mlpackage"
+    failure = rejected(planned(source, file), source, tmp_path / "half")
+    assert failure.endswith("export it with --between-grids fp32")
+    assert export(planned(source, file, between_grids="fp32"), source, tmp_path / "single") == []
+    (entry,) = read_manifest(tmp_path / "single")["artifacts"]
+    assert entry["parity"]["psnr"] is None and entry["options"]["between_grids"] == "fp32"
+    (program,) = planned(source, "student_coreml_int8.pte", between_grids="fp32")
+    assert program.options == {"between_grids": "fp32"} and not program.remedy
+
+
 def spoilt(source: ExportSource, change) -> ExportSource:
     form = copy.deepcopy(source.form)
     with torch.no_grad():
