@@ -22,8 +22,8 @@ demo: $(VENV)/.installed-phone
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pyright --threads 2 --pythonpath $(BIN)/python
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 	$(BIN)/python -m tests.android --skip-if-unavailable
 
 # Run the tests that take minutes each.
