@@ -61,7 +61,7 @@ help-texts: $(VENV)/.installed-dev
 
 # Write the tables of the pages from the committed results.
 tables: $(VENV)/.installed-phone
-	$(BIN)/python -m benchmarks.readme
+	$(BIN)/python tests/support/page_tables.py
 
 # Remove what was installed.
 clean:
