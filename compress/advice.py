@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from compress.config import QatConfig
 from compress.float_run import FloatRun
+from train.commands import spoken
 from train.distributed import World
 from train.loop import Observer
 
@@ -73,10 +74,3 @@ class FirstSteps(Observer):
         if whole < self.usual:
             line += f", and {self.usual:,} would take {spoken(self.usual * seconds_an_image)}"
         tqdm.write(line)
-
-
-def spoken(seconds: float) -> str:
-    """Return a duration in the unit that fits it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

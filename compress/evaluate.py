@@ -10,7 +10,7 @@ from torch import nn
 
 from compress.float_run import FloatRun
 from train import digits, judging
-from train.images import to_bytes
+from train.images import to_bytes, within_class_deviation
 from train.noise import latents_in_turn
 from train.precision import without_tf32
 from train.sampling import generate
@@ -71,8 +71,8 @@ class Judge:
             return {name: round(value, 5) for name, value in quality.items() if value is not None}
         figures = {}
         if self.teacher is not None:
-            deviation = digits.within_class_deviation
-            figures["diversity_to_teacher"] = deviation(pixels, y) / deviation(self.teacher, y)
+            ours, theirs = (within_class_deviation(images, y) for images in (pixels, self.teacher))
+            figures["diversity_to_teacher"] = ours / theirs
             figures["l1_to_teacher"] = float(np.abs(pixels.astype(np.float64) - self.teacher).mean() / 127.5)
         return {name: round(value, 5) for name, value in figures.items()}
 
