@@ -48,14 +48,12 @@ class SensitivityConfig:
     images: int = 200
     """Images to compare, the first ones that compress/qat.py judges."""
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.images <= judging.JUDGED_IMAGES:
-            raise UserError(f"--images must be between 1 and {judging.JUDGED_IMAGES}, not {self.images}")
-
 
 def main(arguments: list[str]) -> None:
     """Parse, measure, write."""
     config = parse(SensitivityConfig, arguments, "Measure what each layer costs when only it is quantized.")
+    if not 1 <= config.images <= judging.JUDGED_IMAGES:
+        raise UserError(f"--images must be between 1 and {judging.JUDGED_IMAGES}, not {config.images}")
     settings = QatConfig(
         run=config.run,
         out=config.out,
