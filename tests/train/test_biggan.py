@@ -151,9 +151,10 @@ def test_truncation_out_of_range(truncation):
 def test_a_trained_generator_is_stored_in_the_library_format(tmp_path, monkeypatch):
     """The tables must reproduce, in eval mode, what batch statistics give in training."""
     monkeypatch.setattr(biggan, "STATISTICS_IMAGES", 500)
-    monkeypatch.setattr(biggan, "BigGANConfig", functools.partial(BigGANConfig, n_stats=11))  # of 51 truncations
     torch.manual_seed(0)
-    generator = TrainableBigGAN(GeneratorConfig("biggan", 8, 32, 10))
+    with monkeypatch.context() as patch:
+        patch.setattr(biggan, "BigGANConfig", functools.partial(BigGANConfig, n_stats=11))  # truncations, of 51
+        generator = TrainableBigGAN(GeneratorConfig("biggan", 8, 32, 10))
     generator.store(tmp_path, list(range(10)), seed=0)
     seeds = consecutive_seeds(123, 400)
     y = torch.arange(400) % 10
