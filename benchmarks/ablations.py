@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.tables import with_spread
+from benchmarks.tables import Table, with_spread
 from train.cli import parse, run_script
 from train.distributed import distributed_world
 from train.files import write_json, write_text
@@ -67,24 +67,23 @@ def main(arguments: list[str]) -> None:
 def markdown(rows: list[dict]) -> str:
     """Return the table, one line per preset: the mean over its seeds and, with several, their spread."""
     seeds = len({row["seed"] for row in rows})
-    lines = [
-        "| objective | preset | recognised | diversity | L1 to the teacher |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    figures = {
+        "recognised": ("recognised", "{:.1%}"),
+        "diversity": ("diversity", "{:.2f}"),
+        "L1 to the teacher": ("l1_to_teacher", "{:.3f}"),
+    }
+    cells = []
     for preset, title in ROWS.items():
         of_preset = [row["quality"] for row in rows if row["preset"] == preset]
-        cells = [title, f"`{preset}`"]
-        for name, form in (("recognised", "{:.1%}"), ("diversity", "{:.2f}"), ("l1_to_teacher", "{:.3f}")):
-            cells.append(with_spread([quality[name] for quality in of_preset], form))
-        lines.append(f"| {' | '.join(cells)} |")
-    images = rows[0]["images"]
-    class_mean = rows[0]["quality"]["l1_of_class_mean"]
-    lines += [
-        "",
-        f"{images:,} training images per row, {rows[0]['quality']['images']:,} judged latents, {seeds} "
-        f"seed{'s (mean, range)' if seeds > 1 else ''}; the teacher's class mean image has L1 {class_mean:.3f}.",
-    ]
-    return "\n".join(lines) + "\n"
+        spreads = (with_spread([quality[name] for quality in of_preset], form) for name, form in figures.values())
+        cells.append([title, f"`{preset}`", *spreads])
+    first = rows[0]["quality"]
+    note = (
+        f"{rows[0]['images']:,} training images per row, {first['images']:,} judged latents, {seeds} "
+        f"seed{'s (mean, range)' if seeds > 1 else ''}; the teacher's class mean image has L1 "
+        f"{first['l1_of_class_mean']:.3f}."
+    )
+    return Table("Ablations", ["objective", "preset", *figures], cells, [note], left=2).markdown()
 
 
 if __name__ == "__main__":

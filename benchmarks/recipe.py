@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from train.commands import script_process, typed
+from train.commands import script_process, spoken, typed
 from train.errors import UserError
 
 Command = tuple[str, ...]
@@ -35,12 +35,12 @@ def run_stages(plan: Sequence[Stage]) -> None:
         left = sum(later.seconds for later in plan[number - 1 :])
         # As much slower or faster than the reference as the stages so far were.
         speed = spent / expected if expected and spent > expected / 4 else 1.0
-        print(f"\n[{number}/{len(plan)}] {stage.title}; about {_minutes(left * speed)} left", flush=True)
+        print(f"\n[{number}/{len(plan)}] {stage.title}; about {spoken(left * speed)} left", flush=True)
         started = time.monotonic()
         run_side_by_side(stage.commands)
         spent += time.monotonic() - started
         expected += stage.seconds
-    print(f"\ndone in {_minutes(time.monotonic() - begun)}")
+    print(f"\ndone in {spoken(time.monotonic() - begun)}")
 
 
 def run_side_by_side(commands: Sequence[Command]) -> None:
@@ -66,7 +66,3 @@ def run_side_by_side(commands: Sequence[Command]) -> None:
         for process in processes.values():
             process.terminate()
             process.wait()
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

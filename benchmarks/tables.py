@@ -65,7 +65,7 @@ def cost_table(results: dict[str, Any]) -> Table | None:
     notes = [f"Counted: {note['protocol']}."] if "protocol" in note else []
     notes += [row["note"] for row in results["cost"] if "note" in row]
     notes += [*note.get("left_out", []), *(f"Published: {source}." for source in published)]
-    return _table("Cost", columns, [row for row in results["cost"] if "parameters" in row], notes)
+    return table_of_columns("Cost", columns, [row for row in results["cost"] if "parameters" in row], notes)
 
 
 def file_table(results: dict[str, Any]) -> Table | None:
@@ -77,7 +77,7 @@ def file_table(results: dict[str, Any]) -> Table | None:
     }
     if whole := next((row for row in reversed(rows) if "fp32" in row["name"]), None):
         columns[f"of {whole['name']}"] = lambda row: f"{row['bytes'] / whole['bytes']:.2f}"
-    return _table("Files", columns, rows, [])
+    return table_of_columns("Files", columns, rows, [])
 
 
 def latency_tables(results: dict[str, Any]) -> list[Table]:
@@ -90,7 +90,9 @@ def latency_tables(results: dict[str, Any]) -> list[Table]:
         rows = [row for row in results["latency"] if row["key"].startswith(prefix)]
         device = ", ".join(str(value) for name, value in note["device"].items() if name != "target" and value)
         notes = [f"{note['protocol']}.", *note.get("left_out", [])]
-        table = _table(f"{subject[0].upper()}{subject[1:]} ({device})", latency_columns(rows), rows, notes)
+        table = table_of_columns(
+            f"{subject[0].upper()}{subject[1:]} ({device})", latency_columns(rows), rows, notes
+        )
         if table is not None:
             found.append(table)
     return found
@@ -108,7 +110,7 @@ def latency_columns(rows: Sequence[Row]) -> dict[str, Callable[[Row], str]]:
         "n": lambda row: number(row.get("latency_ms", {}), "n", 1, 0),
     }
     for reference in dict.fromkeys(name for row in rows for name in row.get("ratios", {})):
-        columns[f"of {reference}"] = lambda row, name=reference: _ratio(row.get("ratios", {}).get(name))
+        columns[f"of {reference}"] = lambda row, name=reference: spread(row.get("ratios", {}).get(name), 2)
     columns |= {
         "load, ms": lambda row: number(row, "load_ms", 1, 1),
         "first run, ms": lambda row: number(row, "first_run_ms", 1, 1),
@@ -141,7 +143,7 @@ def quality_table(results: dict[str, Any], wanted: Sequence[str] = ()) -> Table 
         for key, value in note["real_to_real"].items()
         if key in note["columns"]
     ]
-    return _table("Quality", columns, results["quality"], [first, *how, *floor, *note["left_out"]])
+    return table_of_columns("Quality", columns, results["quality"], [first, *how, *floor, *note["left_out"]])
 
 
 def _figures_of(key: str, rows: Sequence[Row]) -> Callable[[Row], str]:
@@ -167,14 +169,15 @@ def number(row: Row, key: str, factor: float, digits: int) -> str:
     return "–" if value is None else f"{value * factor:,.{digits}f}"
 
 
-def _ratio(ratio: dict[str, float] | None) -> str:
-    if ratio is None:
+def spread(values: dict[str, float] | None, digits: int) -> str:
+    """Return a median as text, and in brackets the lowest and highest where they are known; a dash for None."""
+    if values is None:
         return "–"
-    spread = f" ({ratio['low']:.2f}–{ratio['high']:.2f})" if "low" in ratio else ""
-    return f"{ratio['median']:.2f}{spread}"
+    ends = f" ({values['low']:,.{digits}f}–{values['high']:,.{digits}f})" if "low" in values else ""
+    return f"{values['median']:,.{digits}f}{ends}"
 
 
-def _table(
+def table_of_columns(
     title: str, columns: dict[str, Callable[[Row], str]], rows: Sequence[Row], notes: list[str]
 ) -> Table | None:
     """Return a table without the columns that no row has a figure for."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch._dynamo.exc import BackendCompilerFailed
 
 from compress.deploy_form import deploy_form
 from train.errors import UserError
@@ -92,14 +91,19 @@ def load_form(kind: str, path: Path, threads: int) -> Callable[..., np.ndarray]:
     student, _ = load_snapshot(path)
     form = AuthorsOrder(student) if kind == "eager-authors" else deploy_form(student)
     form = form.eval().requires_grad_(False)
-    call: Callable[..., torch.Tensor] = torch.compile(form) if kind == "compiled" else form
+    call: Callable[..., torch.Tensor] = form
+    failure: type[Exception] | tuple[()] = ()
+    if kind == "compiled":
+        from torch._dynamo.exc import BackendCompilerFailed  # takes seconds to import
+
+        call, failure = torch.compile(form), BackendCompilerFailed
 
     def run(*inputs: np.ndarray) -> np.ndarray:
         try:
             with torch.inference_mode():
                 return call(*map(torch.from_numpy, inputs)).numpy()
-        except BackendCompilerFailed as error:
-            reason = str(error.inner_exception).strip().splitlines()[0]
+        except failure as error:
+            reason = str(getattr(error, "inner_exception", error)).strip().splitlines()[0]
             raise UserError(f"torch.compile failed here ({reason}); it needs a C++ compiler") from None
 
     return run

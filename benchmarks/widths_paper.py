@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.latency import Samples, ratio, statistics
-from benchmarks.tables import Table
+from benchmarks.tables import Table, spread
 from benchmarks.time_widths import TimeConfig, measure
 from benchmarks.torch_forms import AuthorsOrder
 from benchmarks.width_programs import example_inputs, int8_programs, random_student, time_programs
@@ -128,7 +128,7 @@ def _write(config: PaperConfig, rows: list[dict[str, Any]], fitted: FittedCost) 
             " ".join(map(str, row["mids"])) if "mids" in row else "the paper's",
             in_millions(row["multiply_accumulates"]) if "multiply_accumulates" in row else "–",
             f"{row['latency_ms']['p50']:.2f}",
-            "{median:.3f} ({low:.3f}–{high:.3f})".format(**row["of_authors"]),
+            spread(row["of_authors"], 3),
         ]
         for row in rows
     ]

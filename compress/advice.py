@@ -7,7 +7,9 @@ from tqdm import tqdm
 
 from compress.config import QatConfig
 from compress.float_run import FloatRun
+from train.commands import spoken
 from train.distributed import World
+from train.loop import Observer
 
 USUAL_SHARE = 0.1
 """Of the float training: the rule of thumb in the guide of NVIDIA's pytorch-quantization; how much is enough for
@@ -34,8 +36,8 @@ def advice(settings: QatConfig, run: FloatRun) -> str:
     return f"{asked}; {usual}{more}; how long it takes is said after {_WARM + _TIMED} steps"
 
 
-class FirstSteps:
-    """Times the first steps of a fine-tuning, and says once what the rest takes; see `train.loop.Observer`.
+class FirstSteps(Observer):
+    """Times the first steps of a fine-tuning, and says once what the rest takes.
 
     Args:
         world: this process; the main one speaks.
@@ -60,9 +62,6 @@ class FirstSteps:
         elif done == _WARM + _TIMED and self.world.is_main:
             self._say((self._now() - self._begun) / (_TIMED * self.batch_size), step)
 
-    def after_save(self, step: int) -> None:
-        """Nothing to do."""
-
     def _now(self) -> float:
         if self.world.device.type == "cuda":
             torch.cuda.synchronize(self.world.device)
@@ -75,10 +74,3 @@ class FirstSteps:
         if whole < self.usual:
             line += f", and {self.usual:,} would take {spoken(self.usual * seconds_an_image)}"
         tqdm.write(line)
-
-
-def spoken(seconds: float) -> str:
-    """Return a duration in the unit that fits it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

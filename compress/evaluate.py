@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from compress.float_run import FloatRun
-from train import digits
-from train.images import to_bytes
-from train.judging import JUDGED_IMAGES, JUDGED_SEED  # the same images as in quality.json
+from train import digits, judging
+from train.images import to_bytes, within_class_deviation
 from train.noise import latents_in_turn
 from train.precision import without_tf32
 from train.sampling import generate
@@ -35,27 +34,26 @@ class Judge:
     """
 
     def __init__(self, run: FloatRun, sources: Sources) -> None:
-        config = run.config
+        config, count = run.config, judging.JUDGED_IMAGES  # the same images as in quality.json
         self.reals_are_digits = config.data.reals == "digits"
         self.teacher: np.ndarray | None = None
         teacher = config.data.teacher
         if teacher.startswith("pairs:"):
             assert sources.pairs is not None
-            unseen = sources.pairs.held_out[:JUDGED_IMAGES]
-            chosen = unseen if len(unseen) else np.arange(min(JUDGED_IMAGES, len(sources.pairs)))
+            unseen = sources.pairs.held_out[:count]
+            chosen = unseen if len(unseen) else np.arange(min(count, len(sources.pairs)))
             self.z, self.y, images = sources.pairs.gather(chosen)
             self.teacher = images.numpy()
             which = "stored pairs that were held out" if len(unseen) else "the first stored pairs, trained on"
             self.record: dict[str, Any] = {"images": len(chosen), "latents": which}
             return
         z_dim, truncation = config.generator.z_dim, config.data.truncation
-        latents = latents_in_turn(
-            sources.classes, JUDGED_SEED, JUDGED_IMAGES, z_dim, truncation, sampler=sources.sampler
-        )
+        seed = judging.JUDGED_SEED
+        latents = latents_in_turn(sources.classes, seed, count, z_dim, truncation, sampler=sources.sampler)
         self.z, self.y = map(torch.from_numpy, latents)
-        self.record = {"images": JUDGED_IMAGES, "first_seed": JUDGED_SEED, "truncation": config.data.truncation}
+        self.record = {"images": count, "first_seed": seed, "truncation": truncation}
         if teacher:
-            model = open_teacher(teacher, config.data.truncation)
+            model = open_teacher(teacher, truncation)
             parts = zip(self.z.split(_BATCH), self.y.split(_BATCH), strict=True)
             self.teacher = to_bytes(torch.cat([model(*part) for part in parts]))
 
@@ -73,8 +71,8 @@ class Judge:
             return {name: round(value, 5) for name, value in quality.items() if value is not None}
         figures = {}
         if self.teacher is not None:
-            deviation = digits.within_class_deviation
-            figures["diversity_to_teacher"] = deviation(pixels, y) / deviation(self.teacher, y)
+            ours, theirs = (within_class_deviation(images, y) for images in (pixels, self.teacher))
+            figures["diversity_to_teacher"] = ours / theirs
             figures["l1_to_teacher"] = float(np.abs(pixels.astype(np.float64) - self.teacher).mean() / 127.5)
         return {name: round(value, 5) for name, value in figures.items()}
 

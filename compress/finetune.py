@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from compress.advice import FirstSteps, advice, usual_images
 from compress.by_class import ByClass
@@ -23,7 +22,7 @@ from compress.train_on import FineTuneBatches, check_terms, claimed, finished_st
 from train.distributed import World
 from train.loop import STATE_FILE, Observer
 from train.precision import without_tf32
-from train.report import Reference, comparison_sheet, draw
+from train.report import comparison_sheet, draw
 from train.run import batch_source
 from train.sources import Sources, grid_reference
 
@@ -42,7 +41,7 @@ class Result:
 
 
 @dataclasses.dataclass
-class RangeFreezer:
+class RangeFreezer(Observer):
     """Freezes the activation ranges after a step; a pure function of the step, so that resuming is exact."""
 
     student: QuantGenerator
@@ -57,40 +56,6 @@ class RangeFreezer:
         del terms
         if step >= self.freeze_step and not self.student.has_frozen_ranges:
             self.student.freeze_ranges()
-
-    def after_save(self, step: int) -> None:
-        """Nothing to do."""
-
-
-@dataclasses.dataclass
-class Grids:
-    """Draws teacher, float student and quantized student under one another; see `train.loop.Observer`."""
-
-    folder: Path
-    world: World
-    reference: Reference
-    float_student: nn.Module
-    average: nn.Module
-    steps: int
-
-    def start(self, step: int) -> None:
-        """Draw the float student once."""
-        del step
-        self._float_images = draw(self.float_student, self.reference)
-
-    def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
-        """Draw when it is time."""
-        del terms
-        every = -(-self.steps // _GRIDS)
-        if self.world.is_main and (step % every == 0 or step == self.steps):
-            self.draw(self.folder / "samples" / f"step-{step:07d}.png")
-
-    def after_save(self, step: int) -> None:
-        """Nothing to do."""
-
-    def draw(self, path: Path) -> None:
-        """Write the three rows to `path`."""
-        comparison_sheet(self.reference, [self._float_images, draw(self.average, self.reference)], path)
 
 
 @without_tf32()
@@ -123,16 +88,22 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
         return Result(averaged.generator, file, None)
     resumed = (folder / STATE_FILE).is_file()
     reference = grid_reference(sources, run.config.generator.z_dim, run.config.seed)
-    grids = Grids(folder, world, reference, float_student, averaged, config.steps)
     freezer = RangeFreezer(student, int(settings.freeze_at * config.steps))
-    watching: list[Observer] = [freezer, grids]
+    watching: list[Observer] = [freezer]
     if advice(settings, run):
         watching.append(FirstSteps(world, config.steps, config.optimizer.batch_size, usual_images(run)))
     with claimed(folder, world, ".training.lock"):
         started = time.monotonic()
-        minutes = settings.checkpoint_minutes
         train_on(
-            training, batches, folder, world, reference=reference, observers=watching, checkpoint_minutes=minutes
+            training,
+            batches,
+            folder,
+            world,
+            reference=reference,
+            observers=watching,
+            checkpoint_minutes=settings.checkpoint_minutes,
+            grids=_GRIDS,
+            beside=[float_student],
         )
         seconds = None if resumed else time.monotonic() - started
         result: QuantGenerator = averaged.generator
@@ -141,7 +112,8 @@ def finetune(settings: QatConfig, run: FloatRun, sources: Sources, start: QuantG
             save_int8(
                 file, result, dataclasses.replace(run.info, images=run.info.images + config.optimizer.images)
             )
-            grids.draw(folder / "comparison.png")
+            rows = [draw(student, reference) for student in (float_student, averaged)]
+            comparison_sheet(reference, rows, folder / "comparison.png")
     return Result(result, file, seconds)
 
 

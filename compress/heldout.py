@@ -7,8 +7,8 @@ import torch
 
 from compress.elastic import Latents
 from compress.float_run import FloatRun
+from train import judging
 from train.images import from_bytes
-from train.judging import JUDGED_IMAGES
 from train.noise import GIVEN, latents_in_turn
 from train.sources import Sources
 from train.teacher import open_teacher
@@ -64,7 +64,7 @@ def comparison(
     name = run.config.data.teacher
     if name.startswith("pairs:"):
         assert sources.pairs is not None
-        unseen, trained = sources.pairs.held_out[JUDGED_IMAGES:], len(sources.pairs)
+        unseen, trained = sources.pairs.held_out[judging.JUDGED_IMAGES :], len(sources.pairs)
         enough = len(unseen) >= count
         chosen = unseen[:count] if enough else np.arange(max(0, trained - count), trained)
         z, y, images = sources.pairs.gather(chosen)

@@ -19,7 +19,7 @@ from compress.train_on import FineTuneBatches, training_of
 from train.commands import to_install
 from train.distributed import World
 from train.errors import UserError
-from train.loop import fit
+from train.loop import Observer, fit
 from train.run import batch_source
 from train.sources import Sources
 
@@ -88,7 +88,7 @@ def finetune_pt2e(
 
 
 @dataclasses.dataclass
-class _ObserverFreezer:
+class _ObserverFreezer(Observer):
     """Stops the observers when the ranges of our own student would be frozen."""
 
     torchao: SimpleNamespace
@@ -102,9 +102,6 @@ class _ObserverFreezer:
         del terms
         if step >= self.freeze_step:
             self.student.apply(self.torchao.disable_observer)
-
-    def after_save(self, step: int) -> None:
-        pass
 
 
 def _export(form: DeployGenerator, run: FloatRun) -> Any:

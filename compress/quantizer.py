@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from compress.points import Point
-from compress.ranges import Observer
+from compress.ranges import RangeObserver
 
 Mode = Literal["float", "extremes", "values", "quantize"]
 
@@ -136,7 +136,7 @@ class QuantPoint(Point):
         self.mode: Mode = "float"
         self.enabled = True
         self.learning = False
-        self.observer = Observer()
+        self.observer = RangeObserver()
         known = torch.tensor(point.fixed or (float("nan"), float("nan")))
         self.register_buffer("range", known)
         self.register_buffer("calibrated", known.clone())
@@ -171,7 +171,7 @@ class QuantPoint(Point):
         self.calibrated.copy_(self.range)
         if self.stretch is not None:
             self.stretch.fill_(1)
-        self.observer = Observer()
+        self.observer = RangeObserver()
 
     @torch.no_grad()
     def follow(self) -> None:

@@ -13,7 +13,7 @@ _SMALLEST_SHARE = 0.2
 _TINY = 1e-30
 
 
-class Observer:
+class RangeObserver:
     """The values of one activation: extremes in a first pass over the data, a histogram in a second."""
 
     def __init__(self) -> None:

@@ -20,12 +20,12 @@ from compress.fake_quant import QuantGenerator
 from compress.figures import new_figure
 from compress.finetune import calibration_batches, post_training
 from compress.float_run import FloatRun, open_run
+from train import judging
 from train.cli import parse, run_script
 from train.distributed import World
 from train.errors import UserError
 from train.files import write_atomically, write_json
 from train.images import to_bytes
-from train.judging import JUDGED_IMAGES
 from train.sampling import generate
 from train.sources import open_sources
 
@@ -48,14 +48,12 @@ class SensitivityConfig:
     images: int = 200
     """Images to compare, the first ones that compress/qat.py judges."""
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.images <= JUDGED_IMAGES:
-            raise UserError(f"--images must be between 1 and {JUDGED_IMAGES}, not {self.images}")
-
 
 def main(arguments: list[str]) -> None:
     """Parse, measure, write."""
     config = parse(SensitivityConfig, arguments, "Measure what each layer costs when only it is quantized.")
+    if not 1 <= config.images <= judging.JUDGED_IMAGES:
+        raise UserError(f"--images must be between 1 and {judging.JUDGED_IMAGES}, not {config.images}")
     settings = QatConfig(
         run=config.run,
         out=config.out,

@@ -21,7 +21,7 @@ from train.distributed import World
 from train.errors import UserError
 from train.files import check_state_dict, file_hash, read_tensors, save_tensors, write_json
 from train.generator import Generator, Widths
-from train.loop import STATE_FILE
+from train.loop import STATE_FILE, Observer
 from train.run import batch_source
 from train.snapshot import load_snapshot, save_snapshot
 from train.sources import Sources, grid_reference
@@ -47,11 +47,10 @@ class Supernet:
 
 
 @dataclasses.dataclass
-class Sandwich:
+class Sandwich(Observer):
     """Chooses the widths of every step, which the whole batch has: the full ones, the smallest, or any.
 
-    After Anycost GAN's stochastic sandwich; a pure function of the step, so that resuming is exact. See
-    `train.loop.Observer`.
+    After Anycost GAN's stochastic sandwich; a pure function of the step, so that resuming is exact.
     """
 
     student: ElasticGenerator
@@ -76,9 +75,6 @@ class Sandwich:
         """Choose those of the next step."""
         del terms
         self.student.chosen = self.widths_at(step)
-
-    def after_save(self, step: int) -> None:
-        """Nothing to do."""
 
 
 def train_supernet(settings: SearchConfig, run: FloatRun, sources: Sources, world: World) -> None:

@@ -49,8 +49,11 @@ def train_on(
     observers: Sequence[Observer] = (),
     checkpoint_minutes: float,
     grids: int = 0,
+    beside: Sequence[nn.Module] = (),
 ) -> None:
     """Train to the end, or go on where it was stopped, with a progress line, a log and `grids` sample grids.
+
+    Images of the generators `beside`, which stay as they are, are drawn above those of the trained one.
 
     Raises:
         UserError, Interrupted: as `train.loop.fit`.
@@ -64,6 +67,7 @@ def train_on(
         grids=grids,
         average=training.average.module,
         reference=reference,
+        beside=beside,
     )
     try:
         watching = [*observers, report]

@@ -4,8 +4,18 @@ import pytest
 import torch
 from stand_ins import on_one_thread, tiny_run
 
+from train import biggan, judging
 from train.config import TrainConfig
 from train.distributed import World
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_images_of_finished_runs():
+    """Drawing and judging thousands takes most of a toy run's time; tests of the figures ask for more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judging, "JUDGED_IMAGES", 40)
+        patch.setattr(biggan, "STATISTICS_IMAGES", 20)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from stand_ins import replace, tiny_run
 
 from compress import evaluate, qat
 from compress.int8_file import load_int8_by_class
-from train import biggan, judging, loop
+from train import loop
 from train.config import TrainConfig
 from train.distributed import distributed_world
 from train.loop import Interrupted, load_state
@@ -68,15 +68,6 @@ def train_with_a_stop(config, folder):
     assert state["step"] == STEPS
     for part in ("generator", "discriminator", "average"):
         assert all(tensor.isfinite().all() for tensor in state[part].values())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_images():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "JUDGED_IMAGES", 50)
-        patch.setattr(evaluate, "JUDGED_IMAGES", 50)
-        patch.setattr(biggan, "STATISTICS_IMAGES", 20)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from train.config import TrainConfig
 from train.distributed import World
 from train.files import save_tensors
 from train.generator import Generator
-from train.loop import Training
+from train.loop import Observer, Training
 from train.snapshot import STUDENT_FILE, SnapshotInfo, save_snapshot
 from train.sources import Sources
 from train.step import unwrap
@@ -20,17 +20,14 @@ SNAPSHOTS_FOLDER = "snapshots"
 
 
 @dataclasses.dataclass
-class Outputs:
-    """Writes the inference weights whenever the training state is saved; see `train.loop.Observer`."""
+class Outputs(Observer):
+    """Writes the inference weights whenever the training state is saved."""
 
     config: TrainConfig
     folder: Path
     world: World
     sources: Sources
     training: Training
-
-    def start(self, step: int) -> None:
-        """Nothing to do."""
 
     def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:  # noqa: ARG002 (the interface)
         """Keep a snapshot when it is time, the last one too."""

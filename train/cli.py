@@ -46,14 +46,20 @@ def parse_preset(
         UserError: an unknown preset or flag, or a value of the wrong type.
     """
     arguments = list(arguments)
-    if "-h" in arguments or "--help" in arguments:
-        pass  # `--help` alone lists the presets, `PRESET --help` its flags
-    elif not arguments or arguments[0].startswith("-"):
+    wants_help = "-h" in arguments or "--help" in arguments  # alone it lists the presets, after one its flags
+    if not wants_help and (not arguments or arguments[0].startswith("-")):
         arguments.insert(0, default)
-    if arguments[0] not in presets and not arguments[0].startswith("-"):
-        raise UserError(f"unknown preset {arguments[0]!r}{did_you_mean(arguments[0], presets)}; --help lists them")
-    config = _one_line_errors(arguments, lambda: tyro.extras.overridable_config_cli(dict(presets), args=arguments))
-    return arguments[0], config
+    name, *flags = arguments
+    if name not in presets and not name.startswith("-"):
+        raise UserError(f"unknown preset {name!r}{did_you_mean(name, presets)}; --help lists them")
+
+    def read() -> Config:
+        if wants_help:
+            return tyro.extras.overridable_config_cli(dict(presets), args=arguments)
+        _, preset = presets[name]  # the flags of one alone: those of all take a second
+        return tyro.cli(type(preset), default=preset, args=flags, config=(tyro.conf.AvoidSubcommands,))
+
+    return name, _one_line_errors(arguments, read)
 
 
 def _one_line_errors(arguments: Sequence[str], read: Callable[[], Config]) -> Config:

@@ -50,6 +50,13 @@ def _requirements_of(extra: str) -> list[str]:
     return list(dict.fromkeys(needed))
 
 
+def spoken(seconds: float) -> str:
+    """Return a duration in the unit that fits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
 def script_process(script: str, *arguments: object) -> list[str]:
     """Return the words that start a script of the checkout as a process."""
     return [sys.executable, str(ROOT / script), *map(str, arguments)]

@@ -6,6 +6,8 @@ import functools
 import numpy as np
 from PIL import Image
 
+from train.images import within_class_deviation
+
 SIZE, CLASSES = 32, 10
 _SOURCE_SIZE, _SOURCE_LEVELS = 8, 16  # the data set's own pixels and grey levels
 _FIT_SEED = 0  # which half of the real digits the judge is fitted on
@@ -52,11 +54,6 @@ def judge_accuracy() -> float:
 def recognised(images: np.ndarray, y: np.ndarray) -> float:
     """Return the share of images, uint8 [N, 32, 32, 3], that the judge takes for the class asked for, y [N]."""
     return float(_judge()[0].score(_judge_input(images), y))
-
-
-def within_class_deviation(images: np.ndarray, y: np.ndarray) -> float:
-    """Return the standard deviation over a class's images, averaged over pixels and classes, in levels."""
-    return float(np.mean([images[y == label].astype(np.float64).std(axis=0).mean() for label in np.unique(y)]))
 
 
 def diversity(images: np.ndarray, y: np.ndarray) -> float:

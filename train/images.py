@@ -30,6 +30,11 @@ def from_bytes(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
 
 
+def within_class_deviation(images: np.ndarray, y: np.ndarray) -> float:
+    """Return the standard deviation over a class's images, averaged over pixels and classes, in levels."""
+    return float(np.mean([images[y == label].astype(np.float64).std(axis=0).mean() for label in np.unique(y)]))
+
+
 def sheet(rows: Sequence[np.ndarray], labels: Sequence[str] = (), scale: int = 1, group: int = 0) -> Image.Image:
     """Lay rows of images (each uint8 [N, H, W, 3]) under one another, `ROW_GAP` apart, `labels` above the columns.
 

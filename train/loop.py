@@ -40,20 +40,17 @@ class Batches(Protocol):
         ...
 
 
-class Observer(Protocol):
-    """Who watches a run; called on every process, between steps."""
+class Observer:
+    """Who watches a run; called on every process, between steps. By itself it does nothing."""
 
     def start(self, step: int) -> None:
         """Prepare for a run that begins, or goes on, at `step`."""
-        ...
 
     def after_step(self, step: int, terms: dict[str, torch.Tensor]) -> None:
         """Take the terms of the last of `step` steps, still on the device; may raise to stop the run."""
-        ...
 
     def after_save(self, step: int) -> None:
         """Learn that the state after `step` steps is on disk."""
-        ...
 
 
 StepFunction = Callable[[Players, Batch, StepWeights], dict[str, torch.Tensor]]

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from train.distributed import World
 from train.files import write_text
 from train.images import save_png, sheet, to_bytes
-from train.loop import STATE_FILE, not_finite
+from train.loop import STATE_FILE, Observer, not_finite
 from train.sampling import generate
 
 PINNED_ENTRIES = 10  # entries of stats.jsonl in a row before the alarm
@@ -64,8 +64,8 @@ def relative_diversity(images: np.ndarray, reference: Reference) -> float:
     return deviation(images) / max(deviation(reference.images), 1e-6)
 
 
-class Report:
-    """Observes a run on behalf of whoever watches it; see `train.loop.Observer`."""
+class Report(Observer):
+    """Observes a run on behalf of whoever watches it."""
 
     def __init__(
         self,
@@ -78,11 +78,13 @@ class Report:
         grids: int,
         average: nn.Module,
         reference: Reference,
+        beside: Sequence[nn.Module] = (),
     ) -> None:
         self.folder, self.world = folder, world
         self.steps, self.batch_size, self.log_every = steps, batch_size, log_every
         self.grid_every = math.ceil(steps / grids) if grids else 0
         self.average, self.reference = average, reference
+        self._beside = [draw(generator, reference) for generator in beside if grids and world.is_main]
         self._sums: dict[str, torch.Tensor] = {}
         self._counts: dict[str, int] = {}
         self._saved = self._pinned = 0
@@ -169,7 +171,7 @@ class Report:
     def _draw(self, step: int) -> None:
         images = draw(self.average, self.reference)
         path = self.folder / "samples" / f"step-{step:07d}.png"
-        comparison_sheet(self.reference, [images], path)
+        comparison_sheet(self.reference, [*self._beside, images], path)
         diversity = relative_diversity(images, self.reference)
         if step > self.steps // 10 and diversity < COLLAPSED_DIVERSITY:
             self._alarm(

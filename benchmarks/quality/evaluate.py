@@ -23,6 +23,7 @@ from benchmarks.quality.worst_classes import write_worst_classes
 from train import digits
 from train.classes import classes_text
 from train.errors import UserError
+from train.images import within_class_deviation
 from train.reals import RealImages, of_classes
 
 # Models of these names are what the others' images are compared with, one by one.
@@ -222,14 +223,14 @@ class _Session:
             figures.append(Figure(f"ssim_to_{reference}", found.ssim, f"SSIM to {words}", "higher", ssim_how))
             figures.append(Figure(f"l1_to_{reference}", found.l1, f"L1 to {words}", "lower", l1_how))
         if "teacher" in self.models and name != "teacher" and (deviation := self._teacher_deviation):
-            value = digits.within_class_deviation(images, self.asked.y) / deviation
+            value = within_class_deviation(images, self.asked.y) / deviation
             how = "deviation within a class over that of the teacher's images"
             figures.append(Figure("diversity_to_teacher", value, "diversity to the teacher", None, how))
         return figures
 
     @functools.cached_property
     def _teacher_deviation(self) -> float:
-        return digits.within_class_deviation(self.models["teacher"], self.asked.y)
+        return within_class_deviation(self.models["teacher"], self.asked.y)
 
     def _by_clean_fid(self, images: np.ndarray, name: str, reals: RealImages) -> list[Figure]:
         assert self.settings.inception is not None

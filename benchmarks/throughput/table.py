@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.tables import Table, number
+from benchmarks.tables import Table, number, spread, table_of_columns
 
 Row = dict[str, Any]
 
@@ -16,9 +16,9 @@ def throughput_table(report: dict[str, Any]) -> Table:
         "loop": lambda row: _name(row, several),
         "batch": lambda row: str(row["batch_size"]),
         "images/s": lambda row: number(row, "images_per_second", 1, 1),
-        "ms per iteration": lambda row: _spread(row.get("milliseconds"), 1) or row["left_out"],
-        "ratio": lambda row: _spread(row.get("ratio"), 2) or "–",
-        "gain": lambda row: _spread(row.get("gain"), 2) or "–",
+        "ms per iteration": lambda row: row.get("left_out") or spread(row["milliseconds"], 1),
+        "ratio": lambda row: spread(row.get("ratio"), 2),
+        "gain": lambda row: spread(row.get("gain"), 2),
         "by FLOP": lambda row: number(row, "gain_by_flops", 1, 2),
         "GFLOP": lambda row: number(row, "flops_per_iteration", 1e-9, 1),
         "of FLOP/s": lambda row: _share(row, "share_of_flops"),
@@ -27,11 +27,9 @@ def throughput_table(report: dict[str, Any]) -> Table:
         "peak memory, GB": lambda row: number(row, "peak_memory_bytes", 1e-9, 2),
         f"hours for {images:,} images": lambda row: number(row, "hours", 1, 3),
     }
-    cells = [[cell(row) for cell in columns.values()] for row in rows]
-    kept = [index for index in range(len(columns)) if any(line[index] != "–" for line in cells)]
-    headers = [list(columns)[index] for index in kept]
-    title = f"Training throughput, {report['preset']}"
-    return Table(title, headers, [[line[index] for index in kept] for line in cells], _notes(report))
+    table = table_of_columns(f"Training throughput, {report['preset']}", columns, rows, _notes(report))
+    assert table is not None
+    return table
 
 
 def profile_table(profile: dict[str, Any]) -> Table:
@@ -72,13 +70,6 @@ def _notes(report: dict[str, Any]) -> list[str]:
 
 def _name(row: Row, several: bool) -> str:
     return f"**{row['name']}**, the fastest batch" if several and row.get("fastest") else row["name"]
-
-
-def _spread(values: dict[str, float] | None, digits: int) -> str:
-    if values is None:
-        return ""
-    median, low, high = (f"{values[name]:,.{digits}f}" for name in ("median", "low", "high"))
-    return f"{median} ({low}–{high})"
 
 
 def _share(row: Row, key: str) -> str:

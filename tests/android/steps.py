@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from deploy.manifest import read_manifest
-from tests.android import apk, kotlin, pins
+from tests.android import apk, jvm_tests, kotlin, pins
 from tests.android.apk import ready_for_16_kb
 from tests.android.catalog import PROJECT, ROOT
 from tests.android.gradle_files import check_gradle
@@ -116,6 +116,14 @@ class Check:
             jobs: virtual machines at once, 1 GB each.
         """
         pictures = self.work / "pictures"
+        passed = pictures / "passed.txt"
+        key = digest(
+            *(path if path.is_dir() else str(path) for path in self._android_classes),
+            *(self._recorded, self._linked.apk, self._linked.manifest, str(self._newest_java)),
+            *(Path(__file__), Path(jvm_tests.__file__)),
+        )
+        if is_made(pictures, key):
+            return f"{passed.read_text('utf-8')}; since then nothing has changed"
         begin(pictures)
         own = {"check.recordings": self._recorded, "check.pictures": pictures}
 
@@ -124,6 +132,8 @@ class Check:
             said = list(pool.map(lambda sdk: self._run_android(sdk, own), (pins.MIN_SDK, self._newest_sdk)))
         if self._newest_java is None:
             said.append(f"NOT on API {pins.TARGET_SDK}: that needs Java {pins.JAVA_OF_TARGET} or newer")
+        passed.write_text("; ".join(said), "utf-8")
+        finish(pictures, key)
         return "; ".join(said)
 
     def gradle_tests(self) -> str:
@@ -145,21 +155,12 @@ class Check:
 
     def _run_android(self, sdk: int, own: Mapping[str, str | Path]) -> str:
         configuration, properties, flags = robolectric(self._linked, self.libraries, self.work)
-        tests = ("core-fixtures", *(f"{module}-test" for module in MODULES if module != "core"))
-        # The classes of Android 16 need a newer Java than those of 15.
-        framework = "framework" if self._newest_java else "tested-before"
-        purposes = (*pins.SHIPPED, "screen-tests", framework)
-        class_path = [
-            *(configuration, self._tools, *self._classes(*tests, *MODULES, "litert-2"), self._linked.classes),
-            PROJECT / "core/src/test/resources",
-            *(PROJECT / module / "src/test/resources" for module in MODULES if module != "core"),
-            *(path for purpose in purposes for path in self.libraries[purpose]),
-        ]
         names = [n for m in MODULES if m != "core" for n in test_classes(PROJECT / m / "src/test/kotlin")]
         # Before API 26 Robolectric draws nothing; one way for all tests of a version loads its classes once.
         graphics = "LEGACY" if sdk == pins.MIN_SDK else "NATIVE"
         only = {"robolectric.enabledSdks": str(sdk), "robolectric.graphicsMode": graphics}
         program = self._newest_java or "java"
+        class_path = [configuration, *self._android_classes]
         said = run_tests(names, class_path, {**properties, **own, **only}, flags, program)
         return f"API {sdk}: {said}"
 
@@ -237,6 +238,20 @@ class Check:
         apk.inspect(target, self.libraries, pins.ABIS)
         size = f"{target.stat().st_size / 1e6:.1f} MB, {' and '.join(pins.ABIS)}"
         return "; ".join([f"{target}, {size}", f"verified by {verifier} and aapt2", *notes])
+
+    @property
+    def _android_classes(self) -> list[Path]:
+        """The class path of the tests that need Android, without Robolectric's configuration."""
+        tests = ("core-fixtures", *(f"{module}-test" for module in MODULES if module != "core"))
+        # The classes of Android 16 need a newer Java than those of 15.
+        framework = "framework" if self._newest_java else "tested-before"
+        purposes = (*pins.SHIPPED, "screen-tests", framework)
+        return [
+            *(self._tools, *self._classes(*tests, *MODULES, "litert-2"), self._linked.classes),
+            PROJECT / "core/src/test/resources",
+            *(PROJECT / module / "src/test/resources" for module in MODULES if module != "core"),
+            *(path for purpose in purposes for path in self.libraries[purpose]),
+        ]
 
     @property
     def _newest_sdk(self) -> int:

@@ -18,8 +18,9 @@ from tests.android.gradle_files import check_brackets, check_gradle, included_mo
 from tests.android.jvm_tests import test_classes as find_test_classes
 from tests.android.libraries import Libraries
 from tests.android.native import java_names, missing_before
-from tests.android.resources import APPLICATION, complete_manifest
+from tests.android.resources import APPLICATION, Resources, complete_manifest
 from tests.android.snippets import QUOTED, check_snippets
+from tests.android.steps import Check
 from train.errors import UserError
 
 
@@ -452,6 +453,32 @@ class TestKotlin:
             kotlin.compile_units(chosen, libraries, work)
         broken = "nothing"
         assert kotlin.compile_units(chosen, libraries, work) == ["b"], "what compiled before the error stays"
+
+    def test_what_has_passed_on_android_runs_again_only_when_it_has_changed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        check = Check(tmp_path, Libraries(dict.fromkeys(pins.CLASS_PATHS, ()), {}, Path(), Path()), None)
+        apk_file, manifest = tmp_path / "linked.apk", tmp_path / "AndroidManifest.xml"
+        check._tools = tmp_path / "tools"
+        check._resources = Resources(apk_file, manifest, tmp_path / "classes", tmp_path / "rules")
+        apk_file.write_text("1")
+        failing, ran = False, []
+
+        def run(_: Check, sdk: int, own: object) -> str:
+            ran.append(sdk)
+            if failing:
+                raise tools.ToolError("a test failed", "")
+            return f"API {sdk}: 3 tests, 0 failed"
+
+        monkeypatch.setattr(Check, "_run_android", run)
+        assert "nothing has changed" not in check.android_tests(jobs=1)
+        assert check.android_tests().endswith("; since then nothing has changed") and len(ran) == 2
+        apk_file.write_text("2")
+        failing = True
+        with pytest.raises(tools.ToolError):
+            check.android_tests(jobs=1)
+        failing = False
+        assert "nothing has changed" not in check.android_tests(jobs=1)
 
 
 class TestRecordings:

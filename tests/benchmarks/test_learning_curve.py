@@ -1,10 +1,12 @@
 import json
 
 import pytest
+import torch
 from feature_networks import Pooled, save_script
-from stand_ins import replace
+from stand_ins import replace, tiny_run
 
 from benchmarks import learning_curve
+from train.distributed import World
 from train.errors import UserError
 from train.generator import GeneratorConfig
 from train.presets import PRESETS
@@ -12,10 +14,12 @@ from train.run import train
 from train.teacher import open_teacher
 
 
-@pytest.fixture
-def run(tiny_config, world, tmp_path):
-    train(replace(tiny_config, runtime__snapshots=2), tmp_path / "run", world)
-    return tmp_path / "run"
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run folder with snapshots, to be read only."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(replace(tiny_run(grids=0), runtime__snapshots=2), folder, World(0, 1, torch.device("cpu")))
+    return folder
 
 
 def arguments(tmp_path, *runs):

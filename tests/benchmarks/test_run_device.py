@@ -1,8 +1,10 @@
 """The whole benchmark on a small student: one real program, every section, the report, and bad input."""
 
+import functools
 import json
 import shutil
 import subprocess
+import time
 from contextlib import nullcontext
 
 import numpy as np
@@ -11,9 +13,11 @@ import torch
 from PIL import Image
 from stand_ins import trained_like_student
 
-from benchmarks import host, run_device
+from benchmarks import host, run_device, scoring
+from benchmarks.latency import monotonic_milliseconds
 from benchmarks.model import open_model
 from benchmarks.results import read_results
+from benchmarks.worker import Worker, prepare
 from deploy.executorch_program import load_program
 from deploy.manifest import read_manifest
 from deploy.pipeline import export
@@ -21,6 +25,7 @@ from deploy.source import open_source
 from deploy.xnnpack_artifacts import xnnpack_artifacts
 from train.errors import UserError
 from train.generator import GeneratorConfig
+from train.reals import RealImages, open_reals
 from train.snapshot import SnapshotInfo, save_snapshot
 
 pytest.importorskip("executorch", reason="needs the extra android")
@@ -42,6 +47,41 @@ def run(tmp_path_factory):
     return folder
 
 
+class HereWorker:
+    """As `benchmarks.worker.Worker`, without the seconds that a process of its own takes to start."""
+
+    def __init__(self, kind, path, threads, inputs):
+        self.name, self.inputs = f"{path.name} ({kind})", inputs
+        self.prepare = lambda: prepare(kind, path, threads)
+
+    def ready(self):
+        try:
+            self.loader = self.prepare()
+        except UserError as error:
+            raise UserError(f"{self.name}: {error}") from None
+
+    def load(self):
+        self.call = self.loader()
+        self.call(*self.inputs)
+        return {"load_ms": 1.0, "first_run_ms": 1.0}
+
+    def time(self, warmup, iterations):
+        run = functools.partial(self.call, *self.inputs)
+        return monotonic_milliseconds(time.perf_counter_ns, run, iterations)
+
+    def peak_memory_bytes(self):
+        return None
+
+    def close(self):
+        pass
+
+
+def few_reals(*of):
+    """A tenth of them: all take a feature network half a minute."""
+    reals = open_reals(*of)
+    return RealImages(reals.images[:200], reals.labels[:200], reals.source)
+
+
 @pytest.fixture(scope="module")
 def measured(run, tmp_path_factory):
     """(arguments, folder) of a finished benchmark."""
@@ -50,6 +90,8 @@ def measured(run, tmp_path_factory):
         # Lowering the authors' order takes half a minute; test_the_authors_order_is_lowered_once does it.
         patch.setattr(host, "authors_program", lambda snapshot, path: run / "artifacts" / FILE)
         patch.setattr(host, "teacher_programs", lambda model, teacher, folder: ([], ["lowering takes long"]))
+        patch.setattr(scoring, "open_reals", few_reals)
+        patch.setattr(host, "Worker", lambda kind, *of: (Worker if kind == "program" else HereWorker)(kind, *of))
         return _measure(run, out)
 
 
@@ -181,8 +223,6 @@ def test_the_hottest_operations(run, tmp_path, capsys):
 
 
 def test_candidates_that_cannot_be_loaded_are_named(tmp_path):
-    from benchmarks.worker import Worker
-
     broken = tmp_path / "broken.pte"
     broken.write_bytes(b"no program")
     worker = Worker("program", broken, 1, ())
@@ -197,6 +237,7 @@ def test_a_candidate_that_cannot_be_loaded_is_said_and_tried_again(run, tmp_path
     broken = tmp_path / "broken.pte"
     broken.write_bytes(b"no program")
     monkeypatch.setattr(host, "authors_program", lambda snapshot, path: broken)
+    monkeypatch.setattr(host, "Worker", HereWorker)
     arguments = ["--run", str(run), "--out", str(tmp_path / "out"), "--no-compiled", "--rounds", "1"]
     arguments += ["--iterations", "1", "--threads", "1", "--parts", "latency"]
 

@@ -6,9 +6,7 @@ import pytest
 import torch
 from stand_ins import on_one_thread, tiny_run, trained_like_student
 
-from compress import evaluate
 from compress.deploy_form import one_hot
-from train import judging
 from train import run as float_training
 from train.config import TrainConfig
 from train.distributed import World
@@ -64,12 +62,5 @@ def tiny_run_config() -> TrainConfig:
 def digits_run(tmp_path_factory, tiny_run_config) -> Path:
     """A run folder of train/main.py, to be read only."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "JUDGED_IMAGES", 250)
-        float_training.train(tiny_run_config, folder, World(0, 1, torch.device("cpu")))
+    float_training.train(tiny_run_config, folder, World(0, 1, torch.device("cpu")))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _few_judged_images(monkeypatch):
-    monkeypatch.setattr(evaluate, "JUDGED_IMAGES", 40)

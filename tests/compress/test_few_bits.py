@@ -3,13 +3,12 @@
 import pytest
 from stand_ins import replace
 
-from compress import evaluate
 from compress.comparison import CONTROL_ROWS, POST_TRAINING_OF_CONTROL_ROW, Comparison
 from compress.config import QatConfig
 from compress.evaluate import Judge
 from compress.float_run import open_run
 from compress.report import QAT_ROW, Table
-from train.judging import JUDGED_IMAGES
+from train import judging
 from train.presets import PRESETS
 from train.run import train
 from train.sources import open_sources
@@ -17,7 +16,7 @@ from train.sources import open_sources
 
 @pytest.mark.slow
 def test_with_four_bits_training_beats_post_training_beyond_the_spread_of_seeds(tmp_path, world, monkeypatch):
-    monkeypatch.setattr(evaluate, "JUDGED_IMAGES", JUDGED_IMAGES)
+    monkeypatch.setattr(judging, "JUDGED_IMAGES", 2000)
     losses = {"rounded": [], "trained": []}
     for seed in (0, 1, 2):
         config = replace(PRESETS["digits"][1], seed=seed)

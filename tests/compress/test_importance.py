@@ -7,7 +7,7 @@ from compress.deploy_form import deploy_form, one_hot
 from compress.fake_quant import QuantGenerator
 from compress.importance import weigh
 from compress.quant_config import QuantConfig
-from compress.ranges import Observer
+from compress.ranges import RangeObserver
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_a_weight_decides_what_is_clipped():
     values = torch.cat([torch.linspace(0, 1, 1000), torch.full((10,), 8.0)])
     highs = []
     for outlier_weight in (0.0, 1.0):
-        observer = Observer()
+        observer = RangeObserver()
         observer.see_extremes(values)
         weights = torch.ones_like(values)
         weights[1000:] = outlier_weight

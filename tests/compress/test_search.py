@@ -14,7 +14,7 @@ import torch
 from scripts import run_script
 from stand_ins import FixedPairs, replace, save_random_student
 
-from compress import candidates, heldout, qat, search, supernet
+from compress import candidates, qat, search, supernet
 from compress.candidates import Cache, Distance
 from compress.elastic import elastic
 from compress.evaluate import psnr
@@ -55,16 +55,9 @@ BUDGET = "1.1M"
 def runs(tmp_path_factory, tiny_run_config) -> Path:
     """A folder with a run, "digits", that is wide enough to be made narrower, and its pairs."""
     folder = tmp_path_factory.mktemp("runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "JUDGED_IMAGES", 250)
-        config = replace(tiny_run_config, generator__channels=8)
-        float_training.train(config, folder / "digits", World(0, 1, torch.device("cpu")))
+    config = replace(tiny_run_config, generator__channels=8)
+    float_training.train(config, folder / "digits", World(0, 1, torch.device("cpu")))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _few_images_of_found_students(monkeypatch):
-    monkeypatch.setattr(judging, "JUDGED_IMAGES", 250)
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +65,7 @@ def searched(runs, tmp_path_factory) -> Path:
     """The run after a search, to be read only."""
     folder = tmp_path_factory.mktemp("searched")
     shutil.copytree(runs, folder, dirs_exist_ok=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "JUDGED_IMAGES", 250)
-        search.main(["--run", str(folder / "digits"), "--macs", BUDGET, *FAST])
+    search.main(["--run", str(folder / "digits"), "--macs", BUDGET, *FAST])
     return folder / "digits"
 
 
@@ -339,7 +330,7 @@ class SomeHeldOut(FixedPairs):
 def test_a_teacher_that_is_stored_pairs_is_compared_with_on_unseen_ones(
     runs, monkeypatch, count, described, first
 ):
-    monkeypatch.setattr(heldout, "JUDGED_IMAGES", 20)
+    monkeypatch.setattr(judging, "JUDGED_IMAGES", 20)
     run, pairs = open_run(runs / "digits"), SomeHeldOut()
     run = dataclasses.replace(run, config=replace(run.config, data__teacher="pairs:somewhere"))
     sources: Any = Sources(pairs, None, list(range(10)), [], 0.5)

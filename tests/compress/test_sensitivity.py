@@ -3,6 +3,7 @@ import json
 import pytest
 
 from compress import sensitivity
+from train import judging
 from train.errors import UserError
 
 
@@ -24,5 +25,5 @@ def test_each_layer_has_its_cost_and_the_costliest_comes_first(digits_run, tmp_p
 
 
 def test_a_senseless_number_of_images_is_refused(tmp_path):
-    with pytest.raises(UserError, match="--images must be between 1 and 2000, not 0"):
+    with pytest.raises(UserError, match=f"--images must be between 1 and {judging.JUDGED_IMAGES}, not 0"):
         sensitivity.main(["--run", str(tmp_path), "--images", "0"])

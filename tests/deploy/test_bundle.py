@@ -7,8 +7,8 @@ import pytest
 
 from deploy import bundle, pipeline, verify
 from deploy.bundle import MODELS_FILE, groups_of, numbered_classes, read_models
-from deploy.fixture_bundle import bundle as fixture
 from deploy.source import open_source
+from tests.fixtures.bundles import bundle as fixture
 from train.errors import UserError
 from train.files import file_hash
 

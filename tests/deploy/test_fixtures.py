@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from deploy import fixtures
 from deploy.manifest import read_manifest
+from tests.fixtures import __main__ as fixtures
+from train.commands import ROOT
 from train.errors import UserError
 from train.noise import truncated_normal
 
@@ -16,14 +17,12 @@ def texts() -> dict[str, str]:
     return fixtures.fixtures()
 
 
-@pytest.mark.parametrize(
-    "folder", fixtures.FOLDERS, ids=lambda folder: folder.relative_to(fixtures._HERE).parts[0]
-)
+@pytest.mark.parametrize("folder", fixtures.FOLDERS, ids=lambda folder: folder.relative_to(ROOT).parts[1])
 def test_the_stored_ones_are_current(folder, texts):
     stored = {path.name: path.read_bytes() for path in folder.glob("*.json")}
     assert stored.keys() >= texts.keys()
     outdated = [name for name, text in texts.items() if stored[name] != text.encode()]
-    assert outdated == [], "write them anew with: python -m deploy.fixtures"
+    assert outdated == [], "write them anew with: python -m tests.fixtures"
 
 
 def test_writing_fills_every_folder_alike(texts, tmp_path, monkeypatch):

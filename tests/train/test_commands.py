@@ -34,9 +34,17 @@ def test_a_process_of_ours_imports_nothing_from_the_current_folder(elsewhere):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_python_m_imports_nothing_from_the_current_folder(elsewhere):
+@pytest.fixture(params=["files", "folder"])
+def everything(request, tmp_path):
+    """All of it in one folder; `train` is a file or a folder. The commands take seconds to start."""
+    FOLDERS["checkout"](tmp_path)
+    FOLDERS["photos" if request.param == "folder" else "printing"](tmp_path)
+    return tmp_path
+
+
+def test_python_m_imports_nothing_from_the_current_folder(everything):
     command = [sys.executable, "-m", "deploy.verify", "nowhere"]
-    done = subprocess.run(command, cwd=elsewhere, env=_plain(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=everything, env=_plain(), capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: no manifest.json in nowhere; export with: python ")
 
@@ -46,9 +54,9 @@ def _plain():
     return {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
 
 
-def test_a_script_starts_from_any_folder(elsewhere):
+def test_a_script_starts_from_any_folder(everything):
     done = subprocess.run(
-        script_process("train/main.py", "digits", "--dry-run"), cwd=elsewhere, capture_output=True, check=False
+        script_process("train/main.py", "digits", "--dry-run"), cwd=everything, capture_output=True, check=False
     )
     assert done.returncode == 0 and b'"preset": "digits"' in done.stdout
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from stand_ins import replace, without_timing
 
-from train import files, loop
+from train import files, judging, loop
 from train.distributed import World
 from train.errors import UserError
 from train.loop import Interrupted, StopSignal, WeightAverage, _check_agreed, load_state
@@ -92,7 +92,7 @@ def test_a_run_leaves_what_the_next_stages_need(tiny_config, world, shared):
     averaged = load_state(folder / "state.pt")["average"]
     assert all(torch.equal(averaged[name], value) for name, value in generator.state_dict().items())
     quality = json.loads((folder / "quality.json").read_text())
-    assert quality["images"] == 2000
+    assert quality["images"] == judging.JUDGED_IMAGES
     assert 0 < quality["l1_to_teacher"] < 2
     pictures = {p.name for p in (folder / "samples").iterdir()}
     assert pictures == {"real-labels.png", "step-0000006.png", "step-0000012.png", "final.png"}

@@ -83,7 +83,7 @@ def test_only_classes_that_were_trained_are_judged(tiny_config, world, tmp_path,
     monkeypatch.setattr(digits, "measure", watching)
     train(replace(tiny_config, data__classes=classes, optimizer__images=8), tmp_path / "run", world)
     trained = [2, 5] if classes else list(range(10))
-    assert asked[0].tolist() == (trained * 1000)[:2000]
+    assert asked[0].tolist() == (trained * 20)[: judging.JUDGED_IMAGES]
 
 
 def test_the_class_embedding_may_come_from_a_file(tiny_config, world, tmp_path):
@@ -107,12 +107,11 @@ def test_a_student_may_be_the_teacher(tiny_config, world, tmp_path):
     assert (tmp_path / "second" / "student.safetensors").exists()
 
 
-def test_from_scratch_and_its_teacher_folder(tiny_config, world, tmp_path, monkeypatch):
+def test_from_scratch_and_its_teacher_folder(tiny_config, world, tmp_path):
     """The scratch presets at toy length: a BigGAN generator ends as a folder that the library loads."""
     from train.presets import PRESETS
     from train.teacher import open_teacher
 
-    monkeypatch.setattr("train.biggan.STATISTICS_IMAGES", 20)
     config = replace(
         PRESETS["scratch-digits"][1],
         optimizer__images=64,
@@ -148,13 +147,15 @@ def test_a_kill_after_the_last_step_is_made_up_for(tiny_config, world, tmp_path,
     }
 
 
-def test_a_minute_of_training_draws_digits(world, tmp_path):
+def test_a_minute_of_training_draws_digits(world, tmp_path, monkeypatch):
     """The guard against a trainer that runs and learns nothing."""
     import json
 
     from train.presets import PRESETS
 
-    config = replace(PRESETS["digits"][1], optimizer__images=9_600, runtime__device="cpu", runtime__grids=1)
+    monkeypatch.setattr(judging, "JUDGED_IMAGES", 500)
+    config = replace(PRESETS["digits"][1], optimizer__images=9_600, data__per_class=300)
+    config = replace(config, runtime__device="cpu", runtime__grids=1)
     train(config, tmp_path / "run", world)
     quality = json.loads((tmp_path / "run" / "quality.json").read_text())
     assert quality["recognised"] >= 0.95
@@ -292,7 +293,6 @@ def test_a_second_batch_resumes_to_the_same_bits(tiny_config, world, tmp_path, m
     """And a run without one is recorded as by a version that did not know of it."""
     from train import loop
 
-    monkeypatch.setattr(judging, "JUDGED_IMAGES", 20)
     changes = {"optimizer__images": 48, "runtime__grids": 0, "loss__orthogonal": 1e-4}
     config = replace(tiny_config, schedule__fresh_real_batch=True, **changes)
     train(config, tmp_path / "whole", world)

@@ -3,16 +3,16 @@
 import json
 import plistlib
 import re
-from pathlib import Path
 
+import app_icon
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from deploy.ios import icon
+from train.commands import ROOT
 
-IOS = Path(icon.__file__).parent
+IOS = ROOT / "deploy" / "ios"
 APP = IOS / "App"
 PROJECT = yaml.safe_load((APP / "project.yml").read_text())
 SETTINGS = PROJECT["targets"]["TinyGAN"]["settings"]["base"]
@@ -65,18 +65,18 @@ def test_the_icon_is_one_that_the_store_takes():
     folder = APP / "Resources" / "Assets.xcassets" / f"{name}.appiconset"
     (entry,) = json.loads((folder / "Contents.json").read_text())["images"]
     assert entry == {
-        "filename": icon.ICON.name,
+        "filename": app_icon.ICON.name,
         "idiom": "universal",
         "platform": "ios",
-        "size": f"{icon.SIZE}x{icon.SIZE}",
+        "size": f"{app_icon.SIZE}x{app_icon.SIZE}",
     }
-    assert icon.ICON.parent == folder
-    assert icon.ICON.stat().st_size < 100_000
-    with Image.open(icon.ICON) as stored:
+    assert app_icon.ICON.parent == folder
+    assert app_icon.ICON.stat().st_size < 100_000
+    with Image.open(app_icon.ICON) as stored:
         assert (stored.mode, stored.size) == ("RGB", (1024, 1024)), "no transparency"
-        difference = np.asarray(stored, np.int16) - np.asarray(icon.draw_icon(), np.int16)
+        difference = np.asarray(stored, np.int16) - np.asarray(app_icon.draw_icon(), np.int16)
     # Another processor may round a level differently.
-    assert np.abs(difference).max() <= 2, "draw it anew with: python deploy/ios/icon.py"
+    assert np.abs(difference).max() <= 2, "draw it anew with: python tests/support/app_app_icon.py"
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy import fixtures, verify
+from deploy import verify
 from deploy.android.tflite_file import load_tflite
 from deploy.golden import load_golden
 from deploy.manifest import read_manifest
 from deploy.parity import ParityError
 from deploy.runners import browser_check, describe_browser_check
 from deploy.web import litert_js
+from tests.fixtures.__main__ import FOLDERS
 from train.errors import UserError
 
 HERE = Path(__file__).parent
@@ -32,7 +33,7 @@ def node_test(file: str, **environment: str) -> str:
 
 
 def test_the_pages_arithmetic_is_that_of_python_and_the_apps():
-    said = node_test("core.test.js", FIXTURES=str(fixtures.FOLDERS[0]))
+    said = node_test("core.test.js", FIXTURES=str(FOLDERS[0]))
     assert "# fail 0" in said and "# skipped 0" in said
     assert int(said.split("# pass ")[1].split()[0]) > 60
 

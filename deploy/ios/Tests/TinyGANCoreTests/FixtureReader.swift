@@ -6,7 +6,7 @@ enum Fixture {
     static func data(_ name: String) throws -> Data {
         let url = try XCTUnwrap(
             Bundle.module.url(forResource: name, withExtension: "json", subdirectory: "Fixtures"),
-            "no fixture \(name).json; write them with: python -m deploy.fixtures"
+            "no fixture \(name).json; write them with: python -m tests.fixtures"
         )
         return try Data(contentsOf: url)
     }

@@ -1,4 +1,4 @@
-"""The pages' tables, made from committed results: `python -m benchmarks.readme` writes them, --check compares.
+"""The pages' tables, made from committed results: `make tables` writes them.
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->` in one of `PAGES`.
 """
@@ -7,21 +7,19 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from benchmarks.results import read_results
 from benchmarks.summary import summary
 from benchmarks.tables import Table, cost_table, file_table, latency_tables, quality_table
-from train.cli import parse, run_script
 from train.commands import ROOT
 from train.errors import UserError
 from train.files import write_text
 
-RESULTS = Path(__file__).parent / "results_digits.json"
-QUICKSTART = Path(__file__).parent / "results_quickstart.json"
+RESULTS = ROOT / "benchmarks" / "results_digits.json"
+QUICKSTART = ROOT / "benchmarks" / "results_quickstart.json"
 """What `make quickstart` left, which the first page shows."""
-INT8_ROWS = Path(__file__).parent / "int8_digits.json"
+INT8_ROWS = ROOT / "benchmarks" / "int8_digits.json"
 PAGES = tuple(ROOT / name for name in ("README.md", "compress/README.md", "benchmarks/README.md"))
 _BLOCK = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _QUALITY = ("recognised", "diversity", "l1_to_teacher", "ssim_to_teacher", "psnr_to_float")
@@ -29,31 +27,6 @@ _LATENCY_HEADERS = 7  # model, threads, p50, p90, mean, n and the first ratio: w
 
 Makers = dict[str, Callable[[], str]]
 """Each makes the table of a name, in Markdown."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ReadmeConfig:
-    """Which files to bring up to date."""
-
-    pages: tuple[Path, ...] = ()
-    """The files with the marks; by default README.md, compress/README.md and benchmarks/README.md."""
-    check: bool = False
-    """Write nothing; fail if a table is not the one that the results give."""
-
-
-def main(arguments: list[str]) -> None:
-    """Write the tables, or check them."""
-    config = parse(ReadmeConfig, arguments, __doc__ or "")
-    makers = committed_tables()
-    for page in config.pages or PAGES:
-        text = page.read_text(encoding="utf-8")
-        made = fill(text, makers)
-        if not config.check:
-            write_text(page, made)
-        elif made != text:
-            raise UserError(
-                f"the tables in {page} are not those of the results; write them with: python -m benchmarks.readme"
-            )
 
 
 def committed_tables() -> Makers:
@@ -138,5 +111,12 @@ def _markdown(table: Table | None, name: str) -> str:
     return dataclasses.replace(table, notes=[]).markdown()
 
 
+def main() -> None:
+    """Write the tables."""
+    makers = committed_tables()
+    for page in PAGES:
+        write_text(page, fill(page.read_text(encoding="utf-8"), makers))
+
+
 if __name__ == "__main__":
-    run_script(main)
+    main()

@@ -1,7 +1,7 @@
 """A second opinion on a .tflite file: TensorFlow's own interpreter with its reference kernels.
 
 Always in a process of its own, since TensorFlow and coremltools crash each other:
-`python -m deploy.android.tensorflow_opinion FILE.tflite golden.npz int8` prints the parity as JSON.
+`python tests/support/tensorflow_opinion.py FILE.tflite golden.npz int8` prints the parity as JSON.
 """
 
 import dataclasses
@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,8 @@ from deploy.parity import Runner, measure
 from deploy.quiet import quiet
 from deploy.source import Reference
 from train.cli import parse, run_script
-from train.commands import module_process, process_environment, to_install
+from train.commands import process_environment, to_install
 from train.errors import UserError
-
-_MODULE = "deploy.android.tensorflow_opinion"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +52,7 @@ def ask_tensorflow(file: Path, golden: Path, reference: Reference) -> dict[str, 
     Raises:
         UserError: TensorFlow is not installed, or it refuses the file.
     """
-    command = module_process(_MODULE, file, golden, reference)
+    command = [sys.executable, __file__, str(file), str(golden), reference]
     environment = process_environment(PYTHONIOENCODING="utf-8")
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment)
     if done.returncode:

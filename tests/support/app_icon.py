@@ -1,22 +1,22 @@
-"""Draw the app's icon anew: `python deploy/ios/icon.py`.
+"""Draw the app's icon anew: `python tests/support/app_icon.py`.
 
 A 3 on its way to an 8 in four steps, drawn by the shipped digits student; pixels stay squares. The App Store wants
 1024 × 1024 pixels without transparency.
 """
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
 from deploy.source import open_source
+from train.commands import ROOT
 from train.images import save_png, to_bytes
 from train.noise import truncated_normal
 
-RUN = Path(__file__).parents[2] / "train" / "assets" / "digits_student"
-ICON = Path(__file__).parent / "App" / "Resources" / "Assets.xcassets" / "AppIcon.appiconset" / "AppIcon.png"
+RUN = ROOT / "train" / "assets" / "digits_student"
+ICON = ROOT / "deploy" / "ios" / "App" / "Resources" / "Assets.xcassets" / "AppIcon.appiconset" / "AppIcon.png"
 SIZE = 1024
 _FROM, _TO, _SEED = 3, 8, 4
 _NIGHT = (24, 28, 64)
