@@ -189,7 +189,8 @@ def test_a_bias_that_differs_is_found(int8):
 
 def test_equal_biases_survive_and_a_file_that_lost_them_is_found(int8):
     bias = int8.module.operations()[f"{EQUAL_BIAS}.weight"].operation.bias
-    assert bool((bias == 1).all())  # and int8 was converted, so check_weights has seen them in the file
+    # On the grids of their channels; and int8 was converted, so check_weights has seen them in the file.
+    assert bool(((bias - 1).abs() < 1e-3).all())
     model = schema().ModelT.InitFromPackedBuf(int8.path.read_bytes(), 0)
     (graph,) = model.subgraphs
     (equal,) = [

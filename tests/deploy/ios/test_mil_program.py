@@ -54,7 +54,7 @@ def test_a_quantized_package_draws_exactly_what_the_student_draws(models, int4_s
     assert np.array_equal(drawn, expected)
     # Ties rounded the other way are other images, which the comparison sees.
     drawn, _ = images(models, int4_student, int4_package, rounding="divide")
-    assert 25 < psnr(drawn, expected) < 70
+    assert 25 < psnr(drawn, expected) < 100
 
 
 @pytest.mark.slow
