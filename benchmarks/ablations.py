@@ -14,7 +14,7 @@ import torch
 from benchmarks.tables import Table, with_spread
 from train.cli import parse, run_script
 from train.distributed import distributed_world
-from train.files import write_json, write_text
+from train.files import check_writable, write_json, write_text
 from train.judging import QUALITY_FILE
 from train.places import CONFIG_FILE
 from train.presets import PRESETS
@@ -45,6 +45,7 @@ class AblationsConfig:
 def main(arguments: list[str]) -> None:
     """Train what is missing and write the table."""
     config = parse(AblationsConfig, arguments, __doc__ or "")
+    check_writable(config.out.parent, "--out")
     rows = []
     with distributed_world("cpu") as world:
         for preset, title in ROWS.items():

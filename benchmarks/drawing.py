@@ -1,6 +1,7 @@
 """What draws the judged latents: teachers, students and artifacts, whose images are stored as bytes."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from benchmarks.model import Model
 from benchmarks.quality.features import full_precision
 from deploy.manifest import versions
 from deploy.runners import runner_of
-from train.files import file_hash, write_atomically
-from train.images import to_bytes
+from train.files import file_hash, short_name, write_atomically
+from train.images import to_bytes, write_images_header
 from train.sampling import generate
 from train.snapshot import load_student
 from train.teacher import Teacher
@@ -50,21 +51,25 @@ class Drawer:
         """Return the images, uint8 [N, H, W, 3], mapped from the cache; they are drawn into it part by part."""
         digest = hashlib.sha256(repr(self.inputs).encode())
         digest.update(z.tobytes() + y.tobytes())
-        path = cache / f"{self.name}-{digest.hexdigest()[:16]}.npy"
+        name = short_name(re.sub(r"[^\w.-]", "_", self.name), 100)  # a user's own, in judge.py
+        path = cache / f"{name}-{digest.hexdigest()[:16]}.npy"
         if not path.is_file():
             draw = self._open()
             write_atomically(path, lambda temporary: self._draw_into(temporary, draw, z, y))
         return np.load(path, mmap_mode="r")
 
     def _draw_into(self, path: Path, draw: Draw, z: np.ndarray, y: np.ndarray) -> None:
-        first = draw(z[:BATCH], y[:BATCH])
-        images = np.lib.format.open_memmap(path, "w+", np.uint8, (len(z), *first.shape[1:]))
-        with tqdm(total=len(z), desc=f"drawing {self.name}", unit="image", leave=False) as bar:
-            for start in range(0, len(z), BATCH):
-                part = slice(start, start + BATCH)
-                images[part] = draw(z[part], y[part]) if start else first
-                bar.update(len(z[part]))
-        images.flush()
+        starts = range(0, len(z), BATCH)
+        with (
+            open(path, "wb") as file,  # and no memory map: a disk that fills up is then an error, not a crash
+            tqdm(total=len(z), desc=f"drawing {self.name}", unit="image", leave=False) as bar,
+        ):
+            for part in (slice(start, start + BATCH) for start in starts):
+                drawn = draw(z[part], y[part])
+                if part.start == 0:
+                    write_images_header(file, (len(z), *drawn.shape[1:]))
+                file.write(drawn.tobytes())
+                bar.update(len(drawn))
 
 
 class Given:

@@ -178,9 +178,15 @@ def _teacher_candidates(model: Model, config: BenchmarkConfig) -> tuple[list[Can
 
 
 def _measure_together(model: Model, config: BenchmarkConfig, results: Results, group: Group) -> list[str]:
-    """Time a group, store its rows and its failures; return a sentence for each candidate that did not load."""
+    """Time a group, store its rows and its failures; return a sentence for each candidate that did not run."""
     failures: list[str] = []
     workers: dict[str, Worker] = {}
+
+    def failed(key: str, error: UserError) -> None:
+        failures.append(_failure(key, error))
+        results.put_failure("latency", key, group.inputs[key], failures[-1])
+        workers.pop(key).close()
+
     loads: dict[str, dict[str, float]] = {}
     busy = {"load_average": round(os.getloadavg()[0], 2)} if hasattr(os, "getloadavg") else {}
     try:
@@ -191,9 +197,7 @@ def _measure_together(model: Model, config: BenchmarkConfig, results: Results, g
                 workers[key].ready()
                 loads[key] = workers[key].load()
             except UserError as error:
-                failures.append(_failure(key, error))
-                results.put_failure("latency", key, group.inputs[key], failures[-1])
-                workers.pop(key).close()
+                failed(key, error)
         visits = config.rounds * len(workers)
         with tqdm(total=visits, desc=f"timing, {_threads(group.threads)}", leave=False) as bar:
             samples = interleave(
@@ -202,6 +206,7 @@ def _measure_together(model: Model, config: BenchmarkConfig, results: Results, g
                 warmup=config.warmup,
                 iterations=config.iterations,
                 tick=bar.update,
+                failed=failed,
             )
         for key, worker in workers.items():
             figures = {

@@ -28,11 +28,11 @@ from benchmarks.tables import quality_table
 from train.classes import class_names, parse_classes
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.files import file_hash, write_json, write_text
+from train.files import check_writable, file_hash, write_json, write_text
 from train.images import save_png
 from train.judging import JUDGED_SEED
 from train.noise import SAMPLER, check_drawable, latents_in_turn, law_of
-from train.reals import RealImages, open_reals
+from train.reals import LEAVE_OUT, RealImages, open_reals
 from train.sampling import labelled_rows
 from train.snapshot import load_student
 from train.teacher import open_teacher
@@ -66,6 +66,8 @@ class JudgeConfig:
     """Of the first latent; the default lies beyond all that training uses."""
     reference: str = ""
     """Photos to compare with: digits, a folder of class folders or a pack; best those that nobody trained on."""
+    damaged: int = 0
+    """How many photos of a set may be left out because they cannot be read."""
     inception: Path | None = None
     """The standard inception-2015-12-05.pt, for FID itself; by default the one in clean-fid's cache, if any."""
     download: bool = False
@@ -93,6 +95,7 @@ def main(arguments: list[str]) -> None:
         UserError: a model that is none, or as `benchmarks.quality.evaluate`.
     """
     config = parse(JudgeConfig, arguments, __doc__ or "")
+    check_writable(config.out.parent, "--out")
     classes = parse_classes(config.classes, config.num_classes)
     names = {label: class_names(config.num_classes)[label].split(",")[0] for label in classes}
     count = config.per_class * len(classes)
@@ -170,7 +173,15 @@ def _one_law(laws: Sequence[_Law], config: JudgeConfig) -> str:
 
 
 def _reals(source: str, config: JudgeConfig, classes: Sequence[int]) -> RealImages:
-    return open_reals(source, config.image_size, classes, config.num_classes, config.cache / "reals")
+    return open_reals(
+        source,
+        config.image_size,
+        classes,
+        config.num_classes,
+        config.cache / "reals",
+        damaged=config.damaged,
+        remedy=LEAVE_OUT,
+    )
 
 
 def _photos_in_turn(reals: RealImages, y: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from train.errors import UserError
+
 
 class Timed(Protocol):
     """Something that can be run and timed."""
@@ -29,6 +31,7 @@ def interleave(
     warmup: int,
     iterations: int,
     tick: Callable[[], object] = lambda: None,
+    failed: Callable[[str, UserError], object] | None = None,
 ) -> dict[str, Samples]:
     """Time all candidates in turns.
 
@@ -38,6 +41,7 @@ def interleave(
         warmup: untimed runs at each visit, because the others have emptied the caches.
         iterations: timed runs at each visit.
         tick: called after each visit.
+        failed: told of a candidate that could not be run, and why, which is left out then; else it is an error.
 
     Returns:
         Name → milliseconds of every timed run, per round.
@@ -49,7 +53,15 @@ def interleave(
         order = names[first:] + names[:first]
         backwards = turn // len(names) % 2
         for name in reversed(order) if backwards else order:
-            samples[name].append(candidates[name].time(warmup, iterations))
+            if name not in samples:
+                continue
+            try:
+                samples[name].append(candidates[name].time(warmup, iterations))
+            except UserError as error:
+                if failed is None:
+                    raise
+                del samples[name]
+                failed(name, error)
             tick()
     return samples
 

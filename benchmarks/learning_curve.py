@@ -24,13 +24,13 @@ from train.build import build_network
 from train.checkpoint import SNAPSHOTS_FOLDER, TEACHER_FOLDER
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.files import check_state_dict, write_json
+from train.files import check_state_dict, check_writable, write_json
 from train.frechet import frechet_distance
 from train.images import to_bytes
 from train.judging import JUDGED_SEED
 from train.noise import latents_in_turn
 from train.places import read_settings
-from train.reals import open_reals
+from train.reals import LEAVE_OUT, open_reals
 from train.sampling import generate
 from train.snapshot import SnapshotInfo, read_snapshot
 
@@ -47,6 +47,8 @@ class CurveConfig:
     """Photos to measure the distance to: digits, a folder of class folders or a pack."""
     out: Path
     """The curves as JSON; a plot is drawn beside it."""
+    damaged: int = 0
+    """How many of the photos may be left out because they cannot be read."""
     features: Path | None = None
     """TorchScript feature network; EfficientNet-lite0 by default, which is no judge of what it trained."""
     per_class: int = 50
@@ -68,6 +70,7 @@ def main(arguments: list[str]) -> None:
         UserError: a run without snapshots, or one that is damaged.
     """
     config = parse(CurveConfig, arguments, __doc__ or "")
+    check_writable(config.out.parent, "--out")
     device = choose_device(config.device)
     network = open_features(config.features, device) if config.features else open_lite0(device)
     curves: dict[str, Any] = {}
@@ -77,8 +80,8 @@ def main(arguments: list[str]) -> None:
             raise UserError(f"{run} has no snapshots; train it with --runtime.snapshots 15")
         if config.keep_best:
             _check_teacher(files[0], run)
-        points = _judge(files, run.name, config, network)
-        curves[run.name] = points
+        name = run.absolute().name
+        points = curves[name] = _judge(files, name, config, network)
         best = min(points, key=lambda point: point["distance"])
         print(f"{run}: best after {best['images']:,} images, {best['distance']:.4g}")
         if config.keep_best:
@@ -106,7 +109,13 @@ def _judge(
     )
     latents = torch.from_numpy(z), torch.from_numpy(y)
     reals = open_reals(
-        config.reference, info.generator.image_size, classes, info.generator.num_classes, config.cache / "reals"
+        config.reference,
+        info.generator.image_size,
+        classes,
+        info.generator.num_classes,
+        config.cache / "reals",
+        damaged=config.damaged,
+        remedy=LEAVE_OUT,
     )
     store = FeatureStore(config.cache / "features", QualitySettings.batch_size)
     real = store.measure(network, reals.images, "photos").statistics

@@ -14,6 +14,7 @@ from benchmarks.summary import summary
 from deploy.manifest import MANIFEST_FILE
 from train.cli import parse, run_script
 from train.errors import UserError
+from train.files import check_writable
 
 
 def main(arguments: list[str]) -> None:
@@ -23,6 +24,7 @@ def main(arguments: list[str]) -> None:
     if config.compare is not None:
         print_changes(path, config.compare)
         return
+    check_writable(config.folder, "--out")
     model = _open(config)
     results = Results(path, model.description)
     if config.target == "android":
@@ -70,6 +72,9 @@ def _measure_here(model: Model, config: BenchmarkConfig, results: Results) -> li
         from benchmarks.truncations import check_trade_off
 
         check_trade_off(model)  # before the hours that the rest may take
+    unrunnable = [reason for artifact in model.artifacts if (reason := model.runs_here(artifact))]
+    if config.only and len(unrunnable) == len(model.artifacts) and config.parts != ("cost",):
+        failures += unrunnable  # nothing of what was asked for by name
     if "cost" in config.parts:
         from benchmarks.costs import measure_costs
 

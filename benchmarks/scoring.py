@@ -19,7 +19,7 @@ from train.commands import typed
 from train.errors import UserError
 from train.files import file_hash
 from train.images import save_png, sheet
-from train.reals import RealImages, open_reals
+from train.reals import LEAVE_OUT, RealImages, open_reals
 
 FLOAT, CONTROL = "float", "control"
 CONTROL_FILE = Path("qat/control") / INT8_STUDENTS["int8"].name
@@ -133,12 +133,15 @@ def open_reference(model: Model, config: BenchmarkConfig) -> RealImages | None:
     if not source:
         return None
     described = model.manifest["model"]
+    own = (model.setting("data") or {}).get("damaged", 0) if config.reference is None else 0
     return open_reals(
         source,
         described["image_size"],
         sorted(model.classes),
         described["num_classes"],
         config.folder / "cache" / "reals",
+        damaged=own if config.damaged is None else config.damaged,
+        remedy=LEAVE_OUT,
     )
 
 

@@ -63,6 +63,8 @@ class BenchmarkConfig:
     """Teacher to compare with; by default the run's own, '' for none."""
     reference: str | None = None
     """Real images: digits, a folder with a folder per class, or a pack (.npz); by default the run's own."""
+    damaged: int | None = None
+    """How many of them may be left out because they cannot be read; by default as many as the run left out."""
     inception: Path | None = None
     """inception-2015-12-05.pt, for FID, KID and Inception Score; by default that of clean-fid's cache, if any."""
     download: bool = False

@@ -15,6 +15,7 @@ from compress.program_costs import LEAST_ROWS, TABLE_FILE, ProgramTable, fit, ma
 from compress.width_space import WidthSpace
 from train.cli import parse, run_script
 from train.errors import UserError
+from train.files import check_writable
 from train.generator import GeneratorConfig
 from train.snapshot import STUDENT_FILE, load_snapshot
 
@@ -57,6 +58,7 @@ def main(arguments: list[str]) -> None:
     config = parse(TimeConfig, arguments, __doc__ or "")
     _, info = load_snapshot(config.run / STUDENT_FILE)
     path = config.out or config.run / "search" / TABLE_FILE
+    check_writable(path.parent, "--out")
     table = measure(info.generator, config, path.with_suffix(""))
     table.write(path)
     for kind in ("ms", "bytes"):

@@ -22,7 +22,7 @@ from train.cli import parse, run_script
 from train.config import TrainConfig
 from train.distributed import World, distributed_world
 from train.errors import UserError, did_you_mean
-from train.files import write_json, write_text
+from train.files import check_writable, write_json, write_text
 from train.machine import this_machine, usable_cores
 from train.presets import PRESETS
 
@@ -157,6 +157,7 @@ def _checked(config: ThroughputConfig) -> ThroughputConfig:
         raise UserError(f"--seconds {config.seconds} is no time; give more than 0")
     if config.out.suffix != ".json" or config.out.is_dir():
         raise UserError(f"--out {config.out} is no .json file; give the name of one")
+    check_writable(config.out.parent, "--out")
     return config
 
 

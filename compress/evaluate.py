@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from compress.float_run import FloatRun
 from train import digits, judging
@@ -54,8 +55,9 @@ class Judge:
         self.record = {"images": count, "first_seed": seed, "truncation": truncation}
         if teacher:
             model = open_teacher(teacher, truncation)
-            parts = zip(self.z.split(_BATCH), self.y.split(_BATCH), strict=True)
-            self.teacher = to_bytes(torch.cat([model(*part) for part in parts]))
+            parts = list(zip(self.z.split(_BATCH), self.y.split(_BATCH), strict=True))
+            drawn = tqdm(parts, desc="drawing the teacher's", unit=" batches", delay=3, leave=False)
+            self.teacher = np.concatenate([to_bytes(model(*part)) for part in drawn])
 
     @without_tf32()
     def draw(self, generator: nn.Module) -> torch.Tensor:

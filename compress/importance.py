@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from compress.deploy_form import Modulation
 from train.generator import GeneratorConfig
@@ -38,7 +39,8 @@ def weigh(
         return
     device = next(form.parameters()).device
     random = torch.Generator(device).manual_seed(0)
-    for part in parts(config, batches):
+    pieces = list(parts(config, batches))
+    for part in tqdm(pieces, desc="weighing errors by their effect", unit=" parts", delay=3, leave=False):
         outputs: dict[str, list[torch.Tensor]] = {name: [] for name in points}
         floors: dict[nn.Module, torch.Tensor] = {}
         hooks = [point.register_forward_hook(_output_noter(outputs[name])) for name, point in points.items()]

@@ -24,7 +24,7 @@ from train import judging
 from train.cli import parse, run_script
 from train.distributed import World
 from train.errors import UserError
-from train.files import write_atomically, write_json
+from train.files import check_writable, write_atomically, write_json
 from train.images import to_bytes
 from train.sampling import generate
 from train.sources import open_sources
@@ -62,6 +62,7 @@ def main(arguments: list[str]) -> None:
         data=config.data,
         reconstruct=False,  # what was fitted to make up for other layers' rounding is an error without it
     )
+    check_writable(settings.folder, "--out")
     run = open_run(config.run, fresh_discriminator=True)  # none is needed
     world = World(0, 1, torch.device("cpu"))
     sources = open_sources(settings.float_settings(run.config), run.folder, world)

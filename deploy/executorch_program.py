@@ -260,7 +260,10 @@ def _without_chatter() -> Iterator[None]:
         # The native code writes to the descriptor, its bindings to sys.stderr.
         os.dup2(caught.fileno(), 2)
         try:
-            with open(caught.fileno(), "w", closefd=False) as stream, contextlib.redirect_stderr(stream):
+            with (
+                open(caught.fileno(), "w", closefd=False, encoding="utf-8") as stream,
+                contextlib.redirect_stderr(stream),
+            ):
                 yield
         finally:
             os.dup2(saved, 2)

@@ -41,7 +41,7 @@ def _held() -> Iterator[None]:
             for descriptor in _DESCRIPTORS:
                 os.dup2(held.fileno(), descriptor)
             with (
-                open(held.fileno(), "w", closefd=False) as stream,
+                open(held.fileno(), "w", closefd=False, encoding="utf-8") as stream,
                 contextlib.redirect_stdout(stream),
                 contextlib.redirect_stderr(stream),
             ):

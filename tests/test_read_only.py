@@ -14,9 +14,20 @@ COMMANDS = {
     "train.main": ["digits", "--data.per-class", "2", "--optimizer.images", "64", "--run", "{}/runs/x"],
     "train.collect": ["--teacher", "digits", "--per-class", "2", "--out", "{}/pairs"],
     "train.sample": ["--run", STUDENT, "--out", "{}/grid.png"],
+    "train.pack": [str(ROOT / "train"), "{}/photos.npz"],
+    "train.groups": ["--preset", "digits", "--out", "{}/groups"],
     "compress.post_training": ["--run", STUDENT, "--out", "{}/post"],
+    "compress.sensitivity": ["--run", STUDENT, "--out", "{}/post"],
     "deploy.android.export": ["--run", STUDENT, "--out", "{}/artifacts"],
+    "deploy.ios.export": ["--run", STUDENT, "--out", "{}/artifacts"],
     "deploy.web.export": ["--run", STUDENT, "--out", "{}/web"],
+    "deploy.bundle": [STUDENT, "--out", "{}/bundle"],
+    "benchmarks.run_device": ["--run", STUDENT, "--parts", "cost", "--out", "{}/benchmark"],
+    "benchmarks.judge": ["--models", f"a={STUDENT}", "--classes", "0-9", "--out", "{}/table.json"],
+    "benchmarks.learning_curve": ["--runs", STUDENT, "--reference", "digits", "--out", "{}/curve.json"],
+    "benchmarks.ablations": ["--runs", "{}/runs", "--out", "{}/ablations.json"],
+    "benchmarks.train_throughput": ["--out", "{}/throughput.json"],
+    "benchmarks.time_widths": ["--run", STUDENT, "--out", "{}/widths.json"],
 }
 CODE = """
 import importlib, json, sys

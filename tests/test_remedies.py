@@ -42,6 +42,15 @@ def strings(path: Path) -> list[str]:
     return [re.sub(r"--[\w.-]*…", "…", text) for text in found]
 
 
+def handmade(path: Path) -> list[str]:
+    """Commands of ours that a module puts together itself, so that a path with a space falls apart."""
+    joined = [
+        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.JoinedStr)
+    ]
+    filled = ["".join(p.value if isinstance(p, ast.Constant) else "…" for p in node.values) for node in joined]
+    return [rest for text in filled for _, rest in COMMAND.findall(text) if "…" in rest]
+
+
 def commands(path: Path) -> list[tuple[str, list[str]]]:
     """Module and flags of every command of ours that a module's strings name."""
     found = []
@@ -64,6 +73,7 @@ def test_what_a_message_names_is_there(path):
         assert importlib.util.find_spec(module) is not None, module
         if module in SCRIPTS:
             assert set(flags) <= flags_of(module) | FOREIGN, f"{module}: {set(flags) - flags_of(module)}"
+    assert not handmade(path), f"write it with train.commands.typed: {handmade(path)}"
     unknown = {flag for text in strings(path) for flag in FLAG.findall(text)} - all_flags()
     assert not unknown, f"{path.name} names flags that no script has: {sorted(unknown)}"
 

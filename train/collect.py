@@ -27,7 +27,7 @@ from train.noise import sampler_of
 from train.pair_folder import stored_settings
 from train.pairs import DEFAULT_SHARD_SIZE, PairDataset, collect_pairs
 from train.places import beside
-from train.reals import open_reals
+from train.reals import LEAVE_OUT, open_reals
 from train.teacher import Teacher, open_teacher
 
 
@@ -42,6 +42,8 @@ class CollectOptions:
     reals: str = ""
     """With several teachers: photos as in train/main.py, or digits; each class is drawn by the teacher whose
     images lie nearest to its photos, by a Fréchet distance that is printed."""
+    damaged: int = 0
+    """How many of these photos may be left out because they cannot be read."""
     choice_images: int = 300
     """Images of each class and teacher for that distance."""
     teacher_classes: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
@@ -62,8 +64,8 @@ class CollectOptions:
     """32, 64 or 128, not above the teacher's; larger images are brought there by area resampling. None: the
     teacher's own, or the next one below it."""
     given: Annotated[Path | None, tyro.conf.arg(name="from")] = None
-    """In place of a teacher: images that were made already, a folder of image files in the order of their names,
-    .npy or .npz; needs --latents and --labels."""
+    """In place of a teacher: images that were made already, a folder of image files in the order of their names
+    (2.png before 10.png), .npy or .npz; needs --latents and --labels."""
     latents: Path | None = None
     """With --from: the latent of every image, .npy, float32 [N, z_dim]."""
     labels: Path | None = None
@@ -172,7 +174,16 @@ def _chosen(options: CollectOptions, teachers: list[Teacher], labels: list[int],
     first = teachers[0]
     naming = named(first.names, first.teacher_classes) if first.names else numbered(first.num_classes)
     cache = beside(options.out, "cache")
-    reals = open_reals(options.reals, first.image_size, labels, first.num_classes, cache, naming=naming)
+    reals = open_reals(
+        options.reals,
+        first.image_size,
+        labels,
+        first.num_classes,
+        cache,
+        naming=naming,
+        damaged=options.damaged,
+        remedy=LEAVE_OUT,
+    )
     return chosen_by_photos(teachers, reals, labels, options.choice_images, world.device)
 
 

@@ -5,6 +5,7 @@ file or the whole new one, whoever else writes there. Locks are in train.locks.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import socket
 import struct
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ from torch import nn
 from train.errors import UserError
 
 _ABANDONED_AFTER = 24 * 3600.0  # seconds without a write, after which a temporary file is a leftover, whoever's
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_FOR_NUMPY = "requested and"  # so many bytes, and so many written
+# What torch.load raises for damaged files.
+_UNREADABLE = (RuntimeError, pickle.UnpicklingError, OSError, EOFError, LookupError, ValueError, AssertionError)
 _NAME_BYTES = 120  # of the target in a temporary name; file systems end at 255
 _TEMPORARY = re.compile(r"\..*\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.tmp(\.[a-z]+)?")
 
@@ -42,21 +47,30 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        with open(temporary, "xb") as file:
-            mode = os.fstat(file.fileno()).st_mode & 0o777
-        write(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+        with _one_line_if_full(path):
+            with open(temporary, "xb") as file:
+                mode = os.fstat(file.fileno()).st_mode & 0o777
+            write(temporary)
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
         temporary.chmod(mode)  # safetensors writes files that only their owner can read
         os.replace(temporary, path)
-    except BaseException as error:
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, (RuntimeError, SafetensorError)):  # what a full disk looks like in both libraries
-            raise UserError(
-                f"{path} cannot be written ({error}); free disk space or choose another folder"
-            ) from None
         raise
+
+
+@contextlib.contextmanager
+def _one_line_if_full(path: Path) -> Iterator[None]:
+    """Turn what libraries make of a full disk into a UserError that names `path`."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have kinds of their own
+        if isinstance(error, OSError) and error.errno not in _FULL and _FULL_FOR_NUMPY not in str(error):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UserError(f"{path} cannot be written ({reason}); free disk space or choose another folder") from None
 
 
 def check_writable(folder: Path, flag: str = "") -> None:
@@ -72,19 +86,30 @@ def check_writable(folder: Path, flag: str = "") -> None:
 def write_folder_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Call `write(temporary_path)`, which makes that folder, and rename it: `path` holds a whole folder or none.
 
-    A folder that is there already gives way.
+    A folder that is there already gives way, one that another process has just put there too.
+
+    Raises:
+        UserError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (temporary_beside(path, path.suffix) for _ in range(2))
     try:
-        write(temporary)
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                with open(file, "rb+") as opened:
-                    os.fsync(opened.fileno())
-        if path.exists():
-            os.replace(path, old)
-        os.replace(temporary, path)
+        with _one_line_if_full(path):
+            write(temporary)
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    with open(file, "rb+") as opened:
+                        os.fsync(opened.fileno())
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, old)
+            try:
+                os.replace(temporary, path)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                remove(old)
     finally:
         for folder in (temporary, old):
             shutil.rmtree(folder, ignore_errors=True)
@@ -170,15 +195,7 @@ def load_torch_file(path: Path, what: str) -> dict[str, Any]:
         raise UserError(f"no {what} at {path}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        RuntimeError,
-        pickle.UnpicklingError,
-        OSError,
-        EOFError,
-        LookupError,
-        ValueError,
-        AssertionError,
-    ) as error:
+    except _UNREADABLE as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise UserError(f"{path} is not a readable {what} ({reason}); restore it or delete it") from None
     if not isinstance(content, dict):

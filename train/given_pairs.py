@@ -1,21 +1,25 @@
 """Pairs that were made elsewhere: images, latents and classes in files, checked and stored as a collection."""
 
 import hashlib
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from train.adapted_teacher import area_weights
+from train.classes import classes_text
 from train.distributed import World
 from train.errors import UserError
 from train.generator import IMAGE_SIZES
 from train.noise import GIVEN, law_of
 from train.pair_folder import check_may_write, claimed, is_complete, missing_shards, write_index, write_plan
 from train.pair_format import FORMAT, PairSettings, write_shard
+from train.photo_sets import visible
+from train.photos import decode_image
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 _FEWEST = 1000  # latent values from which a law can be told
@@ -38,8 +42,8 @@ def store_given_pairs(
     """Store pairs from files in `folder`; run again after a stop it goes on.
 
     Args:
-        images: a folder of image files, in the order of their names; a .npy, or a .npz with one array or `images`:
-            uint8 [N, H, W, 3], or float [N, 3, H, W] in [-1, 1].
+        images: a folder of image files, in the order of their names, 2.png before 10.png; a .npy, or a .npz with
+            one array or `images`: uint8 [N, H, W, 3], or float [N, 3, H, W] in [-1, 1].
         latents: a .npy, float32 [N, z_dim].
         labels: a .npy, whole numbers [N], at least 0.
         folder: new, empty, or holding these pairs unfinished.
@@ -73,17 +77,22 @@ def store_given_pairs(
             f"{labels} has a class {y.min() if y.min() < 0 else y.max()}, and there are {count} classes"
         )
     check_law(z, sampler, truncation, latents)
+    classes = np.unique(y).tolist()
+    if missing := sorted(set(range(count)) - set(classes)):
+        print(
+            f"{labels} has no image of {len(missing)} of the {count} classes: {classes_text(missing)}", flush=True
+        )
     settings = PairSettings(
         format=FORMAT,
-        teacher=images.stem,
+        teacher=Path(os.path.abspath(images)).stem,
         fingerprint=_fingerprint(source, z, y),
         truncation=truncation,
         sampler=sampler,
         image_size=_stored_size(source.size, image_size, images),
         z_dim=z.shape[1],
         num_classes=count,
-        classes=np.unique(y).tolist(),
-        per_class=int(np.bincount(y)[np.unique(y)].min()),
+        classes=classes,
+        per_class=int(np.bincount(y)[classes].min()),
         seed=0,
         shard_size=shard_size,
         names=list(names),
@@ -157,10 +166,12 @@ class _Images:
         self._files: list[Path] = []
         self._array: Any = None
         if path.is_dir():
-            self._files = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+            self._files = sorted(
+                (file for file in visible(path) if file.suffix.lower() in _SUFFIXES), key=_counted_name
+            )
             if not self._files:
                 raise UserError(f"{path} has no images ({', '.join(sorted(_SUFFIXES))})")
-            self.size = _opened(self._files[0]).size[0]
+            self.size = _opened(self._files[0]).shape[1]
             return
         array = _array(path, "images")
         last = array.ndim == 4 and array.shape[3] == 3 and array.dtype == np.uint8
@@ -177,7 +188,7 @@ class _Images:
 
     def __getitem__(self, index: int) -> np.ndarray:
         if self._array is None:
-            pixels = np.asarray(_opened(self._files[index]).convert("RGB"))
+            pixels = _opened(self._files[index])
             if pixels.shape != (self.size, self.size, 3):
                 wanted = f"{self.size} × {self.size} as the first one"
                 raise UserError(f"{self._files[index]} is {pixels.shape[1]} × {pixels.shape[0]}, not {wanted}")
@@ -190,12 +201,16 @@ class _Images:
         return np.clip(image.transpose(1, 2, 0).astype(np.float32) * 127.5 + 128, 0, 255).astype(np.uint8)
 
 
-def _opened(file: Path) -> Image.Image:
+def _counted_name(file: Path) -> list[tuple[bool, int, str]]:
+    """Return what sorts names as their numbers count: 2.png before 10.png."""
+    return [(not digits, int(digits or 0), text) for digits, text in re.findall(r"(\d+)|(\D+)", file.name)]
+
+
+def _opened(file: Path) -> np.ndarray:
+    """Return uint8 [H, W, 3]."""
     try:
-        image = Image.open(file)
-        image.load()
-        return image
-    except (OSError, ValueError, SyntaxError) as error:
+        return np.asarray(decode_image(file.read_bytes()))
+    except (OSError, ValueError) as error:
         raise UserError(f"{file} is no readable image ({error}); make it again") from None
 
 
@@ -234,7 +249,7 @@ def _resized(image: np.ndarray, size: int) -> np.ndarray:
 def _fingerprint(images: _Images, z: np.ndarray, y: np.ndarray) -> str:
     """Return the SHA-256 of the pairs themselves."""
     digest = hashlib.sha256()
-    for index in range(len(images)):
+    for index in tqdm(range(len(images)), desc="looking at the images", unit=" images", delay=2, leave=False):
         digest.update(images[index].tobytes())
     digest.update(z.tobytes())
     digest.update(y.tobytes())

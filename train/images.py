@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -65,6 +66,11 @@ def fit(label: str, font: Font, width: float) -> str:
     while label and font.getlength(label + "...") > width:
         label = label[:-1]
     return label.rstrip() + "..."
+
+
+def write_images_header(file: IO[bytes], shape: Sequence[int]) -> None:
+    """Begin a .npy file of images, uint8 of `shape`, to which they are written in order."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)})
 
 
 def save_png(picture: Image.Image, path: Path) -> None:

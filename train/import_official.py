@@ -11,22 +11,21 @@ import dataclasses
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import tyro
-from safetensors.torch import save_file
 from torch import nn
 
 from train.classes import class_names, parse_classes
 from train.cli import parse, run_script
 from train.discriminator import Discriminator
 from train.errors import UserError
-from train.files import load_torch_file, write_atomically, write_json
+from train.files import load_torch_file, save_tensors, write_folder_atomically, write_json
 from train.generator import Generator, GeneratorConfig
+from train.locks import locked
 from train.snapshot import SnapshotInfo, save_snapshot
 
 DISCRIMINATOR_FORMAT = "tinygan-edge-discriminator-1"
@@ -102,9 +101,6 @@ def main(arguments: list[str]) -> None:
         "generator": generator.config.record(),
         "discriminator": dataclasses.asdict(critic[0]) if critic else None,
     }
-    if _is_finished(config.out_dir, record):
-        print(f"{config.out_dir} already holds this import of {path.name}")
-        return
 
     def write(folder: Path) -> None:
         save_snapshot(folder / "student.safetensors", generator, info)
@@ -112,7 +108,12 @@ def main(arguments: list[str]) -> None:
             save_discriminator(folder / "discriminator.safetensors", *critic)
         write_json(folder / "config.json", record)
 
-    _write_folder(config.out_dir, write)
+    place = config.out_dir.resolve()
+    with locked(place.parent, f"imports into {config.out_dir}", name=f".{place.name}.lock"):
+        if _is_finished(config.out_dir, record):
+            print(f"{config.out_dir} already holds this import of {path.name}")
+            return
+        write_folder_atomically(place, write)
     parameters = sum(parameter.numel() for parameter in generator.parameters())
     print(
         f"wrote {config.out_dir}: TinyGAN-dw, {generator.config.channels} channels, {parameters:,} parameters, "
@@ -123,7 +124,7 @@ def main(arguments: list[str]) -> None:
 def save_discriminator(path: Path, shape: DiscriminatorShape, weights: Mapping[str, torch.Tensor]) -> None:
     """Write a discriminator's weights and shape as one safetensors file."""
     metadata = {"format": DISCRIMINATOR_FORMAT, "info": json.dumps(dataclasses.asdict(shape))}
-    write_atomically(path, lambda temporary: save_file(dict(weights), temporary, metadata))
+    save_tensors(path, weights, metadata)
 
 
 def _read_weights(content: Mapping[str, Any], part: str, path: Path) -> dict[str, torch.Tensor]:
@@ -253,23 +254,6 @@ def _is_finished(folder: Path, record: Mapping[str, Any]) -> bool:
     except (OSError, ValueError):
         pass
     raise UserError(f"{folder} already holds something else; name a new folder or remove it")
-
-
-def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a folder beside `folder`, then rename it: `folder` is whole or absent."""
-    folder = folder.resolve()
-    temporary = folder.with_name(f".{folder.name}.importing")
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        write(temporary)
-        if folder.exists():
-            folder.rmdir()  # empty: `_is_finished` has looked
-        temporary.rename(folder)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror or error}); name another folder") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 if __name__ == "__main__":

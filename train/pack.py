@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from train.cli import parse, run_script
 from train.errors import UserError
-from train.files import save_arrays
+from train.files import check_writable, save_arrays
 from train.machine import usable_cores
 from train.naming import Naming, named
 from train.photo_sets import EncodedPhoto, list_folder, names_of_folders
@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"{options.pack} must end in .npz")
     if not options.folder.is_dir():
         raise UserError(f"no folder {options.folder}; give one with a folder of photos for each class")
+    check_writable(options.pack.parent)
     naming = named(names_of_folders(options.folder))
     if not naming.names:
         raise UserError(f"{options.folder} has no class folders; put the photos of each class into one")

@@ -208,7 +208,8 @@ class PairDataset:
         Raises:
             UserError: the first damaged shard, and what to do.
         """
-        for (name, pairs), expected in zip(self.settings.shards.items(), self._checksums, strict=True):
+        shards = list(zip(self.settings.shards.items(), self._checksums, strict=True))
+        for (name, pairs), expected in tqdm(shards, desc="checksums", unit="shard", delay=2, leave=False):
             arrays = map_shard(self.folder / name, self.settings, len(pairs))
             if checksum(array.numpy() for array in arrays) != expected:
                 raise UserError(f"{self.folder / name} does not match its checksum; {COLLECT_AGAIN}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from train.errors import UserError
 from train.naming import Naming, named
@@ -46,7 +47,8 @@ def list_folder(path: Path, wanted: list[int], naming: Naming) -> list[EncodedPh
     for file, label in _annotated(path, naming):
         if label in selected:
             encoded.append(EncodedPhoto(label, str(file), file))
-    for label, folder in _class_folders(path, naming).items():
+    folders = _class_folders(path, naming).items()
+    for label, folder in tqdm(folders, desc="listing photos", unit="class", delay=2, leave=False):
         for file in _photos_in(folder) if label in selected else ():
             encoded.append(EncodedPhoto(label, str(file), file))
     return sorted(encoded, key=lambda image: (image.label, image.name))
@@ -91,7 +93,7 @@ def naming_of(path: Path, naming: Naming) -> Naming:
 
 def names_of_folders(path: Path) -> list[str]:
     """Return the names of the class folders in `path`, in the order of ImageNet's loader."""
-    return [folder.name for folder in _visible(_root(path)) if folder.is_dir()]
+    return [folder.name for folder in visible(_root(path)) if folder.is_dir()]
 
 
 def _names_in(path: Path) -> list[str]:
@@ -114,7 +116,7 @@ def _class_folders(path: Path, naming: Naming) -> dict[int, Path]:
     if (root / _ANNOTATIONS).is_file():
         return {}
     found: dict[int, Path] = {}
-    for folder in _visible(root):
+    for folder in visible(root):
         if not folder.is_dir():
             raise UserError(f"{folder} lies outside the class folders; move it into one, or away")
         try:
@@ -141,7 +143,7 @@ def _root(path: Path) -> Path:
 def _photos_in(folder: Path) -> list[Path]:
     """Return the files of a class folder; Tiny-ImageNet's have them in "images", beside a list of boxes."""
     inner = folder / "images"
-    files = _visible(inner if inner.is_dir() else folder)
+    files = visible(inner if inner.is_dir() else folder)
     for file in files:
         if not file.is_file():
             raise UserError(f"{file} is no file; class folders hold images only")
@@ -163,10 +165,10 @@ def _annotated(path: Path, naming: Naming) -> list[tuple[Path, int]]:
     return found
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
     """Return what `folder` holds, sorted, without the files that operating systems scatter."""
-    visible = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    return sorted(entry for entry in visible if entry.name.lower() not in _SYSTEM_FILES)
+    shown = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return sorted(entry for entry in shown if entry.name.lower() not in _SYSTEM_FILES)
 
 
 def read_pack(path: Path, wanted: list[int], naming: Naming) -> list[EncodedPhoto]:

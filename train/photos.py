@@ -34,13 +34,21 @@ def decode_photo(content: bytes, size: int) -> np.ndarray:
     Raises:
         ValueError: it is no image, or a damaged one, or its pixels have no known range.
     """
+    return np.asarray(_fit(decode_image(content), size))
+
+
+def decode_image(content: bytes) -> Image.Image:
+    """Decode an image file as `decode_photo` does, in its own size.
+
+    Raises:
+        ValueError: as there.
+    """
     try:
         with Image.open(io.BytesIO(content)) as image:
             image.load()
-            rgb = _upright(_to_rgb(image), _orientation(image))
+            return _upright(_to_rgb(image), _orientation(image))
     except _DAMAGED_IMAGE as error:
         raise ValueError("unknown format" if isinstance(error, UnidentifiedImageError) else str(error)) from None
-    return np.asarray(_fit(rgb, size))
 
 
 def _orientation(image: Image.Image) -> int:

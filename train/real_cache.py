@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from train.errors import UserError
 from train.files import write_folder_atomically, write_json
+from train.images import write_images_header
 from train.locks import locked
 from train.machine import usable_cores
 from train.photo_sets import EncodedPhoto
@@ -33,7 +34,8 @@ def cache_folder(cache: Path, path: Path, files: Sequence[Path], *settings: int 
         files: of the set, all that are wanted.
         settings: whatever else decides what is decoded.
     """
-    stats = [(file.relative_to(path).as_posix(), file.stat()) for file in files]
+    looked_at = tqdm(files, desc="looking for changed photos", unit="file", delay=2, leave=False)
+    stats = [(file.relative_to(path).as_posix(), file.stat()) for file in looked_at]
     files_now = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
     facts = [_FORMAT, str(path.resolve()), files_now, *settings]
     return cache / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
@@ -124,7 +126,7 @@ def _write_images(path: Path, encoded: list[EncodedPhoto], image_size: int) -> d
         ThreadPoolExecutor(min(8, usable_cores())) as pool,
         tqdm(total=len(encoded), desc="decoding real images", unit="image") as progress,
     ):
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        write_images_header(file, shape)
         # ImageNet has photos with damaged EXIF data; their pixels are good.
         warnings.filterwarnings("ignore", module="PIL")
         for start in range(0, len(encoded), _DECODING_BATCH):

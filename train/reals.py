@@ -14,6 +14,9 @@ from train.naming import Naming, numbered
 from train.photo_sets import EncodedPhoto, check_photo_set, list_folder, read_pack
 from train.real_cache import cache_folder, fill_cache, read_cache
 
+LEAVE_OUT = ", or leave them out with --damaged {count}"
+"""The remedy for damaged photos, of scripts with this flag."""
+
 
 @dataclass(frozen=True, eq=False)
 class RealImages:

@@ -32,7 +32,7 @@ from train.snapshot import SnapshotInfo, load_student
 
 _DEFAULT_RUN = Path("runs/digits")
 _DEFAULT_CLASS_COUNT = 10
-_IN_NAME = ("classes", "seed", "truncation", "columns")
+_IN_NAME = ("classes", "seed", "truncation", "columns", "steps")
 _SMALLEST_TILE = 96  # pixels; smaller images are enlarged, so that the labels can be read
 
 
@@ -58,8 +58,8 @@ class SampleConfig:
     steps: int = 8
     """Images per strip, both ends included."""
     out: Path | None = None
-    """The PNG; left out: <run>/samples/grid.png, with what differs from the default grid in its name, or a file
-    beside the checkpoint."""
+    """The PNG; left out: <run>/samples/grid.png, or a file beside the checkpoint; what is asked for beyond the
+    default is in its name."""
     latents: Path | None = None
     """Draw these, without a PNG: a .npz of z, float32 [N, z_dim] with its truncation, and y, int64 [N]."""
     save_arrays: Path | None = None
@@ -130,13 +130,12 @@ def _check_flags_with_latents(config: SampleConfig) -> None:
 
 
 def _default_out(config: SampleConfig, snapshot: Path) -> Path:
-    name = f"interpolate_{config.interpolate}" if config.interpolate else "grid"
-    if name == "grid" and config.checkpoint is None:
-        # What was asked for is in the name: the grid of a run that other stages leave is the default one.
-        asked = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-        plain = {field.name: field.default for field in dataclasses.fields(config)}
-        changed = [f"{key}-{asked[key]}" for key in _IN_NAME if asked[key] != plain[key]]
-        name = short_name("_".join(["grid", *changed]).replace(" ", ""), 80)
+    kind = f"interpolate_{config.interpolate}" if config.interpolate else "grid"
+    # What was asked for is in the name: the grid of a run that other stages leave is the default one.
+    plain = {field.name: field.default for field in dataclasses.fields(config)}
+    asked = {key: getattr(config, key) for key in _IN_NAME}
+    changed = [f"{key}-{value}" for key, value in asked.items() if value != plain[key]]
+    name = short_name("_".join([kind, *changed]).replace(" ", ""), 80)
     if config.checkpoint is not None:
         return snapshot.with_name(f"{snapshot.stem}_{name}.png")
     return snapshot.parent / "samples" / f"{name}.png"

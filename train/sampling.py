@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import nn
+from tqdm import tqdm
 
 from train.generator import Generator
 from train.images import ROW_GAP, Font, fit, sheet
@@ -48,7 +49,8 @@ def _in_batches(
 ) -> torch.Tensor:
     weight = next(itertools.chain(module.parameters(), module.buffers()), None)
     device = "cpu" if weight is None else weight.device
-    batches = zip(z.split(batch_size), condition.split(batch_size), strict=True)
+    parts = list(zip(z.split(batch_size), condition.split(batch_size), strict=True))
+    batches = tqdm(parts, desc="drawing", unit=" batches", delay=3, leave=False)
     with _evaluating(module), torch.no_grad():
         return torch.cat([function(a.to(device), b.to(device)).float().cpu() for a, b in batches])
 

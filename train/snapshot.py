@@ -11,14 +11,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from train.commands import typed
+from train.commands import to_install, typed
 from train.errors import UserError
 from train.files import check_state_dict, read_tensors, save_tensors
 from train.generator import Generator, GeneratorConfig, build_generator
 from train.noise import SAMPLER
 
 STUDENT_FILE = "student.safetensors"
-SNAPSHOT_FORMAT = "tinygan-edge-student-1"
+_FAMILY = "tinygan-edge-"
+SNAPSHOT_FORMAT = f"{_FAMILY}student-1"
 _READERS = "tinygan_edge.students"  # the entry points (pyproject.toml) by which later stages read what they write
 
 
@@ -100,6 +101,10 @@ def load_student(path: Path) -> tuple[Generator, SnapshotInfo]:
             stored = (file.metadata() or {}).get("format", "")
     for reader in importlib.metadata.entry_points(group=_READERS, name=stored):
         return reader.load()(path)
+    if stored.startswith(_FAMILY) and not stored.startswith(f"{_FAMILY}student-"):
+        raise UserError(
+            f"{path} has the format {stored!r}, which nothing that is installed reads; {to_install('compress')}"
+        )
     return load_snapshot(path)
 
 

@@ -1,5 +1,6 @@
 """A teacher is (z, y) → image and nothing more: a black box (TinyGAN, Section 3.1)."""
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -153,7 +154,7 @@ def open_teacher(spec: str, truncation: float | None = None) -> Teacher:
             raise UserError(
                 f"no teacher {spec!r}{hint}: give {FORMS} or a folder with {CONFIG_FILE} and {WEIGHTS_FILE}"
             )
-        name = spec if spec in EMBEDDED else folder.name
+        name = spec if spec in EMBEDDED else Path(os.path.abspath(folder)).name
         weights, config = folder / WEIGHTS_FILE, folder / CONFIG_FILE
     return BigGANTeacher(name, weights, config, 0.5 if truncation is None else truncation)
 

@@ -14,6 +14,7 @@ from deploy.selection import ExportConfig
 from deploy.source import open_source
 from deploy.web.page_folder import write_page
 from train.cli import parse, run_script
+from train.commands import typed
 from train.errors import UserError
 from train.files import check_writable
 
@@ -37,7 +38,8 @@ def main(arguments: list[str]) -> None:
     config = parse(WebExportConfig, arguments, "Write a student as a page for browsers.")
     folder = export_page(config)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    print(f"page: {folder} ({size / 1e6:.1f} MB); look at it with: python -m deploy.web.demo --page {folder}")
+    shown = typed("deploy/web/demo.py", "--page", folder)
+    print(f"page: {folder} ({size / 1e6:.1f} MB); look at it with: {shown}")
 
 
 def export_page(config: WebExportConfig) -> Path:
@@ -51,7 +53,8 @@ def export_page(config: WebExportConfig) -> Path:
     source = open_source(config.run)
     precision = config.precision or ("int8" if "int8" in source.quantized else "fp32")
     if precision == "int8" and "int8" not in source.quantized:
-        raise UserError(f"--precision int8: no int8 student; python compress/qat.py --run {config.run} makes it")
+        made = typed("compress/qat.py", "--run", config.run)
+        raise UserError(f"--precision int8: no int8 student; make it with: {made}")
     if config.precision is None and precision == "fp32":
         print("the page gets the fp32 file, three times as large: there is no int8 student", flush=True)
     file = f"student_{precision}.tflite"

@@ -51,12 +51,17 @@ def fetch() -> Path:
         return folder
     if shutil.which("npm") is None:
         raise UnavailableError("npm, which fetches LiteRT.js once, is not installed; apt-get install npm")
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root) as temporary:
-        ready = Path(temporary) / "ready"
-        _prepare(_install(Path(temporary)), ready)
-        with contextlib.suppress(OSError):  # another process was first; its folder is the same
-            ready.rename(folder)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root) as temporary:
+            ready = Path(temporary) / "ready"
+            _prepare(_install(Path(temporary)), ready)
+            with contextlib.suppress(OSError):  # another process was first; its folder is the same
+                ready.rename(folder)
+    except OSError as error:
+        raise UnavailableError(
+            f"{root} cannot be written to ({error.strerror or error}); set XDG_CACHE_HOME to a folder that can"
+        ) from None
     return folder
 
 
@@ -84,7 +89,7 @@ def _prepare(packages: Path, folder: Path) -> None:
         raise UserError(f"LiteRT.js {VERSION} imports its helpers {changed} times, not once; see {Path(__file__)}")
     utilities = (packages / "wasm-utils" / "dist" / "index.js").read_text(encoding="utf-8")
     for name, text in (("litert.js", core), ("wasm-utils.js", utilities)):
-        (folder / name).write_text(re.sub(r"(?m)^//# sourceMappingURL=.*$", "", text))
+        (folder / name).write_text(re.sub(r"(?m)^//# sourceMappingURL=.*$", "", text), encoding="utf-8")
     for build in BUILDS:
         shutil.copy(packages / "core" / "wasm" / f"{build}.js", folder)
         module = (packages / "core" / "wasm" / f"{build}.wasm").read_bytes()

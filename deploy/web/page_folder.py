@@ -3,14 +3,13 @@
 import hashlib
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from deploy.manifest import MANIFEST_FILE, read_manifest
 from deploy.web import litert_js
 from train.errors import UserError
-from train.files import file_hash, remove
+from train.files import file_hash, write_folder_atomically, write_json, write_text
 
 _PAGE = Path(__file__).parent / "page"
 _LICENSE = Path(__file__).parents[2] / "LICENSE"
@@ -19,9 +18,7 @@ _VERSION_LINE = "const VERSION = 'VERSION';"
 
 
 def write_page(artifacts: Path, file: str, folder: Path) -> None:
-    """Write the page with one artifact.
-
-    The folder is made beside its place and renamed: what was there is whole until then.
+    """Write the page with one artifact; what was there gives way when it is whole.
 
     Args:
         artifacts: folder with a manifest.
@@ -43,23 +40,21 @@ def write_page(artifacts: Path, file: str, folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / LISTING_FILE).is_file():
         raise UserError(f"{folder} holds something else than a page; give another --out")
     litert = litert_js.fetch()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        new = Path(temporary) / "page"
-        shutil.copytree(_PAGE, new)
+
+    def write(new: Path) -> None:
+        shutil.copytree(_PAGE, new, copy_function=shutil.copyfile)
         (new / "litert").mkdir()
         for name in litert_js.FILES:
-            shutil.copy(litert / name, new / "litert")
-        shutil.copy(_LICENSE, new / "litert" / "LICENSE")  # LiteRT.js has the same
+            shutil.copyfile(litert / name, new / "litert" / name)
+        shutil.copyfile(_LICENSE, new / "litert" / "LICENSE")  # LiteRT.js has the same
         (new / "model").mkdir()
         head = {name: value for name, value in manifest.items() if name != "artifacts"}
-        (new / "model" / MANIFEST_FILE).write_text(json.dumps({**head, "artifacts": [entry]}, indent=1) + "\n")
+        write_json(new / "model" / MANIFEST_FILE, {**head, "artifacts": [entry]})
         for name in (file, manifest["golden"]["first"]["files"][entry["student"]]):
-            shutil.copy(artifacts / name, new / "model")
+            shutil.copyfile(artifacts / name, new / "model" / name)
         _write_listing(new)
-        new.chmod(0o755)  # temporary folders are for their owner only, and a server may be someone else
-        remove(folder)
-        new.rename(folder)
+
+    write_folder_atomically(folder, write)
 
 
 def _write_listing(folder: Path) -> None:
@@ -74,6 +69,6 @@ def _write_listing(folder: Path) -> None:
     del entries[_SERVICE_WORKER]
     text = worker.read_text(encoding="utf-8")
     assert text.count(_VERSION_LINE) == 1
-    worker.write_text(text.replace(_VERSION_LINE, f"const VERSION = '{version}';"))
+    write_text(worker, text.replace(_VERSION_LINE, f"const VERSION = '{version}';"))
     listing = {"version": version, "litert": litert_js.VERSION, "files": entries}
-    (folder / LISTING_FILE).write_text(json.dumps(listing, indent=1) + "\n")
+    write_json(folder / LISTING_FILE, listing)

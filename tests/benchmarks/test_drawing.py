@@ -1,11 +1,14 @@
 """What draws, part by part and as bytes."""
 
+import resource
+
 import numpy as np
 import pytest
 import torch
 from stand_ins import save_random_student
 
 from benchmarks.drawing import BATCH, Drawer, Given, student_drawer, teacher_drawer
+from train.errors import UserError
 from train.generator import GeneratorConfig
 from train.images import to_bytes
 from train.noise import latents_in_turn
@@ -30,6 +33,26 @@ def test_images_are_drawn_in_parts_once_and_kept_as_bytes(tmp_path):
     assert len(parts) == 3 and (again == images).all()
     drawer.images(np.ones((len(y), 3), np.float32), y, tmp_path)
     assert len(parts) == 6  # other latents
+
+
+def test_a_full_disk_is_one_line_and_no_crash(tmp_path):
+    """A limit on the size of files is what a full disk looks like; a memory map would end the process."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    drawer = Drawer("full", "0", lambda: lambda z, y: np.zeros((len(y), 32, 32, 3), np.uint8))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"cannot be written .*; free disk space"):
+            drawer.images(np.zeros((BATCH, 3)), np.arange(BATCH), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "long " * 100, "Käfer: 1"])
+def test_any_name_is_a_file_in_the_cache(tmp_path, name):
+    drawer = Drawer(name, "0", lambda: lambda z, y: np.zeros((len(y), 4, 4, 3), np.uint8))
+    drawer.images(np.zeros((2, 3)), np.arange(2), tmp_path / "cache")
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 1
 
 
 def test_a_failure_leaves_no_file(tmp_path):

@@ -1,9 +1,11 @@
 """Generators judged without a run folder or an export."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from quality_images import random_images
 from stand_ins import save_random_student
 
@@ -66,6 +68,18 @@ def test_any_models_stand_in_one_table(tmp_path, student, capsys):
         assert (tmp_path / "out" / picture).is_file()
     judge.main(arguments(tmp_path, *models))
     assert json.loads((tmp_path / "out" / "table.json").read_text())["quality"] == found["quality"]
+
+
+def test_damaged_photos_are_left_out_when_so_many_are_allowed(tmp_path):
+    for label in "25":
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / "photos" / label / "a.png")
+    (tmp_path / "photos" / "2" / "b.png").write_bytes(b"")
+    config = judge.JudgeConfig(("a=b",), "2,5", tmp_path, num_classes=10, image_size=32, cache=tmp_path / "c")
+    with pytest.raises(UserError, match=r"b\.png is not a readable image .* leave them out with --damaged 1"):
+        judge._reals(str(tmp_path / "photos"), config, CLASSES)
+    allowed = dataclasses.replace(config, damaged=1)
+    assert judge._reals(str(tmp_path / "photos"), allowed, CLASSES).labels.tolist() == CLASSES
 
 
 def test_photos_come_in_turn_each_once(tmp_path):

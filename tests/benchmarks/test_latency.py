@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.latency import interleave, monotonic_milliseconds, ratio, statistics
+from train.errors import UserError
 
 
 class Clocked:
@@ -39,6 +40,21 @@ def test_a_machine_that_slows_down_does_not_move_the_ratio():
     assert found["median"] == pytest.approx(3, rel=0.1)
     assert found["low"] < 3 < found["high"]
     assert ratio(samples["slow"], samples["slow"]) == {"median": 1, "low": 1, "high": 1}
+
+
+def test_who_dies_is_told_of_and_the_others_go_on():
+    def cost(turn):
+        if turn > 3:
+            raise UserError("killed")
+        return 1.0
+
+    diary, told = [], []
+    candidates = {"well": Clocked("well", lambda turn: 1.0, diary), "ill": Clocked("ill", cost, diary)}
+    settings = {"rounds": 4, "warmup": 0, "iterations": 1}
+    samples = interleave(candidates, **settings, failed=lambda name, error: told.append((name, str(error))))
+    assert told == [("ill", "killed")] and list(samples) == ["well"] and len(samples["well"]) == 4
+    with pytest.raises(UserError, match="killed"):
+        interleave(candidates, **settings)
 
 
 def test_statistics_are_those_of_all_rounds():

@@ -263,6 +263,25 @@ def test_a_candidate_that_cannot_be_loaded_is_said_and_tried_again(run, tmp_path
     assert measured(0)[0] == rows
 
 
+def test_a_candidate_that_dies_costs_no_other_its_row(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(host, "authors_program", lambda snapshot, path: run / "artifacts" / FILE)
+    time = host.Worker.time
+
+    def dying(self, warmup, iterations):
+        if "eager" in self._name:
+            self._process.kill()
+        return time(self, warmup, iterations)
+
+    monkeypatch.setattr(host.Worker, "time", dying)
+    arguments = ["--run", str(run), "--out", str(tmp_path / "out"), "--no-compiled", "--rounds", "2"]
+    with pytest.raises(SystemExit):
+        run_device.main([*arguments, "--iterations", "1", "--threads", "1", "--parts", "latency"])
+    assert "its process has died" in capsys.readouterr().err
+    results = read_results(tmp_path / "out" / "results.json")
+    assert {row["name"] for row in results["latency"]} == {FILE, host.AUTHORS_FILE}
+    assert len(results["failures"]) == 2
+
+
 @pytest.mark.slow
 def test_the_authors_order_is_lowered_once(run, tmp_path, capsys):
     snapshot, path = run / "student.safetensors", tmp_path / "authors.pte"

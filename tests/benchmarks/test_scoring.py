@@ -1,5 +1,6 @@
 """What is scored, and the picture of it."""
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -20,6 +21,7 @@ from benchmarks.results import Results, read_results
 from benchmarks.scoring import find_drawers, measure_quality
 from benchmarks.settings import BenchmarkConfig
 from compress.config import INT8_STUDENTS
+from train.errors import UserError
 from train.files import file_hash
 from train.generator import GeneratorConfig
 
@@ -94,6 +96,21 @@ def test_nothing_that_draws_is_said_in_a_line(folder, config):
     model = opened(folder)
     failures = measure_quality(model, config, Results(config.folder / "results.json", model.description))
     assert len(failures) == 1 and "quality was not measured, nothing here can draw: " in failures[0]
+
+
+def test_photos_that_the_run_left_out_are_left_out_here(folder, config):
+    photos = folder.parent / "photos"
+    for label in range(3):
+        (photos / f"class {label}").mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(photos / f"class {label}" / "a.png")
+    (photos / "class 0" / "b.png").write_bytes(b"")
+    config = dataclasses.replace(config, reference=None)
+    for damaged, message in ((0, "leave them out with --damaged 1"), (1, "")):
+        settings = {"data": {"teacher": "", "reals": str(photos), "class_embedding": "", "damaged": damaged}}
+        (folder.parent / "config.json").write_text(json.dumps({"settings": settings}))
+        with pytest.raises(UserError, match=message) if message else contextlib.nullcontext():
+            found = scoring.open_reference(opened(folder), config)
+    assert len(found.labels) == 3
 
 
 def costs(folder: Path, config: BenchmarkConfig) -> tuple[dict[str, int], list[str]]:

@@ -52,8 +52,40 @@ def test_pairs_of_any_form_and_count_become_a_collection(files, form, capsys):
     assert (len(some), some.first_of(0, 2), some.gather(np.arange(3))[1].tolist()) == (3, [0, 1], [0, 0, 0])
     some = PairDataset(files / "pairs", classes=[0])
     assert (len(some), some.first_of(0, 2), some.gather(np.arange(3))[1].tolist()) == (3, [0, 1], [0, 0, 0])
-    assert "48 px are brought to 32 px" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "48 px are brought to 32 px" in said and "has no image of 1 of the 3 classes: 1" in said
     store(files, "--names", "ant,bee,cat", "--law", "normal", "--shard-size", "4", images=form)
+
+
+# How the first image may lie in a folder → what is written there; the second one is 10.png.
+AS_THEY_ARE = {
+    "plain": lambda image: image,
+    "16 bits": lambda image: Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) << 8),
+    "palette": lambda image: image.quantize(4),
+    "transparent": lambda image: image.convert("RGBA"),
+}
+
+
+@pytest.mark.parametrize("kind", AS_THEY_ARE)
+def test_images_count_by_the_numbers_in_their_names(files, kind):
+    folder = files / "folder"
+    folder.mkdir()
+    levels = (200, 40)
+    for level, name in zip(levels, ("2.png", "10.png"), strict=True):
+        AS_THEY_ARE[kind](Image.new("RGB", (32, 32), (level,) * 3)).save(folder / name)
+    (folder / "._2.png").write_bytes(b"what a desktop leaves")
+    for name in ("z.npy", "y.npy"):
+        np.save(files / name, np.load(files / name)[: len(levels)])
+    store(files, images="folder")
+    assert tuple(PairDataset(files / "pairs").gather(np.arange(2))[2][:, 0, 0, 0].tolist()) == levels
+
+
+def test_a_damaged_image_is_named(files):
+    (files / "folder").mkdir()
+    for name in ("0.png", "1.png"):
+        (files / "folder" / name).write_bytes(b"")
+    with pytest.raises(UserError, match=r"0\.png is no readable image"):
+        store(files, images="folder")
 
 
 def test_without_a_law_they_are_given(files):

@@ -108,7 +108,7 @@ def test_a_checkpoint_gets_its_picture_beside_it(run):
 def test_z_strips_walk_between_two_latents_in_each_class(run, tmp_path):
     arguments = ["--interpolate", "z", "--steps", "5", "--classes", "2,3", "--seed", "9"]
     main(["--run", str(run), *arguments, "--save-arrays", str(tmp_path / "z.npz")])
-    assert (run / "samples" / "interpolate_z.png").is_file()
+    assert (run / "samples" / "interpolate_z_classes-2,3_seed-9_steps-5.png").is_file()
     with np.load(tmp_path / "z.npz") as arrays:
         z, y = arrays["z"].reshape(2, 5, Z_DIM), arrays["y"].reshape(2, 5)
     ends = latents(9, 4).numpy()
@@ -125,7 +125,7 @@ def test_class_strips_walk_between_two_embeddings_with_one_latent(run):
     walks = torch.stack([first, (first + middle) / 2, middle, middle, (middle + last) / 2, last])
     with torch.no_grad():
         images = to_bytes(generator.synthesize(z.repeat_interleave(3, dim=0), walks))
-    with Image.open(run / "samples" / "interpolate_class.png") as picture:
+    with Image.open(run / "samples" / "interpolate_class_classes-3,0,7_steps-3.png") as picture:
         sheet = np.asarray(picture)
     margin = (sheet.shape[1] - 3 * 96) // 2  # alike on both sides: the labels are equally wide
     strips = np.concatenate([sheet[:96], sheet[96 + ROW_GAP :]])
@@ -277,12 +277,16 @@ def test_labels_stand_beside_their_rows_and_long_ones_are_cut():
     assert ink[:80, -right:].sum() > 0 == ink[80:, -right:].sum()
 
 
-def test_a_grid_of_some_classes_leaves_the_default_grid_alone(run):
-    main(["--run", str(run)])
-    before = (run / "samples" / "grid.png").read_bytes()
+@pytest.mark.parametrize("of", ["--run", "--checkpoint"])
+@pytest.mark.parametrize(("kind", "flags"), [("grid", []), ("interpolate_z", ["--interpolate", "z"])])
+def test_a_picture_of_some_classes_leaves_the_default_one_alone(run, of, kind, flags):
+    source = run if of == "--run" else run / "student.safetensors"
+    beside = run / "samples" / kind if of == "--run" else run / f"student_{kind}"
+    main([of, str(source), *flags])
+    before = beside.with_suffix(".png").read_bytes()
     many = ",".join(map(str, [7, 0] * 60))
     for classes in ("7", many):
-        main(["--run", str(run), "--classes", classes])
-    assert (run / "samples" / "grid.png").read_bytes() == before
-    names = [path.name for path in (run / "samples").glob("grid_*.png")]
+        main([of, str(source), *flags, "--classes", classes])
+    assert beside.with_suffix(".png").read_bytes() == before
+    names = [path.name for path in beside.parent.glob(f"{beside.name}_*.png")]
     assert len(names) == 2 and max(map(len, names)) < 100

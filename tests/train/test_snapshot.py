@@ -7,7 +7,7 @@ from stand_ins import save_random_student
 
 from train.errors import UserError
 from train.generator import GeneratorConfig
-from train.snapshot import load_snapshot
+from train.snapshot import load_snapshot, load_student
 
 CONFIG = GeneratorConfig(channels=2, image_size=32, num_classes=3, z_dim=8, class_embedding_dim=4)
 
@@ -38,6 +38,14 @@ def test_damaged_and_foreign_snapshots(tmp_path, damage, message):
     damage(path)
     with pytest.raises(UserError, match=message):
         load_snapshot(path)
+
+
+def test_a_form_that_nothing_installed_reads_is_said_with_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "student_int8.safetensors"
+    save_file({"a": torch.zeros(1)}, path, {"format": "tinygan-edge-int8-student-1"})
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: [])  # no package metadata
+    with pytest.raises(UserError, match=r"which nothing that is installed reads; pip install .*\[compress\]"):
+        load_student(path)
 
 
 def test_a_snapshot_with_missing_or_reshaped_weights(tmp_path):

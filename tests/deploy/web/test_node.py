@@ -118,6 +118,17 @@ def test_without_node_it_says_so(int8_file, monkeypatch, tmp_path):
     assert browser_check(int8_file, "executorch", golden, "int8", 33.0) == {}
 
 
+def test_without_a_place_for_it_nothing_else_fails(int8_file, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    litert_js.why_unavailable.cache_clear()
+    try:
+        checks = browser_check(int8_file, "tflite", load_golden(int8_file.parent / "golden.npz"), "int8", 33.0)
+        assert "cannot be written to (Not a directory); set XDG_CACHE_HOME" in describe_browser_check(checks)
+    finally:
+        litert_js.why_unavailable.cache_clear()
+
+
 def test_without_a_network_the_fetch_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("npm_config_registry", "http://localhost:9")
