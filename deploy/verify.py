@@ -1,4 +1,4 @@
-"""Check a folder of artifacts on any machine: `python -m deploy.verify runs/digits/artifacts`.
+"""Check a folder of artifacts on any machine: `python deploy/verify.py runs/digits/artifacts`.
 
 Hashes, sizes, shapes and golden images must be those that the manifest states. What this machine cannot run is
 said so; the exit status is 1 if anything differs.

@@ -106,19 +106,26 @@ def store_given_pairs(
     check_may_write(folder, settings)
     if not is_complete(folder, settings):
         with claimed(folder, settings, world):
-            missing = missing_shards(folder, settings)
-            write_plan(folder, settings, command)
-            with tqdm(total=sum(len(settings.shards[name]) for name in missing), unit=" images") as bar:
-                for name in missing:
-                    rows = settings.shards[name]
-                    pixels = np.stack(
-                        [np.ascontiguousarray(_resized(source[i], settings.image_size)) for i in rows]
-                    )
-                    part = slice(rows.start, rows.stop)
-                    write_shard(folder / name, {"images": pixels, "z": z[part], "y": y[part]})
-                    bar.update(len(rows))
-            write_index(folder, settings)
+            _store_missing(source, z, y, folder, settings, command=command)
     print(f"{folder} is complete: {settings.count:,} pairs of {len(settings.classes)} classes")
+
+
+def _store_missing(
+    source: "_Images", z: np.ndarray, y: np.ndarray, folder: Path, settings: PairSettings, *, command: str
+) -> None:
+    """Write the shards that are not there, unless another command has just done so."""
+    missing = missing_shards(folder, settings)
+    if missing:
+        write_plan(folder, settings, command)
+    with tqdm(total=sum(len(settings.shards[name]) for name in missing), unit=" images") as bar:
+        for name in missing:
+            rows = settings.shards[name]
+            pixels = np.stack([np.ascontiguousarray(_resized(source[i], settings.image_size)) for i in rows])
+            part = slice(rows.start, rows.stop)
+            write_shard(folder / name, {"images": pixels, "z": z[part], "y": y[part]})
+            bar.update(len(rows))
+    if not is_complete(folder, settings):
+        write_index(folder, settings)
 
 
 def check_law(z: np.ndarray, sampler: str, truncation: float, what: object) -> None:

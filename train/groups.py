@@ -28,6 +28,7 @@ from train.teacher import Teacher, open_teacher
 FORMAT = "tinygan-edge-groups-1"
 GROUPS_FILE = "groups.json"
 _PAIRS = "pairs:"
+_NAME_LENGTH = 60  # of a group's folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +150,8 @@ def _describe(plan: _Plan, found: Clustering, number: int) -> dict[str, Any]:
     """Return a group as plain values: its name, its classes, and the command that trains its student."""
     labels = [plan.labels[position] for position in found.members[number]]
     middle = plan.names[plan.labels[found.middles[number]]]
-    name = "-".join([str(number), *re.findall(r"[a-z0-9]+", middle.split(",")[0].lower())])
+    words = re.findall(r"[a-z0-9]+", middle.split(",")[0].lower())
+    name = "-".join([str(number), *words])[:_NAME_LENGTH].rstrip("-")
     return {
         "name": name,
         "like": middle,

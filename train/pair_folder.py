@@ -114,7 +114,8 @@ def _check_disk_space(folder: Path, needed: int) -> None:
     if needed > free:
         raise UserError(
             f"the pairs still to collect need {needed / 1e9:,.3f} GB and {disk} has {free / 1e9:,.3f} GB free; "
-            "free some, lower --per-class or give another --out"
+            "free some, lower --per-class or give another --out; in train/main.py these are --data.per-class and "
+            "--runtime.shared"
         )
 
 

@@ -1,4 +1,4 @@
-"""Show a student in a browser on this machine: `python -m deploy.web.demo`, or `make demo`.
+"""Show a student in a browser on this machine: `python deploy/web/demo.py`, or `make demo`.
 
 The newest run becomes a page, or the shipped student where nothing is trained; the page is served until Ctrl-C.
 """
