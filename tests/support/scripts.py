@@ -1,9 +1,11 @@
 """Scripts of the project as processes of their own."""
 
+import importlib
 import os
 import subprocess
 import sys
 
+from train import cli
 from train.commands import ROOT
 
 
@@ -22,3 +24,12 @@ def run_script(script: str, *arguments: object, processes: int = 1) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def run_main(script: str, arguments: list[str], log: str) -> None:
+    """Be the process of a script, whose module may be there already; what it prints goes into a file."""
+    with open(log, "wb") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
+    sys.argv = [script, *arguments]
+    cli.run_script(importlib.import_module(script.removesuffix(".py").replace("/", ".")).main)

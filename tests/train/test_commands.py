@@ -49,6 +49,14 @@ def test_python_m_imports_nothing_from_the_current_folder(everything):
     assert done.stderr.startswith("error: no manifest.json in nowhere; export with: python ")
 
 
+def test_a_folder_called_as_a_package_of_ours_hides_nothing_from_a_script(tmp_path):
+    """`python -m deploy.verify` would take it for the package, before any line of ours runs."""
+    (tmp_path / "deploy").mkdir()
+    command = script_process("deploy/verify.py", "nowhere")
+    done = subprocess.run(command, cwd=tmp_path, env=_plain(), capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("error: no manifest.json in nowhere; export with: ")
+
+
 def _plain():
     """The environment of a user, who may have our packages on no path but the installed one."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
