@@ -16,7 +16,8 @@ from stand_ins import trained_like_student
 from benchmarks import host, run_device, scoring
 from benchmarks.latency import monotonic_milliseconds
 from benchmarks.model import open_model
-from benchmarks.results import read_results
+from benchmarks.results import Results, read_results
+from benchmarks.settings import BenchmarkConfig
 from benchmarks.worker import Worker, prepare
 from deploy.executorch_program import load_program
 from deploy.manifest import read_manifest
@@ -263,23 +264,41 @@ def test_a_candidate_that_cannot_be_loaded_is_said_and_tried_again(run, tmp_path
     assert measured(0)[0] == rows
 
 
-def test_a_candidate_that_dies_costs_no_other_its_row(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(host, "authors_program", lambda snapshot, path: run / "artifacts" / FILE)
-    time = host.Worker.time
+class StandIn:
+    """A worker whose process may die while it is timed."""
 
-    def dying(self, warmup, iterations):
-        if "eager" in self._name:
-            self._process.kill()
-        return time(self, warmup, iterations)
+    def __init__(self, dies):
+        self.dies = dies
 
-    monkeypatch.setattr(host.Worker, "time", dying)
-    arguments = ["--run", str(run), "--out", str(tmp_path / "out"), "--no-compiled", "--rounds", "2"]
-    with pytest.raises(SystemExit):
-        run_device.main([*arguments, "--iterations", "1", "--threads", "1", "--parts", "latency"])
-    assert "its process has died" in capsys.readouterr().err
-    results = read_results(tmp_path / "out" / "results.json")
-    assert {row["name"] for row in results["latency"]} == {FILE, host.AUTHORS_FILE}
-    assert len(results["failures"]) == 2
+    def ready(self):
+        pass
+
+    def load(self):
+        return {"load_ms": 1.0, "first_run_ms": 1.0}
+
+    def time(self, warmup, iterations):
+        if self.dies:
+            raise UserError("its process has died: Killed")
+        return [1.0] * iterations
+
+    def peak_memory_bytes(self):
+        return None
+
+    def close(self):
+        pass
+
+
+def test_a_candidate_that_dies_costs_no_other_its_row(tmp_path, monkeypatch):
+    labels = {"runtime": "torch", "backend": "eager", "precision": "fp32"}
+    candidates = [host.Candidate(name, "eager", tmp_path, labels, "0") for name in ("well", "ill")]
+    monkeypatch.setattr(host, "find_candidates", lambda *_: (candidates, []))
+    monkeypatch.setattr(host, "_worker", lambda model, group, key, seed: StandIn("ill" in key))
+    results = Results(tmp_path / "results.json", {})
+    failures = host.measure_host(None, BenchmarkConfig(threads=(1,), rounds=2), results)
+    assert failures == ["host/ill/threads-1 was not timed: its process has died: Killed"]
+    stored = read_results(tmp_path / "results.json")
+    assert [row["name"] for row in stored["latency"]] == ["well"]
+    assert list(stored["failures"]) == ["latency/host/ill/threads-1"]
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ def test_a_run_becomes_a_page(export_run, int8_file, tmp_path, capsys):
 
 def test_without_an_int8_student_it_is_asked_for(export_run, tmp_path):
     shutil.copy(export_run / STUDENT_FILE, tmp_path)
-    with pytest.raises(UserError, match=r"no int8 student; python compress/qat\.py --run"):
+    with pytest.raises(UserError, match=r"no int8 student; make it with: python compress/qat\.py --run"):
         export_page(WebExportConfig(tmp_path, precision="int8"))
 
 
