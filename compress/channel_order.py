@@ -42,7 +42,7 @@ def channel_importance(student: Generator, batches: Sequence[Latents]) -> Channe
     device = student.input_linear.weight.device
     random = torch.Generator(device).manual_seed(0)
     total: Channels = {}
-    for part in parts(student.config, batches):
+    for part in parts(student.config, batches, "weighing channels"):
         seen: list[tuple[str, torch.Tensor]] = []
         hooks = [layer.register_forward_pre_hook(_noter(seen, name)) for name, layer in readers]
         try:

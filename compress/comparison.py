@@ -14,8 +14,9 @@ from compress.config import QatConfig, parse_bits
 from compress.deploy_form import DeployGenerator, deploy_form
 from compress.fake_quant import QuantGenerator
 from compress.figures import new_figure
-from compress.finetune import calibration_batches, finetune, post_training
+from compress.finetune import calibration_batches, finetune, prepare, quantize
 from compress.float_run import FloatRun
+from compress.ranges import RangeObserver
 from compress.report import FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW, Table
 from train.distributed import World
 from train.files import save_tensors, write_atomically
@@ -38,6 +39,7 @@ class Comparison:
         self.batches = calibration_batches(settings, run, sources, world)
         self.form = deploy_form(run.student).to(world.device)
         self._controls: dict[bool, tuple[DeployGenerator, torch.Tensor]] = {}
+        self._prepared: dict[Any, tuple[DeployGenerator, dict[str, RangeObserver]]] = {}
 
     def family(self, bits: str, *, train: bool = True) -> None:
         """Add the rows of one pair of bit widths: float control, post-training of both floats, and QAT.
@@ -148,7 +150,12 @@ class Comparison:
         self.table.add_trained(name, result, settings)
 
     def _start(self, settings: QatConfig, form: DeployGenerator) -> QuantGenerator:
-        return post_training(form, settings, self.batches)
+        # What is observed does not depend on the bits; `self` keeps the forms.
+        key = id(form), settings.equalises, settings.class_path, settings.range_method
+        if key not in self._prepared:
+            self._prepared[key] = prepare(form, settings, self.batches), {}
+        prepared, observed = self._prepared[key]
+        return quantize(prepared, settings, self.batches, observed)
 
 
 def recovered(table: Table, bits: str, equalised: bool, rounded_row: str) -> float | None:

@@ -9,15 +9,15 @@ from typing import Literal
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from compress.deploy_form import ClassAffine, DeployGenerator
 from compress.export_points import ExportOperation, ExportPoint
-from compress.importance import weigh
+from compress.importance import parts, weigh
 from compress.one_class import OneClassGenerator
 from compress.points import Layer, Point
 from compress.quant_config import MOST_WEIGHT_BITS, QuantConfig
 from compress.quantizer import Mode, QuantOperation, QuantPoint
+from compress.ranges import RangeObserver
 from train.errors import UserError, did_you_mean
 
 _SMALLEST_WIDTH = 1e-8
@@ -136,11 +136,14 @@ class QuantGenerator(nn.Module):
             quantizer.mode = mode
 
     @torch.no_grad()
-    def calibrate(self, batches: Sequence[tuple[torch.Tensor, ...]]) -> None:
+    def calibrate(
+        self, batches: Sequence[tuple[torch.Tensor, ...]], observed: dict[str, RangeObserver] | None = None
+    ) -> None:
         """Choose all ranges from float forward passes of `batches`, then switch rounding on.
 
         Args:
             batches: the inputs of forward.
+            observed: what was seen of these batches with other bits, by point; what is missing is added.
 
         Raises:
             UserError: no batches, or an activation is constant or not finite.
@@ -152,30 +155,28 @@ class QuantGenerator(nn.Module):
             if self.quantization.weight_range == "mse":
                 operation.choose_clip()
         points = {name: point for name, point in self._points.items() if point.fixed is None}
-        self._observe(points, batches)
-        for point in points.values():
+        observed = {} if observed is None else observed
+        if unseen := {name: point for name, point in points.items() if name not in observed}:
+            self._observe(unseen, batches)
+            observed |= {name: point.observer for name, point in unseen.items()}
+        for name, point in points.items():
             method, percentile = self.quantization.range_method, self.quantization.percentile
-            point.set_range(*point.observer.choose(method, point.bits, percentile, point.through))
+            _check_range(name, *observed[name].ends())
+            point.set_range(*observed[name].choose(method, point.bits, percentile, point.through))
         self.freeze_ranges(False)
         self.mode = "quantize"
 
     def _observe(self, points: dict[str, QuantPoint], batches: Sequence[tuple[torch.Tensor, ...]]) -> None:
         method = self.quantization.range_method
-        passes: tuple[Mode, ...] = ("extremes", "values") if method in {"percentile", "mse"} else ("extremes",)
-        for mode in passes:
-            self._set_mode(mode)
-            for batch in tqdm(batches, desc=f"calibrating ({mode})", unit=" batches"):
-                self.form(*batch)
-            for name, point in points.items():
-                _check_range(name, *point.observer.extremes())
+        self._set_mode("values" if method in {"percentile", "mse"} else "ends")
         if method != "image":
+            for part in parts(self.config, batches, "calibrating"):
+                self.form(*part)
             return
-        self._set_mode("float")
-        for seen in weigh(self.form, self.config, points, batches):
-            for name, uses in seen.items():
+        for seen in weigh(self.form, self.config, points, batches, title="calibrating"):
+            for name, (x, weights) in ((name, use) for name, uses in seen.items() for use in uses):
                 judged = points[name].through is not None  # the rest of the network is in that function
-                for x, weights in uses:
-                    points[name].observer.see_values(x, None if judged else weights)
+                points[name].observer.see_values(x, None if judged else weights)
 
     def freeze_ranges(self, frozen: bool = True) -> None:
         """Let the ranges stay where they are; the state_dict remembers it."""

@@ -17,6 +17,7 @@ from compress.equalise import equalise
 from compress.fake_quant import QuantGenerator
 from compress.float_run import FloatRun
 from compress.int8_file import save_int8
+from compress.ranges import RangeObserver
 from compress.reconstruct import reconstruct
 from compress.train_on import FineTuneBatches, check_terms, claimed, finished_steps, train_on, training_of
 from train.distributed import World
@@ -126,16 +127,34 @@ def calibration_batches(
     return [(batch.z, one_hot(batch.y, run.config.generator.num_classes)) for batch in batches]
 
 
-@without_tf32()
 def post_training(
     form: DeployGenerator, settings: QatConfig, batches: Sequence[tuple[torch.Tensor, ...]]
 ) -> QuantGenerator:
     """Quantize a copy of a float deploy form by calibration alone: a result, and where fine-tuning begins."""
-    form = copy.deepcopy(form).eval()
+    return quantize(prepare(form, settings, batches), settings, batches, {})
+
+
+@without_tf32()
+def prepare(
+    form: DeployGenerator, settings: QatConfig, batches: Sequence[tuple[torch.Tensor, ...]]
+) -> DeployGenerator:
+    """Return a copy of a float deploy form as it is to be quantized."""
+    form = copy.deepcopy(form).eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     if settings.equalises:
         equalise(form, batches[:_EQUALISING_BATCHES])
+    return form
+
+
+@without_tf32()
+def quantize(
+    form: DeployGenerator,
+    settings: QatConfig,
+    batches: Sequence[tuple[torch.Tensor, ...]],
+    observed: dict[str, RangeObserver],
+) -> QuantGenerator:
+    """Quantize a prepared form; `observed` is that of a call with other bits, or empty, and is filled."""
     student = QuantGenerator(form, settings.quantization())
-    student.calibrate(batches)
+    student.calibrate(batches, observed)
     if settings.reconstruct:
         reconstruct(student, form, batches)
     return student

@@ -27,7 +27,7 @@ from train.sampling import generate
 from train.snapshot import STUDENT_FILE, SnapshotInfo, load_snapshot
 
 _BATCH = 32
-_COMPARED = 64  # images
+_COMPARED, _AT_ONCE = 64, 8  # images; many large ones at once are slow on a CPU
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,16 +67,20 @@ def main(arguments: list[str]) -> None:
         rounded = post_training(deploy_form(student), settings, batches)
         save_int8(file, rounded, info)
     z, y = _latents(info, JUDGED_SEED, _COMPARED)
-    level = psnr(generate(ByClass(rounded), z, y), generate(student, z, y))
+    level = psnr(generate(ByClass(rounded), z, y, _AT_ONCE), generate(student, z, y, _AT_ONCE))
     print(f"{config.bits} without training: {level or float('inf'):.1f} dB to the float student's images; {file}")
 
 
 def _latents(info: SnapshotInfo, first_seed: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return z float32 [count, z_dim] and y int64 [count], spread over the classes that the student knows."""
+    """Return z float32 [count, z_dim] and y int64 [count], spread over the classes that the student knows.
+
+    They are mixed, because some steps use the first latents only.
+    """
     classes = sorted(info.classes)
     seeds = consecutive_seeds(first_seed, count)
     z = draw_latents(info.sampler, seeds, info.generator.z_dim, info.truncation)
-    return torch.from_numpy(z), torch.tensor(classes)[np.arange(count) * len(classes) // count]
+    order = np.random.default_rng(0).permutation(count)
+    return torch.from_numpy(z), torch.tensor(classes)[order * len(classes) // count]
 
 
 if __name__ == "__main__":

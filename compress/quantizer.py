@@ -13,7 +13,7 @@ from torch import nn
 from compress.points import Point
 from compress.ranges import RangeObserver
 
-Mode = Literal["float", "extremes", "values", "quantize"]
+Mode = Literal["float", "ends", "values", "quantize"]
 
 # Below this share of a layer's largest scale nothing is left of a channel; runtimes refuse smaller ratios.
 _SMALLEST_SHARE = 2.0**-12
@@ -145,9 +145,9 @@ class QuantPoint(Point):
     def forward(self, x: torch.Tensor, observe: bool = True, averaged: bool = False) -> torch.Tensor:
         """Round x, or observe it, as `mode` says; ties of averages go up, as in the phones' integer resizes."""
         if observe and not averaged and self.fixed is None:
-            if self.mode == "extremes":
-                self.observer.see_extremes(x)
-            elif self.mode == "values":
+            if self.mode in {"ends", "values"}:
+                self.observer.see_ends(x)
+            if self.mode == "values":
                 self.observer.see_values(x)
         if self.mode != "quantize" or not self.enabled:
             return x

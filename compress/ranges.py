@@ -1,51 +1,48 @@
 """Choosing the range of an activation from what a calibration pass saw."""
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
 import torch
 
+from compress.histogram import Histogram
+
 RangeMethod = Literal["minmax", "percentile", "mse", "image"]
 
-_BINS = 2048
+_BINS = 2**13  # a dozen or more for each of 256 levels
 _CANDIDATES = 33
 _SMALLEST_SHARE = 0.2
-_TINY = 1e-30
 
 
 class RangeObserver:
-    """The values of one activation: extremes in a first pass over the data, a histogram in a second."""
+    """The values of one activation: the ends of all of them, and counts of all or of some."""
 
     def __init__(self) -> None:
-        self.lows: list[torch.Tensor] = []
-        self.highs: list[torch.Tensor] = []
-        self._counts: torch.Tensor | None = None
+        self._ends: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._seen: Histogram | None = None
 
-    def see_extremes(self, x: torch.Tensor) -> None:
+    def see_ends(self, x: torch.Tensor) -> None:
         """Note the smallest and the largest value of a batch."""
         low, high = x.detach().float().aminmax()
-        self.lows.append(low)
-        self.highs.append(high)
+        if self._ends is not None:
+            low, high = torch.minimum(low, self._ends[0]), torch.maximum(high, self._ends[1])
+        self._ends = low, high
 
     def see_values(self, x: torch.Tensor, weights: torch.Tensor | None = None) -> None:
-        """Count the values of a batch; the extremes must have been seen before.
+        """Count the values of a batch, or some of them; the ends are seen apart.
 
         Args:
             x: the values.
             weights: what each of them counts, of x's shape; 1 by default.
         """
-        low, high = self.extremes()
-        x = x.detach().float()
-        if weights is None:
-            counts = torch.histc(x, _BINS, low, high).double().cpu()
-        else:
-            bins = ((x.flatten() - low) * (_BINS / max(high - low, _TINY))).long().clamp_(0, _BINS - 1)
-            counts = torch.bincount(bins, weights.detach().flatten().double(), _BINS).cpu()
-        self._counts = counts if self._counts is None else self._counts + counts
+        if self._seen is None:
+            self._seen = Histogram(1, _BINS, x.device)
+        self._seen.add(x.reshape(1, -1), None if weights is None else weights.reshape(1, -1))
 
-    def extremes(self) -> tuple[float, float]:
-        """Return the smallest and the largest value seen."""
-        return float(torch.stack(self.lows).min()), float(torch.stack(self.highs).max())
+    def ends(self) -> tuple[float, float]:
+        """Return the smallest and the largest value seen; not a number before any was."""
+        return (math.nan, math.nan) if self._ends is None else (float(self._ends[0]), float(self._ends[1]))
 
     def choose(
         self,
@@ -64,26 +61,29 @@ class RangeObserver:
             percentile: in (50, 100].
             through: for mse and image, the function in whose result the error is measured.
         """
-        low, high = self.extremes()
+        low, high = self.ends()
         if method == "minmax" or low == high:
             return min(low, 0.0), max(high, 0.0)
-        assert self._counts is not None
-        width = (high - low) / _BINS
-        centres = low + width * (torch.arange(_BINS, dtype=torch.float64) + 0.5)
+        assert self._seen is not None
+        used = self._seen.counts[0] > 0
+        centres, counts = (x[0, used].cpu() for x in (self._seen.centres, self._seen.counts))
         if method == "percentile":
-            share = self._counts.cumsum(0) / self._counts.sum()
-            tail = 1 - percentile / 100
+            share = counts.cumsum(0) / counts.sum()
+            tail, half = 1 - percentile / 100, float(self._seen.width) / 2
             first = int(torch.searchsorted(share, tail, right=True))
-            last = min(int(torch.searchsorted(share, 1 - tail)), _BINS - 1)
-            return min(low + width * first, 0.0), max(low + width * (last + 1), 0.0)
-        return self._smallest_error(centres, bits, through or (lambda x: x))
+            last = min(int(torch.searchsorted(share, 1 - tail)), len(share) - 1)
+            return min(float(centres[first]) - half, 0.0), max(float(centres[last]) + half, 0.0)
+        return self._smallest_error(centres, counts, bits, through or (lambda x: x))
 
     def _smallest_error(
-        self, centres: torch.Tensor, bits: int, through: Callable[[torch.Tensor], torch.Tensor]
+        self,
+        centres: torch.Tensor,
+        counts: torch.Tensor,
+        bits: int,
+        through: Callable[[torch.Tensor], torch.Tensor],
     ) -> tuple[float, float]:
         """Search both ends together, then each alone, twice."""
-        assert self._counts is not None
-        lowest, highest = (min(self.extremes()[0], 0.0), max(self.extremes()[1], 0.0))
+        lowest, highest = (min(self.ends()[0], 0.0), max(self.ends()[1], 0.0))
         low, high = lowest, highest
         shares = torch.linspace(1.0, _SMALLEST_SHARE, _CANDIDATES, dtype=torch.float64)
         exact = through(centres)
@@ -93,7 +93,7 @@ class RangeObserver:
             scales = ((highs - lows) / (2**bits - 1))[:, None]
             zero_points = torch.round(-lows[:, None] / scales)
             levels = (torch.round(centres / scales) + zero_points).clamp(0, 2**bits - 1)
-            errors = (through((levels - zero_points) * scales) - exact).square() @ self._counts
+            errors = (through((levels - zero_points) * scales) - exact).square() @ counts
             best = int(errors.argmin())
             low, high = float(lows[best]), float(highs[best])
         return low, high

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from compress.deploy_form import DeployGenerator
+from compress.histogram import Histogram
 from compress.importance import weigh
 from compress.points import Point
 
-_BINS = 512
-_PLACES = 64  # of each image
+_BINS = 1024
+# Of each image. With more of them the rare values, which the search would not clip, leave the frequent ones fewer
+# levels: with all positions the digits student is 38.6 dB from its float form, with these 41.0 (256 latents).
+_POSITIONS = 64
 _LEVELS = 255
 
 
@@ -44,62 +47,16 @@ def measure_reaches(deploy: DeployGenerator, batches: Sequence[tuple[torch.Tenso
         for name, point in deploy.named_modules()
         if isinstance(point, Point) and name.startswith(("blocks.", "features"))
     }
-    seen: dict[str, _Histogram] = {}
-    for part in weigh(deploy, deploy.config, points, batches):
-        for name, uses in part.items():
-            # The first Linear's output is flat at first.
-            for values, weights in ((_thinned(x), _thinned(w)) for x, w in uses if x.dim() == 4):
-                if name not in seen:
-                    seen[name] = _Histogram(values)
-                seen[name].add(values, weights)
+    seen: dict[str, Histogram] = {}
+    for part in weigh(deploy, deploy.config, points, batches, title="measuring channels", positions=_POSITIONS):
+        for name, (values, weights) in ((name, use) for name, uses in part.items() for use in uses):
+            if values.dim() == 3:  # the first Linear's output is flat at first
+                histogram = seen.setdefault(name, Histogram(values.shape[1], _BINS, values.device))
+                histogram.add(*(x.transpose(0, 1).flatten(1) for x in (values, weights)))
     return {name: _reach(histogram) for name, histogram in seen.items()}
 
 
-def _thinned(x: torch.Tensor) -> torch.Tensor:
-    """[N, C, H, W] → [C, values] at some places of every image."""
-    places = x.flatten(2)
-    return places[:, :, :: places.shape[2] // _PLACES | 1].transpose(0, 1).flatten(1)
-
-
-class _Histogram:
-    """Weighted counts of each channel's values, whose ends grow with what is seen: no value is kept."""
-
-    def __init__(self, values: torch.Tensor) -> None:
-        self.low, self.high = (x.double() for x in values.aminmax(dim=1))
-        self.counts = torch.zeros(len(values), _BINS, dtype=torch.float64, device=values.device)
-
-    @property
-    def width(self) -> torch.Tensor:
-        """Of a bin, [C]."""
-        return ((self.high - self.low) / _BINS).clamp(min=1e-12)
-
-    @property
-    def edges(self) -> torch.Tensor:
-        """Of all bins, [C, bins + 1]."""
-        steps = torch.arange(_BINS + 1, device=self.low.device)
-        return self.low[:, None] + self.width[:, None] * steps
-
-    @property
-    def centres(self) -> torch.Tensor:
-        """Of all bins, [C, bins]."""
-        return (self.edges[:, 1:] + self.edges[:, :-1]) / 2
-
-    def add(self, values: torch.Tensor, weights: torch.Tensor) -> None:
-        """Count values [C, n] by their weights [C, n]."""
-        low, high = (x.double() for x in values.aminmax(dim=1))
-        if bool((low < self.low).any() or (high > self.high).any()):
-            centres, counts = self.centres, self.counts
-            self.low, self.high = torch.minimum(low, self.low), torch.maximum(high, self.high)
-            self.counts = torch.zeros_like(counts)
-            self._count(centres, counts)
-        self._count(values, weights)
-
-    def _count(self, values: torch.Tensor, weights: torch.Tensor) -> None:
-        bins = ((values - self.low[:, None]) / self.width[:, None]).long().clamp_(0, _BINS - 1)
-        self.counts.scatter_add_(1, bins, weights.double())
-
-
-def _reach(seen: _Histogram) -> Reach:
+def _reach(seen: Histogram) -> Reach:
     """Search the ends that make rounding and clipping errors smallest, in turn."""
     low, high, counts, edges, centres = seen.low, seen.high, seen.counts, seen.edges, seen.centres
     above = _clipped(counts, centres, edges[:, :-1])
@@ -108,17 +65,19 @@ def _reach(seen: _Histogram) -> Reach:
     above, below = torch.cat([above[:, 1:], nothing], 1), torch.cat([nothing, below[:, :-1]], 1)
     total = counts.sum(1, keepdim=True)
     low, high = low[:, None], high[:, None]
+    # Where no value was, an end costs nothing if the image feels none of the channel's values.
+    filled = (edges[:, 1:] > low) & (edges[:, :-1] <= high)
     for _ in range(4):
-        high = _cheapest(edges[:, 1:], edges[:, 1:] - low, total, above)
-        low = _cheapest(edges[:, :-1], high - edges[:, :-1], total, below)
+        high = _cheapest(edges[:, 1:], edges[:, 1:] - low, total, above, filled)
+        low = _cheapest(edges[:, :-1], high - edges[:, :-1], total, below, filled)
     return Reach(low[:, 0], high[:, 0], total[:, 0])
 
 
 def _cheapest(
-    ends: torch.Tensor, widths: torch.Tensor, total: torch.Tensor, clipped: torch.Tensor
+    ends: torch.Tensor, widths: torch.Tensor, total: torch.Tensor, clipped: torch.Tensor, filled: torch.Tensor
 ) -> torch.Tensor:
     costs = total * (widths / _LEVELS).square() / 12 + clipped
-    return ends.gather(1, costs.where(widths > 0, torch.inf).argmin(1, keepdim=True))
+    return ends.gather(1, costs.where(filled & (widths > 0), torch.inf).argmin(1, keepdim=True))
 
 
 def _clipped(counts: torch.Tensor, centres: torch.Tensor, edges: torch.Tensor) -> torch.Tensor:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 from tqdm import tqdm
 
 from compress.deploy_form import DeployGenerator
 from compress.fake_quant import QuantGenerator
 from compress.quantizer import QuantOperation
 
-_LATENTS, _PIXELS = 256, 2**21
+_LATENTS = 256
+_PIXELS = 2**18  # of a block's output: the coarser it is, the more latents are needed, and the less they cost
 _POSITIONS = 40_000  # of a layer's output that its weights are fitted to
 _IMAGES_AT_ONCE = 8
 _RIDGE = 1e-3  # of the inputs' mean variance: keeps weights where the inputs say little
@@ -33,39 +35,36 @@ def reconstruct(
     Args:
         student: made from `form` and calibrated.
         form: the float form.
-        batches: inputs; 256 latents are used at most.
+        batches: inputs; 256 latents are used at most, at high resolutions fewer.
     """
     layers = {
         name: operation
         for name, operation in student.operations().items()
         if isinstance(operation.operation, nn.Conv2d)
     }
-    count = max(1, min(_LATENTS, _PIXELS // form.config.image_size**2))
-    latents = tuple(torch.cat(parts)[:count] for parts in zip(*batches, strict=True))
+    latents = tuple(torch.cat(parts)[:_LATENTS] for parts in zip(*batches, strict=True))
     targets: dict[str, torch.Tensor] = {}
-    hooks = [
-        form.get_submodule(name.removesuffix("weight") + "operation").register_forward_hook(
-            _target_noter(targets, name)
-        )
-        for name in layers
-    ]
-    try:
-        form(*latents)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    hooks = [
-        operation.register_forward_pre_hook(_fitter(operation, targets[name]))
-        for name, operation in layers.items()
-    ]
-    bar = tqdm(total=len(layers), desc="fitting rounded weights", unit=" layers")
-    hooks += [operation.register_forward_hook(lambda *_: bar.update() and None) for operation in layers.values()]
-    try:
-        student(*latents)  # each layer is fitted when its input is there
-    finally:
-        bar.close()
-        for hook in hooks:
-            hook.remove()
+    with tqdm(total=2 * len(layers), desc="fitting rounded weights", unit=" layers") as bar:
+        hooks = [_fewer_latents(k, block) for net in (form, student.form) for k, block in enumerate(net.blocks)]
+        for name, layer in layers.items():
+            convolution = form.get_submodule(name.removesuffix("weight") + "operation")
+            hooks += [
+                convolution.register_forward_hook(_target_noter(targets, name)),
+                layer.register_forward_pre_hook(_fitter(layer, targets, name)),
+            ]
+            hooks += [net.register_forward_hook(lambda *_: bar.update() and None) for net in (convolution, layer)]
+        try:
+            form(*latents)
+            student(*latents)  # each layer is fitted when its input is there
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def _fewer_latents(k: int, block: nn.Module) -> RemovableHandle:
+    """Let the k-th block, and what comes after it, go on with as many latents as are needed."""
+    count = max(1, min(_LATENTS, _PIXELS // (8 * 2**k) ** 2))
+    return block.register_forward_pre_hook(lambda _, inputs: (inputs[0][:count], [x[:count] for x in inputs[1]]))
 
 
 def _target_noter(targets: dict[str, torch.Tensor], name: str) -> Callable:
@@ -76,10 +75,10 @@ def _target_noter(targets: dict[str, torch.Tensor], name: str) -> Callable:
     return hook
 
 
-def _fitter(operation: QuantOperation, target: torch.Tensor) -> Callable:
+def _fitter(operation: QuantOperation, targets: dict[str, torch.Tensor], name: str) -> Callable:
     def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         del module
-        _fit(operation, inputs[0], target)
+        _fit(operation, inputs[0], targets.pop(name))
 
     return hook
 
@@ -89,12 +88,41 @@ def _stride(x: torch.Tensor) -> int:
     return x.shape[0] * x.shape[2] * x.shape[3] // _POSITIONS | 1
 
 
-def _patches(x: torch.Tensor, convolution: nn.Conv2d) -> torch.Tensor:
-    """[N, C, H, W] → what the kernel sees at the used positions, [N, C · kernel size, positions]."""
-    size, padding, stride = convolution.kernel_size, convolution.padding, _stride(x)
-    # In parts: all positions of all images at once are many times x.
-    parts = [F.unfold(part, size, padding=padding)[:, :, ::stride] for part in x.split(_IMAGES_AT_ONCE)]  # type: ignore[arg-type]
-    return torch.cat(parts)
+def _patches(x: torch.Tensor, convolution: nn.Conv2d, stride: int) -> torch.Tensor:
+    """[N, C, H, W] → what the kernel sees at every `stride`-th position, [N, C · kernel size, positions]."""
+    (rows, columns), (up, left) = convolution.kernel_size, (int(side) for side in convolution.padding)
+    position = torch.arange(0, x.shape[2] * x.shape[3], stride, device=x.device)
+    padded = F.pad(x, (left, left, up, up))
+    first = position // x.shape[3] * padded.shape[3] + position % x.shape[3]
+    steps = [row * padded.shape[3] + column for row in range(rows) for column in range(columns)]
+    places = padded.flatten(2)
+    return torch.stack([places[:, :, first + step] for step in steps], 2).flatten(1, 2)
+
+
+def _moments(
+    x: torch.Tensor, target: torch.Tensor, convolution: nn.Conv2d
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return means and centred second moments at the used positions, over all of them, in parts.
+
+    Args:
+        x: inputs [N, C, H, W].
+        target: float outputs at the used positions, [N, O, positions].
+        convolution: of G groups, each with I inputs, those of all its kernel, and O / G outputs.
+
+    Returns:
+        The inputs' mean float64 [G, 1, I], the outputs' [G, 1, O / G], the inputs' second moments [G, I, I], and
+        those of inputs with outputs [G, I, O / G].
+    """
+    sums: list[torch.Tensor] = []
+    for some, wanted in zip(x.split(_IMAGES_AT_ONCE), target.split(_IMAGES_AT_ONCE), strict=True):
+        inputs, outputs = (
+            part.unflatten(1, (convolution.groups, -1)).permute(1, 2, 0, 3).flatten(2).double()
+            for part in (_patches(some, convolution, _stride(x)), wanted)
+        )
+        found = [inputs.sum(2)[:, None], outputs.sum(2)[:, None], inputs @ inputs.mT, inputs @ outputs.mT]
+        sums = [before + now for before, now in zip(sums, found, strict=True)] if sums else found
+    centre, mean, moments, shared = (total / (target.shape[0] * target.shape[2]) for total in sums)
+    return centre, mean, moments - centre.mT @ centre, shared - centre.mT @ mean
 
 
 def _fit(operation: QuantOperation, x: torch.Tensor, target: torch.Tensor) -> None:
@@ -103,15 +131,9 @@ def _fit(operation: QuantOperation, x: torch.Tensor, target: torch.Tensor) -> No
     assert isinstance(convolution, nn.Conv2d)
     assert convolution.bias is not None
     shape, groups = convolution.weight.shape, convolution.groups
-    patches = _patches(x, convolution)
-    # For every group the positions' inputs [G, positions, inputs] and outputs [G, positions, outputs].
-    inputs = patches.unflatten(1, (groups, -1)).permute(1, 0, 3, 2).flatten(1, 2).double()
-    outputs = target.unflatten(1, (groups, -1)).permute(1, 0, 3, 2).flatten(1, 2).double()
-    weight = convolution.weight.double().reshape(groups, -1, inputs.shape[2])
-    centre, mean = inputs.mean(1, keepdim=True), outputs.mean(1, keepdim=True)
-    inputs, outputs = inputs - centre, outputs - mean
-    moments = inputs.mT @ inputs / inputs.shape[1]
-    missing = inputs.mT @ (outputs - inputs @ weight.mT) / inputs.shape[1]
+    centre, mean, moments, shared = _moments(x, target, convolution)
+    weight = convolution.weight.double().reshape(groups, -1, moments.shape[1])
+    missing = shared - moments @ weight.mT
     weight = weight + torch.linalg.solve(_stiffened(moments, _RIDGE), missing).mT
     convolution.weight.copy_(weight.reshape(shape))
     operation.clip.fill_(1)

@@ -1,32 +1,23 @@
+import pytest
 import torch
 
-from compress.reach import _Histogram, _reach
+from compress import importance
+from compress.deploy_form import deploy_form
+from compress.histogram import Histogram
+from compress.reach import _reach, measure_reaches
 
 
-def seen_in(parts: int) -> tuple[_Histogram, torch.Tensor]:
-    values = torch.randn(3, 8000, generator=torch.Generator().manual_seed(0))
-    values[1] = 5 * values[1] + 20
-    values[2, 4000] = 40.0  # one value far out
-    pieces = values.chunk(parts, dim=1)
-    histogram = _Histogram(pieces[0])
-    for piece in pieces:
-        histogram.add(piece, torch.ones_like(piece))
-    return histogram, values
-
-
-def test_a_histogram_of_parts_is_that_of_all_values():
-    (parts, values), (whole, _) = seen_in(16), seen_in(1)
-    assert torch.equal(parts.low, whole.low)
-    assert torch.equal(parts.high, whole.high)
-    assert torch.equal(whole.low.float(), values.amin(dim=1))
-    assert torch.equal(parts.counts.sum(dim=1), torch.full((3,), 8000.0, dtype=torch.float64))
-    # A value that was counted before the ends grew may be half a bin off each time.
-    cumulated = [histogram.counts.cumsum(dim=1) / 8000 for histogram in (parts, whole)]
-    assert (cumulated[0] - cumulated[1]).abs().max() < 0.02
+def _of(values, weights):
+    histogram = Histogram(len(values), 1024, values.device)
+    histogram.add(values, weights)
+    return _reach(histogram)
 
 
 def test_a_channels_reach_cuts_off_what_is_rare_and_far():
-    reach = _reach(seen_in(16)[0])
+    values = torch.randn(3, 8000, generator=torch.Generator().manual_seed(0))
+    values[1] = 5 * values[1] + 20
+    values[2, 4000] = 40.0  # one value far out
+    reach = _of(values, torch.ones_like(values))
     assert 3 < reach.high[0] < 5
     assert 35 < reach.high[1] < 45
     assert 3 < reach.high[2] < 41
@@ -37,6 +28,26 @@ def test_a_channels_reach_cuts_off_what_is_rare_and_far():
 def test_a_value_that_the_image_does_not_feel_is_cut_off():
     values, weights = torch.rand(1, 5000, generator=torch.Generator().manual_seed(0)), torch.ones(1, 5000)
     values[0, 0], weights[0, 0] = 100.0, 0.0
-    histogram = _Histogram(values)
-    histogram.add(values, weights)
-    assert _reach(histogram).high < 2
+    assert _of(values, weights).high < 2
+
+
+def test_a_channel_that_the_image_does_not_feel_reaches_no_farther_than_its_values():
+    values = 20 + torch.rand(1, 5000, generator=torch.Generator().manual_seed(0))
+    reach = _of(values, torch.zeros_like(values))
+    assert 19.9 < reach.low < reach.high < 21.1
+
+
+def test_reaches_measured_in_parts_are_those_measured_at_once(trained_like, batches, monkeypatch):
+    deploy = deploy_form(trained_like())
+    found = []
+    for images, given in ((1, batches(2)), (1000, [tuple(map(torch.cat, zip(*batches(2), strict=True)))])):
+        monkeypatch.setattr(importance, "_PIXELS_AT_ONCE", 32 * 32 * images)
+        found.append(measure_reaches(deploy, given))
+    parts, whole = found
+    assert parts.keys() == whole.keys()
+    for name, reach in whole.items():
+        assert reach.weight.sum() == pytest.approx(float(parts[name].weight.sum()), rel=1e-4)
+        # An end is that of a bin, and a value at a bin's edge may fall to either side.
+        width = 2 * float(torch.maximum(reach.high, -reach.low).max()) / 512
+        assert (parts[name].high - reach.high).abs().max() <= width, name
+        assert (parts[name].low - reach.low).abs().max() <= width, name
