@@ -24,14 +24,18 @@ def stages(run: Path) -> list[Stage]:
     folder = ("--run", str(run))
     return [
         Stage("distil the digits teacher", (("train/main.py", *folder),), 226),
-        Stage("draw a grid of the student", (("train/sample.py", *folder),), 5),
-        Stage("quantization-aware training", (("compress/qat.py", *folder),), 114),
+        Stage(
+            "quantization-aware training, beside it a grid of the student",
+            (("compress/qat.py", *folder), ("train/sample.py", *folder)),
+            114,
+        ),
         Stage(
             "export for phones",
-            # Side by side: each converter is busy with one core. The programs of XNNPACK serve both platforms.
+            # Side by side: each converter is busy with one core. The programs of XNNPACK serve both platforms, so
+            # that either command may make them: one each, and both take about as long.
             (
-                ("deploy/android/export.py", *folder),
-                ("deploy/ios/export.py", *folder, "--only", "coreml"),
+                (*("deploy/android/export.py", *folder), *("--only", "tflite", "vulkan", "*_xnnpack_fp32.pte")),
+                (*("deploy/ios/export.py", *folder), *("--only", "coreml", "*_xnnpack_int8.pte")),
             ),
             99,
         ),

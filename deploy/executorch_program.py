@@ -3,10 +3,8 @@
 import contextlib
 import copy
 import dataclasses
-import os
-import re
+import importlib.util
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,14 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from deploy.quiet import quiet
+from deploy.quiet import quiet, without_chatter
 from train.commands import to_install
 from train.errors import UserError
-
-# What the runtime says on every start, whatever the machine: how it looks for cores, and our thread count.
-_CHATTER = re.compile(
-    rb"\[(cpuinfo_utils|threadpool)\.cpp:\d+\] (Reading|Failed to open midr|CPU info and|Resetting)"
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +146,7 @@ def prepare_program(path: Path, threads: int | None = None) -> Callable[[], Call
         UserError: no such file, it is no program, no executorch, or (when it loads) a backend is lacking.
     """
     _check_mark(path)
-    with _without_chatter():
+    with without_chatter():
         runtime = _runtime()
         if threads is not None:
             runtime.native._unsafe_reset_threadpool(threads)
@@ -198,7 +191,7 @@ def load_program(path: Path, threads: int | None = None) -> Callable[..., np.nda
         Inputs, each an array float32 [1, …] → the program's first output.
     """
     load = prepare_program(path, threads)
-    with _without_chatter():
+    with without_chatter():
         return load()
 
 
@@ -219,7 +212,7 @@ def installed_backends() -> list[str]:
     Raises:
         UserError: executorch is not installed.
     """
-    with _without_chatter():
+    with without_chatter():
         return sorted(_runtime().native._get_registered_backend_names())
 
 
@@ -251,27 +244,6 @@ def _check_unchanged(module: nn.Module, before: dict[str, torch.Tensor]) -> None
         raise RuntimeError("lowering has added tensors to the model")
 
 
-@contextlib.contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Drop the native runtime's chatter from stderr; everything else that it says is passed on at the end."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile("a+b") as caught:
-        # The native code writes to the descriptor, its bindings to sys.stderr.
-        os.dup2(caught.fileno(), 2)
-        try:
-            with (
-                open(caught.fileno(), "w", closefd=False, encoding="utf-8") as stream,
-                contextlib.redirect_stderr(stream),
-            ):
-                yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            caught.seek(0)
-            sys.stderr.writelines(line.decode(errors="replace") for line in caught if not _CHATTER.match(line))
-
-
 def _executorch() -> SimpleNamespace:
     try:
         with quiet():
@@ -284,12 +256,30 @@ def _executorch() -> SimpleNamespace:
 
 def _runtime() -> SimpleNamespace:
     try:
-        with quiet():
+        with quiet(), _without_compiler():
             from executorch.extension.pybindings import portable_lib
             from executorch.runtime import Runtime
     except ImportError:
         raise missing() from None
     return SimpleNamespace(load=Runtime.get().load_program, native=portable_lib)
+
+
+@contextlib.contextmanager
+def _without_compiler() -> Iterator[None]:
+    """Import the runtime without the compiler, all of which it would import for one class of warnings.
+
+    In the package's place stands an empty one meanwhile, in which the small module is found.
+    """
+    name = "executorch.exir"
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if spec is None:
+        yield
+        return
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def missing() -> UserError:

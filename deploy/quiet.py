@@ -3,12 +3,17 @@
 import contextlib
 import logging
 import os
+import re
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 
 _DESCRIPTORS = (1, 2)
+# What ExecuTorch's runtime says on every start: how it looks for cores, and our thread count.
+_CHATTER = re.compile(
+    rb"\[(cpuinfo_utils|threadpool)\.cpp:\d+\] (Reading|Failed to open midr|CPU info and|Resetting)"
+)
 
 
 @contextlib.contextmanager
@@ -66,3 +71,24 @@ def _restore(saved: list[int]) -> None:
 def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def without_chatter() -> Iterator[None]:
+    """Drop the chatter of ExecuTorch's runtime from stderr; all else is passed on at the end."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile("a+b") as caught:
+        # The native code writes to the descriptor, its bindings to sys.stderr.
+        os.dup2(caught.fileno(), 2)
+        try:
+            with (
+                open(caught.fileno(), "w", closefd=False, encoding="utf-8") as stream,
+                contextlib.redirect_stderr(stream),
+            ):
+                yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            caught.seek(0)
+            sys.stderr.writelines(line.decode(errors="replace") for line in caught if not _CHATTER.match(line))

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from deploy.parity import Runner
 from deploy.quiet import quiet
 from train.commands import to_install
 from train.errors import UserError
@@ -152,7 +151,9 @@ def check_structure(file: TfliteFile, precision: Precision) -> None:
                 raise UserError(f"the weight of {where} is not float16")
 
 
-def prepare_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -> Callable[[], Runner]:
+def prepare_tflite(
+    path: Path, kernels: Kernels = "xnnpack", threads: int = 1
+) -> Callable[[], Callable[..., np.ndarray]]:
     """Check a file and get ai-edge-litert ready for it.
 
     Args:
@@ -178,7 +179,7 @@ def prepare_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -
         "reference": OpResolverType.BUILTIN_REF,
     }[kernels]
 
-    def load() -> Runner:
+    def load() -> Callable[..., np.ndarray]:
         try:
             interpreter = Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=resolver)
             interpreter.allocate_tensors()
@@ -197,7 +198,7 @@ def prepare_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -
     return load
 
 
-def load_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -> Runner:
+def load_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -> Callable[..., np.ndarray]:
     """Load a file into ai-edge-litert, as `prepare_tflite` says."""
     load = prepare_tflite(path, kernels, threads)
     with quiet():

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -8,7 +9,8 @@ from torch import nn
 
 from deploy import executorch_program
 from deploy.executorch_program import installed_backends, load_program, lower, read_contents, run_program
-from deploy.quiet import quiet
+from deploy.quiet import quiet, without_chatter
+from train.commands import process_environment
 from train.errors import UserError
 
 
@@ -66,7 +68,7 @@ def test_the_native_chatter_is_dropped_and_its_errors_are_not(lowered, tmp_path,
     run = load_program(path, threads=2)
     run(*(x.numpy() for x in INPUTS))
     assert capfd.readouterr().err == ""
-    with executorch_program._without_chatter(), pytest.raises(RuntimeError):
+    with without_chatter(), pytest.raises(RuntimeError):
         run(np.zeros((1, 7), np.float32), INPUTS[1].numpy())
     assert "received (1, 7)" in capfd.readouterr().err
 
@@ -128,3 +130,15 @@ def test_a_missing_executorch_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "executorch.exir", None)
     with pytest.raises(UserError, match=r"pip install --editable \S*\[android\]"):
         lower(Scaled(), INPUTS, [])
+
+
+def test_to_run_a_program_imports_no_compiler_which_is_there_all_the_same_when_it_is_asked_for():
+    code = (
+        "import sys\n"
+        "from deploy import executorch_program\n"
+        "assert 'XnnpackBackend' in executorch_program.installed_backends()\n"
+        "assert not {'executorch.exir', 'torch._dynamo'} & set(sys.modules)\n"
+        "executorch_program._executorch()\n"
+        "assert executorch_program.installed_backends()\n"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, env=process_environment())

@@ -1,10 +1,14 @@
 """Files made by hand, one fault in each; no converter is needed."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from deploy.android.tflite_file import check_structure, load_tflite, read_tflite, run_tflite, schema
 from deploy.android.tflite_rewrite import pack, with_float_interface, with_half_weights
+from train.commands import process_environment
 from train.errors import UserError
 
 pytest.importorskip("ai_edge_litert", reason="needs the extra android")
@@ -214,3 +218,8 @@ def test_a_missing_library_names_its_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ai_edge_litert", None)
     with pytest.raises(UserError, match=r"pip install --editable \S*\[android\]"):
         read_tflite(b"")
+
+
+def test_a_process_that_runs_files_does_not_import_torch():
+    code = "import sys, deploy.android.tflite_file, ai_edge_litert.interpreter; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, env=process_environment())
