@@ -1,7 +1,8 @@
 """The whole way on the embedded digits: train, quantize, export, measure, report. `make quickstart` calls it.
 
-Every stage is a command of its own, printed before it runs; a stage that is done already takes seconds, so that
-a stopped quickstart goes on.
+The shipped student of animals, whose training takes longer, is exported and measured beside them. Every stage is
+a command of its own, printed before it runs; a stage that is done already takes seconds, so that a stopped
+quickstart goes on.
 """
 
 import dataclasses
@@ -9,19 +10,31 @@ from pathlib import Path
 
 from benchmarks.recipe import Stage, run_stages
 from train.cli import parse, run_script
+from train.commands import ROOT
+
+_SHIPPED = Path("train/assets/animals_student")
 
 
 @dataclasses.dataclass(frozen=True)
 class QuickstartConfig:
-    """Where the run goes."""
+    """Where results go."""
 
     run: Path = Path("runs/digits")
     """Run folder."""
+    animals: Path = Path("runs/animals64")
+    """Artifacts and report of the shipped animals."""
 
 
-def stages(run: Path) -> list[Stage]:
+def stages(run: Path, animals: Path) -> list[Stage]:
     """Return what quickstart does, in order."""
     folder = ("--run", str(run))
+    shipped = ("--run", str(_SHIPPED if _SHIPPED.is_dir() else ROOT / _SHIPPED))  # the shorter one, to print
+    exported = (*shipped, "--out", str(animals / "artifacts"))
+    exhibited = (
+        *(*shipped, "--artifacts", str(animals / "artifacts"), "--out", str(animals / "benchmark")),
+        *("--teacher", "animals", "--reference", "", "--no-lite0"),  # lite0 trained the teacher
+    )
+    measure = ("benchmarks/run_device.py", "--no-compiled")
     return [
         Stage("distil the digits teacher", (("train/main.py", *folder),), 226),
         Stage(
@@ -40,19 +53,29 @@ def stages(run: Path) -> list[Stage]:
             99,
         ),
         Stage(
-            "measure and report",
-            (("benchmarks/run_device.py", *folder, "--no-compiled", "--rounds", "10", "--images", "1000"),),
-            264,
+            "export the shipped animals",
+            (
+                ("deploy/android/export.py", *exported, "--only", "*_int8.*", "*_fp32.*"),
+                (
+                    *("deploy/ios/export.py", *exported, "--between-grids", "fp32"),
+                    *("--only", "student_fp16.mlpackage", "student_int8.mlpackage"),
+                ),
+            ),
+            70,
         ),
+        Stage("measure and report", ((*measure, *folder, "--rounds", "10", "--images", "1000"),), 264),
+        Stage("measure the shipped animals", ((*measure, *exhibited, "--rounds", "5", "--images", "500"),), 60),
     ]
 
 
 def main(arguments: list[str]) -> None:
     """Run all stages and say where the results are."""
     config = parse(QuickstartConfig, arguments, __doc__ or "")
-    run_stages(stages(config.run))
+    run_stages(stages(config.run, config.animals))
     print(f"teacher over student: {config.run}/samples/final.png; phone artifacts: {config.run}/artifacts")
-    print(f"report: {config.run}/benchmark/report.html")
+    print(
+        f"reports: {config.run}/benchmark/report.html and, of the animals, {config.animals}/benchmark/report.html"
+    )
 
 
 if __name__ == "__main__":

@@ -181,6 +181,8 @@ def check_command(line: str) -> None:
             assert (ROOT / words[1]).is_dir(), line
         case "adb":
             assert "io.github.tinygan.edge" in line
+        case ".":
+            assert words[1:] == [".venv/bin/activate"], line
         case _:
             assert words[0] in ("xcodegen", "open"), f"no check for {line}"
 

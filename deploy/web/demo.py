@@ -17,7 +17,8 @@ from train.commands import typed
 from train.errors import UserError
 from train.snapshot import STUDENT_FILE
 
-_SHIPPED = Path(__file__).parents[2] / "train" / "assets" / "digits_student"
+_ASSETS = Path(__file__).parents[2] / "train" / "assets"
+_SHIPPED = ("animals_student", "digits_student")
 _PORTS_TRIED = 20
 
 
@@ -60,10 +61,11 @@ def choose(run: Path | None, runs: Path) -> WebExportConfig:
     if students:
         print(f"the newest run: {students[-1].parent}", flush=True)
         return WebExportConfig(students[-1].parent)
-    print(f"nothing is trained in {runs}: the shipped {_SHIPPED.name}", flush=True)
+    shipped = next(_ASSETS / name for name in _SHIPPED if (_ASSETS / name).is_dir())
+    print(f"nothing is trained in {runs}: the shipped {shipped.name}", flush=True)
     # Of no run: the package's own folder is left as it is.
-    place = runs / "embedded" / _SHIPPED.name
-    return WebExportConfig(_SHIPPED, place / "web", place / "artifacts")
+    place = runs / "embedded" / shipped.name
+    return WebExportConfig(shipped, place / "web", place / "artifacts")
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

@@ -12,10 +12,20 @@ ROOT = Path(quickstart.__file__).parent.parent
 
 
 def test_stages_are_scripts_of_this_project(tmp_path):
-    for stage in quickstart.stages(tmp_path):
+    for stage in quickstart.stages(tmp_path, tmp_path / "animals"):
         for script, *flags in stage.commands:
             assert (ROOT / script).is_file()
-            assert flags[:2] == ["--run", str(tmp_path)]
+            of_animals = "animals" in stage.title
+            assert (flags[flags.index("--run") + 1] == str(tmp_path)) != of_animals
+            assert any(str(tmp_path / "animals") in flag for flag in flags) == of_animals
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_the_shipped_animals_are_found_from_anywhere(tmp_path, monkeypatch, elsewhere):
+    monkeypatch.chdir(tmp_path if elsewhere else ROOT)
+    *_, last = quickstart.stages(tmp_path, tmp_path)
+    command = last.commands[0]
+    assert Path(command[command.index("--run") + 1], "student.safetensors").is_file()
 
 
 def test_what_is_left_follows_the_speed_of_this_machine(tmp_path, monkeypatch, capsys):
@@ -23,14 +33,14 @@ def test_what_is_left_follows_the_speed_of_this_machine(tmp_path, monkeypatch, c
     stages = [recipe.Stage(name, (command,), 100.0) for name, command in zip("ab", commands, strict=True)]
     clock = iter([0.0, 0.0, 200.0, 200.0, 300.0, 300.0])
     ran = []
-    monkeypatch.setattr(quickstart, "stages", lambda run: stages)
+    monkeypatch.setattr(quickstart, "stages", lambda run, animals: stages)
     monkeypatch.setattr(recipe, "run_side_by_side", ran.append)
     monkeypatch.setattr(recipe.time, "monotonic", lambda: next(clock))
     quickstart.main(["--run", str(tmp_path)])
     out = capsys.readouterr().out
     assert "[1/2] a; about 3 min left" in out
     assert "[2/2] b; about 3 min left" in out  # 100 s, at half the speed
-    assert "done in 5 min" in out and f"report: {tmp_path}/benchmark/report.html" in out
+    assert "done in 5 min" in out and f"reports: {tmp_path}/benchmark/report.html" in out
     assert ran == [(("first",),), (("second",),)]
 
 

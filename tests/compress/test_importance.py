@@ -65,7 +65,7 @@ def test_a_weight_decides_what_is_clipped():
 
 
 def test_what_relu_drops_is_clipped_and_the_image_gains(deploy, students, latents):
-    z, y = latents(64, seed=9)
+    z, y = latents(256, seed=9)
     weights = one_hot(y, 5)
     with torch.no_grad():
         images = deploy(z, weights)

@@ -39,7 +39,7 @@ android {
 }
 
 tinygan {
-    artifacts = listOf("digits", "animals64", "embedded").map { rootProject.file("../../runs/$it/artifacts") }
+    artifacts = listOf("animals64", "digits", "embedded").map { rootProject.file("../../runs/$it/artifacts") }
 }
 
 dependencies {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Copies the model that the app draws with into the app: manifest.json, the golden images and the Core ML packages.
-# TINYGAN_ARTIFACTS names their folder, runs/digits/artifacts of this repository by default, or a bundle of several
-# models. Xcode runs it.
+# TINYGAN_ARTIFACTS names their folder, or a bundle of several models; by default it is runs/animals64/artifacts of
+# this repository, or runs/digits/artifacts without it. Xcode runs it.
 set -eu
 
 fail() {
@@ -10,7 +10,10 @@ fail() {
 }
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-from=${TINYGAN_ARTIFACTS:-"$here/../../../runs/digits/artifacts"}
+runs="$here/../../../runs"
+default="$runs/animals64/artifacts"
+[ -d "$default" ] || default="$runs/digits/artifacts"
+from=${TINYGAN_ARTIFACTS:-"$default"}
 [ -n "${TARGET_BUILD_DIR:-}" ] && [ -n "${UNLOCALIZED_RESOURCES_FOLDER_PATH:-}" ] ||
     fail "TARGET_BUILD_DIR and UNLOCALIZED_RESOURCES_FOLDER_PATH are not set; let Xcode run this script"
 to="$TARGET_BUILD_DIR/$UNLOCALIZED_RESOURCES_FOLDER_PATH/Model"

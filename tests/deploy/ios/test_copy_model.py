@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import bundle, fixtures, manifest
+from deploy import bundle, manifest
+from tests.fixtures import __main__ as fixtures
 from train.files import file_hash, write_json
 
 SCRIPT = Path(manifest.__file__).parent / "ios" / "App" / "copy_model.sh"
@@ -173,7 +174,15 @@ def test_outside_xcode_it_says_so(artifacts, copy):
     assert "let Xcode run this script" in copy(artifacts, TARGET_BUILD_DIR="").stderr
 
 
-def test_its_default_is_the_quickstarts_run(copy):
-    assert "../../../runs/digits/artifacts" in SCRIPT.read_text()
-    done = copy(None)
-    assert done.returncode == 0 or f"no manifest.json in {SCRIPT.parent}" in done.stderr
+def test_by_default_it_copies_what_quickstart_left_animals_first(artifacts, copied, tmp_path):
+    script = tmp_path / "deploy" / "ios" / "App" / SCRIPT.name
+    script.parent.mkdir(parents=True)
+    shutil.copy(SCRIPT, script)
+    for name in ("digits", "animals64"):
+        folder = tmp_path / "runs" / name / "artifacts"
+        shutil.copytree(artifacts, folder)
+        (folder / "golden_float.rgb").write_text(name)
+        environment = {"PATH": os.environ["PATH"], "TARGET_BUILD_DIR": str(copied.parents[1])}
+        environment["UNLOCALIZED_RESOURCES_FOLDER_PATH"] = "TinyGAN.app"
+        subprocess.run([str(script)], env=environment, check=True, capture_output=True)
+        assert (copied / "golden_float.rgb").read_text() == name

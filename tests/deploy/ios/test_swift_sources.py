@@ -11,10 +11,11 @@ import tree_sitter_swift
 import yaml
 
 from benchmarks.phones import app as phone_app
-from deploy import bundle, fixtures, manifest
+from deploy import bundle, manifest
 from deploy.ios import coreml
 from deploy.ios.artifacts import IosExportConfig, ios_artifacts
 from deploy.source import open_source
+from tests.fixtures import __main__ as fixtures
 from train import noise
 
 IOS = Path(manifest.__file__).parent / "ios"
