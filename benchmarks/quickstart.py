@@ -30,13 +30,20 @@ def stages(run: Path, animals: Path) -> list[Stage]:
     folder = ("--run", str(run))
     shipped = ("--run", str(_SHIPPED if _SHIPPED.is_dir() else ROOT / _SHIPPED))  # the shorter one, to print
     exported = (*shipped, "--out", str(animals / "artifacts"))
-    exhibited = (
-        *(*shipped, "--artifacts", str(animals / "artifacts"), "--out", str(animals / "benchmark")),
-        *("--teacher", "animals", "--reference", "", "--no-lite0"),  # lite0 trained the teacher
-    )
     measure = ("benchmarks/run_device.py", "--no-compiled")
     return [
-        Stage("distil the digits teacher", (("train/main.py", *folder),), 226),
+        Stage(
+            "distil the digits teacher, beside it export the shipped animals",
+            (
+                ("train/main.py", *folder),
+                ("deploy/android/export.py", *exported, "--only", "*_int8.*", "*_fp32.*"),
+                (
+                    *("deploy/ios/export.py", *exported, "--between-grids", "fp32"),
+                    *("--only", "student_fp16.mlpackage", "student_int8.mlpackage"),
+                ),
+            ),
+            290,
+        ),
         Stage(
             "quantization-aware training, beside it a grid of the student",
             (("compress/qat.py", *folder), ("train/sample.py", *folder)),
@@ -50,21 +57,19 @@ def stages(run: Path, animals: Path) -> list[Stage]:
                 (*("deploy/android/export.py", *folder), *("--only", "tflite", "vulkan", "*_xnnpack_fp32.pte")),
                 (*("deploy/ios/export.py", *folder), *("--only", "coreml", "*_xnnpack_int8.pte")),
             ),
-            99,
+            85,
         ),
+        Stage("measure and report", ((*measure, *folder, "--rounds", "10", "--images", "1000"),), 200),
         Stage(
-            "export the shipped animals",
+            "measure the shipped animals",
             (
-                ("deploy/android/export.py", *exported, "--only", "*_int8.*", "*_fp32.*"),
                 (
-                    *("deploy/ios/export.py", *exported, "--between-grids", "fp32"),
-                    *("--only", "student_fp16.mlpackage", "student_int8.mlpackage"),
+                    *(*measure, *shipped, "--artifacts", str(animals / "artifacts")),
+                    *("--out", str(animals / "benchmark"), "--rounds", "5", "--parts", "cost", "latency"),
                 ),
             ),
-            70,
+            45,
         ),
-        Stage("measure and report", ((*measure, *folder, "--rounds", "10", "--images", "1000"),), 264),
-        Stage("measure the shipped animals", ((*measure, *exhibited, "--rounds", "5", "--images", "500"),), 60),
     ]
 
 

@@ -1,12 +1,14 @@
 """A recipe: commands of this project in order, each a process of its own that goes on where it was stopped."""
 
 import dataclasses
+import os
 import subprocess
 import time
 from collections.abc import Sequence
 
 from train.commands import script_process, spoken, typed
 from train.errors import UserError
+from train.machine import usable_cores
 
 Command = tuple[str, ...]
 
@@ -46,12 +48,17 @@ def run_stages(plan: Sequence[Stage]) -> None:
 def run_side_by_side(commands: Sequence[Command]) -> None:
     """Run scripts of this project in processes of their own and wait for all of them.
 
+    Several share the cores, unless OMP_NUM_THREADS says otherwise: threads beyond them wait for each other.
+
     Raises:
         UserError: one of them failed; the others are ended.
     """
     for command in commands:
         print(f"  {typed(*command)}", flush=True)
-    processes = {command: subprocess.Popen(script_process(*command)) for command in commands}
+    environment = dict(os.environ)
+    if len(commands) > 1:
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // len(commands))))
+    processes = {c: subprocess.Popen(script_process(*c), env=environment) for c in commands}
     try:
         while processes:
             for command, process in list(processes.items()):
