@@ -77,9 +77,9 @@ class HereWorker:
         pass
 
 
-def few_reals(*of):
+def few_reals(*of, **how):
     """A tenth of them: all take a feature network half a minute."""
-    reals = open_reals(*of)
+    reals = open_reals(*of, **how)
     return RealImages(reals.images[:200], reals.labels[:200], reals.source)
 
 
