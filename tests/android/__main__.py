@@ -28,7 +28,7 @@ class CheckConfig:
     """What is checked, and with what."""
 
     artifacts: Path | None = None
-    """Folder of an exported model; by default runs/animals64/artifacts, or the embedded student is exported."""
+    """Folder of an exported model; by default runs/digits/artifacts, or the embedded student is exported."""
     cache: Path = dataclasses.field(default_factory=_default_cache)
     """Folder for everything that is fetched and made; about 1 GB."""
     skip_if_unavailable: bool = False

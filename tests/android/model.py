@@ -10,11 +10,11 @@ from tests.android.catalog import PROJECT, ROOT
 from tests.android.tools import ToolError, begin, digest, finish, is_made, run_tool
 from train.errors import UserError
 
-RUN_ARTIFACTS = Path("runs/animals64/artifacts")
+RUN_ARTIFACTS = Path("runs/digits/artifacts")
 ASSET_FOLDER = "tinygan"
 BACKENDS = {("executorch", "xnnpack"): "pte", ("tflite", "litert"): "tflite"}
 """(runtime, backend) that the app computes with → extension of its files."""
-_EMBEDDED = ROOT / "train/assets/animals_student"
+_EMBEDDED = ROOT / "train/assets/digits_student"
 _NEEDED = ("student_xnnpack_fp32.pte", "student_xnnpack_int8.pte", "student_fp32.tflite", "student_int8.tflite")
 
 
@@ -22,7 +22,7 @@ def find_artifacts(chosen: Path | None, cache: Path) -> Path:
     """Return the folder of the exported model.
 
     Args:
-        chosen: by the user; if None, that of quickstart is taken, or the embedded student is exported.
+        chosen: by the user; if None, that of the digits run is taken, or the embedded student is exported.
         cache: keeps that export.
 
     Raises:
