@@ -7,12 +7,12 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-_DESCRIPTORS = (1, 2)
+_REDIRECTS = {1: contextlib.redirect_stdout, 2: contextlib.redirect_stderr}
 # What ExecuTorch's runtime says on every start: how it looks for cores, and our thread count.
 _CHATTER = re.compile(
-    rb"\[(cpuinfo_utils|threadpool)\.cpp:\d+\] (Reading|Failed to open midr|CPU info and|Resetting)"
+    rb"(?m)^\[(cpuinfo_utils|threadpool)\.cpp:\d+\] (Reading|Failed to open midr|CPU info and|Resetting).*\n?"
 )
 
 
@@ -27,7 +27,7 @@ def quiet() -> Iterator[None]:
     level, handlers, disabled = root.level, list(root.handlers), logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), _held():
+        with warnings.catch_warnings(), _held((1, 2), lambda said, failed: said if failed else b""):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -36,59 +36,41 @@ def quiet() -> Iterator[None]:
         root.handlers[:] = handlers
 
 
+def without_chatter() -> contextlib.AbstractContextManager[None]:
+    """Drop the chatter of ExecuTorch's runtime from stderr; all else is passed on at the end."""
+    # The native code writes to the descriptor, its bindings to sys.stderr.
+    return _held((2,), lambda said, failed: _CHATTER.sub(b"", said))  # noqa: ARG005 (the interface)
+
+
 @contextlib.contextmanager
-def _held() -> Iterator[None]:
-    """Hold back what is written to the two descriptors and, where Python's streams are others, to those."""
+def _held(descriptors: Sequence[int], passed_on: Callable[[bytes, bool], bytes]) -> Iterator[None]:
+    """Hold back what is written to descriptors and, where Python's streams are others, to those.
+
+    In the end `passed_on`, which is told what was written and whether an exception left the context, says what of
+    it goes to stderr.
+    """
     _flush()
-    saved = [os.dup(descriptor) for descriptor in _DESCRIPTORS]
+    saved = {descriptor: os.dup(descriptor) for descriptor in descriptors}
+    failed = True
     with tempfile.TemporaryFile() as held:
         try:
-            for descriptor in _DESCRIPTORS:
+            for descriptor in descriptors:
                 os.dup2(held.fileno(), descriptor)
-            with (
-                open(held.fileno(), "w", closefd=False, encoding="utf-8") as stream,
-                contextlib.redirect_stdout(stream),
-                contextlib.redirect_stderr(stream),
-            ):
+            with contextlib.ExitStack() as streams:
+                stream = streams.enter_context(open(held.fileno(), "w", closefd=False, encoding="utf-8"))
+                for descriptor in descriptors:
+                    streams.enter_context(_REDIRECTS[descriptor](stream))
                 yield
-        except BaseException:
-            _restore(saved)
-            held.seek(0)
-            sys.stderr.write(held.read().decode(errors="replace"))
-            raise
+            failed = False
         finally:
-            _restore(saved)
-            for descriptor in saved:
-                os.close(descriptor)
-
-
-def _restore(saved: list[int]) -> None:
-    _flush()
-    for descriptor, copy in zip(_DESCRIPTORS, saved, strict=True):
-        os.dup2(copy, descriptor)
+            _flush()
+            for descriptor, copy in saved.items():
+                os.dup2(copy, descriptor)
+                os.close(copy)
+            held.seek(0)
+            sys.stderr.write(passed_on(held.read(), failed).decode(errors="replace"))
 
 
 def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def without_chatter() -> Iterator[None]:
-    """Drop the chatter of ExecuTorch's runtime from stderr; all else is passed on at the end."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile("a+b") as caught:
-        # The native code writes to the descriptor, its bindings to sys.stderr.
-        os.dup2(caught.fileno(), 2)
-        try:
-            with (
-                open(caught.fileno(), "w", closefd=False, encoding="utf-8") as stream,
-                contextlib.redirect_stderr(stream),
-            ):
-                yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            caught.seek(0)
-            sys.stderr.writelines(line.decode(errors="replace") for line in caught if not _CHATTER.match(line))
