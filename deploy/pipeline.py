@@ -106,29 +106,62 @@ def _export_one(
             except ParityError as error:
                 raise ParityError("; ".join(filter(None, (str(error), artifact.remedy)))) from None
         browser = browser_check(temporary, artifact.runtime, golden, artifact.reference, artifact.floor)
-        entry = Entry(
-            artifact.file,
-            artifact.platforms,
-            artifact.runtime,
-            artifact.backend,
-            artifact.precision,
-            file_size(temporary),
-            content_hash(temporary),
-            artifact.reference,
-            source.files[artifact.reference],
-            input_specs(source),
-            (artifact.output,),
-            built.outside_delegate,
-            parity,
-            built.checks | browser,
-            artifact.options,
-            tools,
+        built = dataclasses.replace(built, checks=built.checks | browser)
+        entry = entry_of(
+            artifact,
+            source,
+            built,
+            parity=parity,
+            size=file_size(temporary),
+            sha256=content_hash(temporary),
+            tools=tools,
         )
         os.replace(temporary, target)
         manifest.put(entry)
     finally:
         remove(temporary)
     print(_line(entry, time.monotonic() - started), flush=True)
+
+
+def entry_of(
+    artifact: Artifact,
+    source: ExportSource,
+    built: Built,
+    *,
+    parity: Parity | dict[str, str],
+    size: int,
+    sha256: str,
+    tools: dict[str, str],
+) -> Entry:
+    """Return what the manifest says of an artifact.
+
+    Args:
+        artifact: as it was planned.
+        source: what it is made from.
+        built: what was seen when it was made.
+        parity: how near its images came, or why nobody knows.
+        size: bytes of the file.
+        sha256: of its content.
+        tools: versions of the packages that made it.
+    """
+    return Entry(
+        artifact.file,
+        artifact.platforms,
+        artifact.runtime,
+        artifact.backend,
+        artifact.precision,
+        size,
+        sha256,
+        artifact.reference,
+        source.files[artifact.reference],
+        input_specs(source),
+        (artifact.output,),
+        built.outside_delegate,
+        parity,
+        built.checks,
+        artifact.options,
+        tools,
+    )
 
 
 def _line(entry: Entry, seconds: float) -> str:
