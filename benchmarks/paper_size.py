@@ -154,10 +154,12 @@ def page(students: dict[str, dict[str, Any]]) -> str:
     """Return everything as a page of tables: the most asked for first, other networks and notes once."""
     lines = [ABOUT + "\n", f"## In short\n\n{in_short(students).markdown()}"]
     said: set[str] = set()
+    first = next(iter(students))
     for name, found in students.items():
         for form in ("all classes", "one class"):
             lines.append(f"## {name}, {form}\n")
-            for table in tables(found[form] if not said else _without_others(found[form])):
+            is_first = (name, form) == (first, "all classes")
+            for table in tables(found[form] if is_first else _without_others(found[form])):
                 notes = [note for note in table.notes if note not in said]
                 said.update(notes)
                 lines.append(f"### {table.title}\n\n{dataclasses.replace(table, notes=notes).markdown()}")

@@ -81,7 +81,7 @@ def palettize(model: Any, bits: int) -> Any:
     with quiet():
         weights = compression.get_weights_metadata(model, weight_threshold=0)
         depthwise = [name for name, weight in weights.items() if weight.val.ndim == 4 and weight.val.shape[1] == 1]
-        none = dict.fromkeys(depthwise)
+        none = dict.fromkeys(depthwise)  # their configs, by name, where the annotation asks for one config
         config = compression.OptimizationConfig(global_config=palettes, op_name_configs=none)  # type: ignore[arg-type]
         return compression.palettize_weights(model, config)
 
