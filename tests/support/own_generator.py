@@ -52,10 +52,10 @@ def make_folder(folder: Path) -> None:
         file.write("\nnetwork = draw\n")
     random = np.random.default_rng(0)
     for name in CLASSES:
-        (folder / "photos" / name).mkdir(parents=True)
+        (folder / "my_photos" / name).mkdir(parents=True)
         for k in range(2):
             pixels = random.integers(0, 256, (40, 50, 3), np.uint8)
-            Image.fromarray(pixels).save(folder / "photos" / name / f"{k}.jpg")
+            Image.fromarray(pixels).save(folder / "my_photos" / name / f"{k}.jpg")
 
 
 def run(command: str) -> None:
