@@ -26,50 +26,50 @@ class QuickstartConfig:
 
 
 def stages(run: Path, animals: Path) -> list[Stage]:
-    """Return what quickstart does, in order."""
+    """Return what quickstart does, in order: what needs one core beside what needs another, timings alone."""
     folder = ("--run", str(run))
     shipped = ("--run", str(_SHIPPED if _SHIPPED.is_dir() else ROOT / _SHIPPED))  # the shorter one, to print
-    exported = (*shipped, "--out", str(animals / "artifacts"))
-    measure = ("benchmarks/run_device.py", "--no-compiled")
+    exported = ("--artifacts", str(animals / "artifacts"))
+    measure = ("benchmarks/run_device.py", "--no-compiled", "--threads", "1")
+    measure_shipped = (*measure, *shipped, *exported, "--out", str(animals / "benchmark"), "--teacher", "animals")
+    android, ios = "deploy/android/export.py", "deploy/ios/export.py"
     return [
         Stage(
-            "distil the digits teacher, beside it export the shipped animals",
+            "distil the digits teacher, beside it export and score the shipped animals",
             (
                 ("train/main.py", *folder),
-                ("deploy/android/export.py", *exported, "--only", "*_int8.*", "*_fp32.*"),
+                (android, *shipped, "--out", exported[1], "--only", "*_int8.*", "*_fp32.*"),
+            ),
+            225,
+            then=(
                 (
-                    *("deploy/ios/export.py", *exported, "--between-grids", "fp32"),
+                    *(ios, *shipped, "--out", exported[1], "--between-grids", "fp32"),
                     *("--only", "student_fp16.mlpackage", "student_int8.mlpackage"),
                 ),
+                (*measure_shipped, "--parts", "cost", "quality", "--images", "500"),
             ),
-            290,
         ),
         Stage(
-            "quantization-aware training, beside it a grid of the student",
+            "quantization-aware training, beside it export the float student",
             (("compress/qat.py", *folder), ("train/sample.py", *folder)),
-            114,
-        ),
-        Stage(
-            "export for phones",
-            # Side by side: each converter is busy with one core. The programs of XNNPACK serve both platforms, so
-            # that either command may make them: one each, and both take about as long.
-            (
-                (*("deploy/android/export.py", *folder), *("--only", "tflite", "vulkan", "*_xnnpack_fp32.pte")),
-                (*("deploy/ios/export.py", *folder), *("--only", "coreml", "*_xnnpack_int8.pte")),
+            115,
+            then=(
+                (android, *folder, "--precision", "fp32", "fp16"),
+                (ios, *folder, "--precision", "fp16", "palette6"),
             ),
-            85,
         ),
-        Stage("measure and report", ((*measure, *folder, "--rounds", "10", "--images", "1000"),), 200),
         Stage(
-            "measure the shipped animals",
+            "export the int8 student",
+            # Each converter is busy with one core. The programs of XNNPACK serve both platforms, so that either
+            # command may make them.
             (
-                (
-                    *(*measure, *shipped, "--artifacts", str(animals / "artifacts")),
-                    *("--out", str(animals / "benchmark"), "--rounds", "5", "--parts", "cost", "latency"),
-                ),
+                (android, *folder, "--only", "tflite", "vulkan", "xnnpack"),
+                (ios, *folder, "--only", "coreml"),
             ),
             45,
         ),
+        Stage("measure and report", ((*measure, *folder, "--rounds", "10", "--images", "500"),), 105),
+        Stage("time the shipped animals", ((*measure_shipped, "--rounds", "5", "--parts", "latency"),), 55),
     ]
 
 

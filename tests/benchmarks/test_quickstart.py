@@ -14,7 +14,7 @@ ROOT = Path(quickstart.__file__).parent.parent
 
 def test_stages_are_scripts_of_this_project(tmp_path):
     for stage in quickstart.stages(tmp_path, tmp_path / "animals"):
-        for script, *flags in stage.commands:
+        for script, *flags in (*stage.commands, *stage.then):
             assert (ROOT / script).is_file()
             of_animals = any("animals" in flag for flag in flags)
             assert of_animals == (flags[flags.index("--run") + 1] != str(tmp_path))
@@ -35,7 +35,7 @@ def test_what_is_left_follows_the_speed_of_this_machine(tmp_path, monkeypatch, c
     clock = iter([0.0, 0.0, 200.0, 200.0, 300.0, 300.0])
     ran = []
     monkeypatch.setattr(quickstart, "stages", lambda run, animals: stages)
-    monkeypatch.setattr(recipe, "run_side_by_side", ran.append)
+    monkeypatch.setattr(recipe, "run_side_by_side", lambda commands, then: ran.append(commands))
     monkeypatch.setattr(recipe.time, "monotonic", lambda: next(clock))
     quickstart.main(["--run", str(tmp_path)])
     out = capsys.readouterr().out
@@ -56,6 +56,19 @@ def test_commands_of_a_stage_run_at_the_same_time(tmp_path):
     )
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
     recipe.run_side_by_side([(str(script), a, b), (str(script), b, a)])
+
+
+def test_what_follows_the_last_command_runs_in_order_beside_the_first(tmp_path, capfd):
+    waits, says = tmp_path / "waits.py", tmp_path / "says.py"
+    waits.write_text(
+        f"import time, pathlib\nwhile not pathlib.Path({str(tmp_path / 'c')!r}).exists(): time.sleep(0.01)"
+    )
+    says.write_text(
+        "import sys, pathlib\nprint('ran', pathlib.Path(sys.argv[1]).name)\npathlib.Path(sys.argv[1]).touch()"
+    )
+    a, b, c = ((str(says), str(tmp_path / name)) for name in "abc")
+    recipe.run_side_by_side([(str(waits),), a], [b, c])  # the first ends when the last has run
+    assert re.findall(r"^ran (\w)", capfd.readouterr().out, re.M) == ["a", "b", "c"]
 
 
 def test_commands_of_a_stage_share_the_cores_unless_told_otherwise(tmp_path, monkeypatch, capfd):
