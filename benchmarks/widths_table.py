@@ -13,7 +13,7 @@ from benchmarks.tables import Table, with_spread
 from benchmarks.width_programs import int8_programs, time_programs
 from compress.macs import multiply_accumulates
 from compress.program_costs import machine_name
-from compress.report import QAT_ROW, REPORT_FILE
+from compress.quality_table import QAT_ROW, REPORT_FILE
 from train.files import write_json, write_text
 from train.generator import GeneratorConfig
 from train.snapshot import load_student

@@ -20,7 +20,7 @@ from compress.comparison import (
 from compress.config import QatConfig, check_length, parse_bits
 from compress.evaluate import Judge
 from compress.float_run import open_run
-from compress.report import REPORT_FILE, Table
+from compress.quality_table import REPORT_FILE, Table
 from compress.train_on import claimed
 from train.cli import parse, run_script
 from train.distributed import distributed_world

@@ -16,8 +16,8 @@ from compress.fake_quant import QuantGenerator
 from compress.figures import new_figure
 from compress.finetune import calibration_batches, finetune, prepare, quantize
 from compress.float_run import FloatRun
+from compress.quality_table import FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW, Table
 from compress.ranges import RangeObserver
-from compress.report import FLOAT_ROW, POST_TRAINING_ROW, QAT_ROW, Table
 from train.distributed import World
 from train.files import save_tensors, write_atomically
 from train.sources import Sources

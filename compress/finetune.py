@@ -23,7 +23,7 @@ from compress.train_on import FineTuneBatches, check_terms, claimed, finished_st
 from train.distributed import World
 from train.loop import STATE_FILE, Observer
 from train.precision import without_tf32
-from train.report import comparison_sheet, draw
+from train.progress import comparison_sheet, draw
 from train.run import batch_source
 from train.sources import Sources, grid_reference
 

@@ -16,7 +16,7 @@ from train.files import save_tensors, write_json
 from train.generator import Generator
 from train.judging import judge_digits
 from train.places import CONFIG_FILE, beside, record_places
-from train.report import comparison_sheet, draw
+from train.progress import comparison_sheet, draw
 from train.run import FINISHED_FILE, ending
 from train.snapshot import STUDENT_FILE, save_snapshot
 from train.sources import Sources, grid_reference

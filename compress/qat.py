@@ -12,7 +12,7 @@ from compress.deploy_form import deploy_form
 from compress.evaluate import Judge
 from compress.finetune import calibration_batches, finetune, is_finished, post_training
 from compress.float_run import open_run
-from compress.report import POST_TRAINING_ROW, QAT_ROW, REPORT_FILE, Table, stored_rows, table_of
+from compress.quality_table import POST_TRAINING_ROW, QAT_ROW, REPORT_FILE, Table, stored_rows, table_of
 from compress.train_on import claimed
 from train.cli import parse, run_script
 from train.distributed import distributed_world

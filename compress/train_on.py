@@ -17,7 +17,7 @@ from train.distributed import World
 from train.errors import UserError
 from train.locks import LOCK_FILE, locked
 from train.loop import STATE_FILE, Batches, Observer, Training, WeightAverage, fit, load_state
-from train.report import Reference, Report
+from train.progress import Progress, Reference
 from train.run import distribute
 from train.step import Players, optimizers
 
@@ -58,7 +58,7 @@ def train_on(
     Raises:
         UserError, Interrupted: as `train.loop.fit`.
     """
-    report = Report(
+    progress = Progress(
         folder,
         world,
         steps=training.steps,
@@ -69,11 +69,9 @@ def train_on(
         reference=reference,
         beside=beside,
     )
-    try:
-        watching = [*observers, report]
+    with contextlib.closing(progress):
+        watching = [*observers, progress]
         fit(training, batches, folder, world, observers=watching, checkpoint_minutes=checkpoint_minutes)
-    finally:
-        report.close()
 
 
 @contextlib.contextmanager

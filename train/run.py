@@ -30,9 +30,9 @@ from train.loop import STATE_FILE, Training, WeightAverage, fit
 from train.noise import check_drawable
 from train.places import CONFIG_FILE, as_begun, check_folder, record_places, settings_record
 from train.precision import training_precision
+from train.progress import Progress, comparison_sheet, draw
 from train.projected import ProjectedDiscriminator
 from train.recorded import RecordedStep
-from train.report import Report, comparison_sheet, draw
 from train.snapshot import STUDENT_FILE
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources, with_sizes_of_data
 from train.step import Players, optimizers, train_step
@@ -87,7 +87,7 @@ def claimed(folder: Path, config: TrainConfig, world: World) -> Iterator[None]:
 
 def _train(config: TrainConfig, folder: Path, world: World, sources: Sources, training: Training) -> None:
     reference = grid_reference(sources, config.generator.z_dim, config.seed)
-    report = Report(
+    progress = Progress(
         folder,
         world,
         steps=config.steps,
@@ -105,18 +105,15 @@ def _train(config: TrainConfig, folder: Path, world: World, sources: Sources, tr
         write_json(folder / CONFIG_FILE, content)
         if sources.reals is not None:
             write_label_sheet(sources.reals, sources.names, folder / "samples" / "real-labels.png")
-    try:
-        with training_precision(config.runtime.precision):
-            fit(
-                training,
-                batches,
-                folder,
-                world,
-                observers=[report, outputs],
-                checkpoint_minutes=config.runtime.checkpoint_minutes,
-            )
-    finally:
-        report.close()
+    with training_precision(config.runtime.precision), contextlib.closing(progress):
+        fit(
+            training,
+            batches,
+            folder,
+            world,
+            observers=[progress, outputs],
+            checkpoint_minutes=config.runtime.checkpoint_minutes,
+        )
     if world.is_main:
         outputs.write(config.steps)
         comparison_sheet(reference, [draw(training.average.module, reference)], folder / "samples" / "final.png")

@@ -20,8 +20,8 @@ from train.pair_folder import read_index
 from train.pairs import PairDataset, collect_pairs
 from train.photo_sets import classes_in, naming_of
 from train.places import beside
+from train.progress import Reference
 from train.reals import RealImages, open_reals
-from train.report import Reference
 from train.teacher import is_function, open_teacher
 
 _GRID_CLASSES, _GRID_ROWS = 10, 4

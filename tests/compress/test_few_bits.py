@@ -7,7 +7,7 @@ from compress.comparison import CONTROL_ROWS, POST_TRAINING_OF_CONTROL_ROW, Comp
 from compress.config import QatConfig
 from compress.evaluate import Judge
 from compress.float_run import open_run
-from compress.report import QAT_ROW, Table
+from compress.quality_table import QAT_ROW, Table
 from train import judging
 from train.presets import PRESETS
 from train.run import train

@@ -20,7 +20,7 @@ from compress.deploy_form import deploy_form
 from compress.finetune import calibration_batches, post_training
 from compress.float_run import open_run
 from compress.int8_file import load_int8
-from compress.report import COLUMNS
+from compress.quality_table import COLUMNS
 from compress.train_on import FineTuneBatches, training_of
 from train import loop
 from train.errors import UserError

@@ -64,7 +64,7 @@ def relative_diversity(images: np.ndarray, reference: Reference) -> float:
     return deviation(images) / max(deviation(reference.images), 1e-6)
 
 
-class Report(Observer):
+class Progress(Observer):
     """Observes a run on behalf of whoever watches it."""
 
     def __init__(

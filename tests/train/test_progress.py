@@ -7,7 +7,7 @@ from PIL import Image
 
 from train.errors import UserError
 from train.generator import Generator, GeneratorConfig
-from train.report import Reference, Report, comparison_sheet, relative_diversity
+from train.progress import Progress, Reference, comparison_sheet, relative_diversity
 
 
 @pytest.fixture
@@ -18,10 +18,10 @@ def reference() -> Reference:
 
 
 @pytest.fixture
-def report(tmp_path, world, reference):
+def progress(tmp_path, world, reference):
     def make(steps=20, log_every=2, grids=2, start=0):
         average = Generator(GeneratorConfig(channels=2, image_size=32, num_classes=2))
-        made = Report(
+        made = Progress(
             tmp_path,
             world,
             steps=steps,
@@ -41,8 +41,8 @@ def entries(tmp_path) -> list[dict]:
     return [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
 
 
-def test_entries_are_means_over_the_steps_in_which_a_term_was_active(report, tmp_path):
-    watched = report(log_every=4)
+def test_entries_are_means_over_the_steps_in_which_a_term_was_active(progress, tmp_path):
+    watched = progress(log_every=4)
     for step in range(1, 5):
         terms = {"g_pixel": torch.tensor(float(step))}
         if step == 4:
@@ -53,8 +53,8 @@ def test_entries_are_means_over_the_steps_in_which_a_term_was_active(report, tmp
     assert (entry["g_pixel"], entry["g_adversarial"]) == (2.5, 7)
 
 
-def test_a_term_that_is_not_finite_stops_the_run(report, tmp_path):
-    watched = report()
+def test_a_term_that_is_not_finite_stops_the_run(progress, tmp_path):
+    watched = progress()
     watched.after_step(1, {"g_pixel": torch.tensor(1.0)})
     watched.after_save(1)
     with pytest.raises(
@@ -64,8 +64,8 @@ def test_a_term_that_is_not_finite_stops_the_run(report, tmp_path):
     assert entries(tmp_path) == []
 
 
-def test_pinned_discriminator_losses_raise_one_alarm(report, tmp_path, capsys):
-    watched = report(steps=60)
+def test_pinned_discriminator_losses_raise_one_alarm(progress, tmp_path, capsys):
+    watched = progress(steps=60)
     for step in range(1, 50):
         watched.after_step(step, {"d_distillation": torch.tensor(0.001), "d_real": torch.tensor(2.0)})
     alarms = [entry for entry in entries(tmp_path) if "alarm" in entry]
@@ -73,8 +73,8 @@ def test_pinned_discriminator_losses_raise_one_alarm(report, tmp_path, capsys):
     assert "possible collapse: the discriminator's losses are pinned" in capsys.readouterr().err
 
 
-def test_lost_diversity_raises_an_alarm(report, tmp_path):
-    watched = report(steps=20, grids=2)
+def test_lost_diversity_raises_an_alarm(progress, tmp_path):
+    watched = progress(steps=20, grids=2)
     with torch.no_grad():  # an untrained input layer: every z gives the same image
         watched.average.input_linear.weight.zero_()
     for step in range(1, 11):
@@ -83,10 +83,10 @@ def test_lost_diversity_raises_an_alarm(report, tmp_path):
     assert (tmp_path / "samples" / "step-0000010.png").exists()
 
 
-def test_a_resumed_log_drops_what_will_come_again(report, tmp_path):
+def test_a_resumed_log_drops_what_will_come_again(progress, tmp_path):
     lines = [json.dumps({"step": step}) for step in (2, 4, 6)]
     (tmp_path / "stats.jsonl").write_text("\n".join(lines) + '\n{"step": 8, "g_pi')
-    report(start=4)
+    progress(start=4)
     assert [entry["step"] for entry in entries(tmp_path)] == [2, 4]
 
 
