@@ -11,7 +11,7 @@ from benchmarks.phones.adb import open_phone
 from benchmarks.phones.device import big_cores, describe, read_state, summary, unit_name
 from benchmarks.phones.programs import Starter, measure_programs
 from benchmarks.phones.session import Session, float_reference
-from benchmarks.phones.starts import UnexpectedOutputError
+from benchmarks.phones.starts import Job, Program, Start, UnexpectedOutputError
 from benchmarks.phones.tools import Tool, check_abi, obtain
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
@@ -23,6 +23,7 @@ NOTHING = (
     "nothing to measure with: give --executor-runner and --benchmark-model (path, or URL with its SHA-256) built "
     f"for the phone, or install the sample app {app.PACKAGE}"
 )
+PROGRAMS = (executor_runner.PROGRAM, benchmark_model.PROGRAM)
 APP = "app"
 START_TIMEOUT = 600
 """Seconds for one start of a measuring program."""
@@ -63,15 +64,13 @@ def measure_android(
     print(
         f"measuring on {name} ({device.get('soc', 'it does not tell its SoC')}), serial {adb.serial}", flush=True
     )
-    if tool := tools.get(executor_runner.NAME):
-        _measure_executorch(session, tool, artifacts)
-    if tool := tools.get(benchmark_model.NAME):
-        _measure_tflite(session, tool, artifacts)
+    for program in PROGRAMS:
+        if tool := tools.get(program.name):
+            _measure_by(program, session, tool, artifacts)
     if installed is not None:
         _measure_app(session, installed, artifacts, waiting or app.Waiting())
-    missing = [f"--{name.replace('_', '-')}" for name in (executor_runner.NAME, benchmark_model.NAME)]
-    missing = [flag for flag in missing if flag[2:].replace("-", "_") not in tools]
-    notes = [f"not measured without {flag}" for flag in missing]
+    missing = [program.name.replace("_", "-") for program in PROGRAMS if program.name not in tools]
+    notes = [f"not measured without --{flag}" for flag in missing]
     if installed is None:
         notes.append(f"not measured in the sample app: {app.PACKAGE} is not installed")
     session.tidy()
@@ -116,52 +115,27 @@ def _threads(config: BenchmarkConfig, device: dict[str, Any]) -> tuple[int, ...]
     return tuple(sorted({1, big_cores(device)}))
 
 
-def _measure_executorch(session: Session, tool: Tool, artifacts: list[dict[str, Any]]) -> None:
-    chosen = [artifact for artifact in artifacts if artifact["runtime"] == "executorch"]
+def _measure_by(program: Program, session: Session, tool: Tool, artifacts: list[dict[str, Any]]) -> None:
+    """Measure the artifacts of a program's runtime by it."""
+    chosen = [artifact for artifact in artifacts if artifact["runtime"] == program.runtime]
     adb, config = session.adb, session.config
     pushed: list[str] = []
 
     def prepare(artifact: dict[str, Any]) -> Starter:
         if not pushed:
             pushed.append(adb.put(tool.path, tool.sha256, executable=True))
-            pushed.extend(adb.put(path, file_hash(path)) for path in _input_files(session.model, config))
+            inputs = _input_files(session.model, config) if program.takes_inputs else []
+            pushed.extend(adb.put(path, file_hash(path)) for path in inputs)
         remote = adb.put(session.model.folder / artifact["file"], artifact["sha256"])
-        return lambda threads: executor_runner.start(
-            adb,
-            pushed[0],
-            remote,
-            pushed[1:],
-            threads=threads,
-            warmup=config.warmup,
-            runs=session.runs,
-            timeout=START_TIMEOUT,
-        )
 
-    about = f"one image: latent of seed {config.seed}, its class"
-    measure_programs(session, executor_runner.NAME, tool.sha256, chosen, prepare, fed=about)
+        def start(threads: int) -> Start:
+            job = Job(pushed[0], remote, pushed[1:], threads, config.warmup, session.runs)
+            return program.start(adb, job, START_TIMEOUT)
 
+        return start
 
-def _measure_tflite(session: Session, tool: Tool, artifacts: list[dict[str, Any]]) -> None:
-    chosen = [artifact for artifact in artifacts if artifact["runtime"] == "tflite"]
-    adb, config = session.adb, session.config
-    pushed: list[str] = []
-
-    def prepare(artifact: dict[str, Any]) -> Starter:
-        if not pushed:
-            pushed.append(adb.put(tool.path, tool.sha256, executable=True))
-        remote = adb.put(session.model.folder / artifact["file"], artifact["sha256"])
-        return lambda threads: benchmark_model.start(
-            adb,
-            pushed[0],
-            remote,
-            threads=threads,
-            warmup=config.warmup,
-            runs=session.runs,
-            timeout=START_TIMEOUT,
-        )
-
-    about = "random numbers in [-0.5, 0.5], drawn by the program once per start"
-    measure_programs(session, benchmark_model.NAME, tool.sha256, chosen, prepare, fed=about)
+    fed = program.fed.format(seed=config.seed)
+    measure_programs(session, program.name, tool.sha256, chosen, prepare, fed=fed)
 
 
 def _measure_app(session: Session, installed: str, artifacts: list[dict[str, Any]], waiting: app.Waiting) -> None:

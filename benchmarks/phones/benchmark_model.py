@@ -1,10 +1,8 @@
 """TFLite's benchmark_model: its command line, and the lines that are parsed."""
 
 import re
-import shlex
 
-from benchmarks.phones.adb import FOLDER, Adb
-from benchmarks.phones.starts import Start, UnexpectedOutputError, parsed
+from benchmarks.phones.starts import Job, Program, Start, UnexpectedOutputError
 
 NAME = "benchmark_model"
 
@@ -22,36 +20,6 @@ _MEMORY = re.compile(
     rf"init={_NUMBER} overall={_NUMBER}"
 )
 _NO_DELEGATE = re.compile(r"[^\n]*model graph will not be executed by the delegate[^\n]*")
-
-
-def start(adb: Adb, program: str, model: str, *, threads: int, warmup: int, runs: int, timeout: float) -> Start:
-    """Start it once: load, a first run, then warm-up and timed runs of one image, with XNNPACK.
-
-    Args:
-        adb: the phone.
-        program: path of it on the phone.
-        model: path of the .tflite on the phone.
-        threads: of the runtime.
-        warmup: untimed runs after the first.
-        runs: timed runs.
-        timeout: seconds.
-
-    Raises:
-        UnexpectedOutputError: it failed, or printed no times.
-        PhoneGoneError: the phone went away.
-    """
-    flags = {
-        "graph": model,
-        "num_threads": threads,
-        "use_xnnpack": "true",
-        "warmup_runs": 1 + warmup,
-        "warmup_min_secs": 0,
-        "num_runs": runs,
-        "min_secs": 0,
-    }
-    arguments = " ".join(shlex.quote(f"--{name}={value}") for name, value in flags.items())
-    answer = adb.shell(f"cd {FOLDER} && {shlex.quote(program)} {arguments} 2>&1", timeout)
-    return parsed(adb, answer, NAME, _reason, parse)
 
 
 def parse(text: str) -> Start:
@@ -104,3 +72,26 @@ def _reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"(ERROR|E )|.*(rror|ailed|not executable|not found)", line)]
     return errors[0] if errors else ""
+
+
+def _command(job: Job) -> str:
+    return job.line(
+        graph=job.model,
+        num_threads=job.threads,
+        use_xnnpack="true",
+        warmup_runs=1 + job.warmup,
+        warmup_min_secs=0,
+        num_runs=job.runs,
+        min_secs=0,
+    )
+
+
+PROGRAM = Program(
+    NAME,
+    runtime="tflite",
+    takes_inputs=False,
+    fed="random numbers in [-0.5, 0.5], drawn by the program once per start",
+    command=_command,
+    parse=lambda text, _: parse(text),
+    reason=_reason,
+)

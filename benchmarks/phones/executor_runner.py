@@ -4,10 +4,8 @@ It logs to its standard error, or to the phone's log where it was built with the
 """
 
 import re
-import shlex
 
-from benchmarks.phones.adb import FOLDER, Adb
-from benchmarks.phones.starts import Start, UnexpectedOutputError, parsed
+from benchmarks.phones.starts import Job, Program, Start, UnexpectedOutputError
 
 NAME = "executor_runner"
 
@@ -19,41 +17,6 @@ _SLOWER = {
     r"^D \d\d:\d\d:": "this build logs details while it runs, which costs time",
 }
 _MISSING = re.compile(r"Backend (\w+) is not (?:registered|available)|Missing operator", re.IGNORECASE)
-
-
-def start(
-    adb: Adb, program: str, model: str, inputs: list[str], *, threads: int, warmup: int, runs: int, timeout: float
-) -> Start:
-    """Start it once: load, a first run, `warmup` untimed and `runs` timed runs of one image.
-
-    Args:
-        adb: the phone.
-        program: path of it on the phone.
-        model: path of the .pte on the phone.
-        inputs: paths of the input files on the phone, raw float32, in the program's order.
-        threads: of the runtime.
-        warmup: untimed runs after the first.
-        runs: timed runs.
-        timeout: seconds.
-
-    Raises:
-        UnexpectedOutputError: it failed, or printed no times.
-        PhoneGoneError: the phone went away.
-    """
-    flags = {
-        "model_path": model,
-        "inputs": ",".join(inputs),
-        "num_executions": str(1 + warmup + runs),
-        "cpu_threads": str(threads),
-    }
-    arguments = " ".join(shlex.quote(f"--{name}={value}") for name, value in flags.items())
-    # From a folder where it may write the trace that some builds leave.
-    command = (
-        f"cd {FOLDER} && {{ {shlex.quote(program)} {arguments} 2>&1 & pid=$!; wait $pid; code=$?; "
-        "logcat -d --pid=$pid -v raw -s ExecuTorch 2>/dev/null; exit $code; }"
-    )
-    answer = adb.shell(command, timeout)
-    return parsed(adb, answer, NAME, _reason, lambda text: parse(text, warmup=warmup, runs=runs))
 
 
 def parse(text: str, *, warmup: int, runs: int) -> Start:
@@ -99,3 +62,25 @@ def _reason(text: str) -> str:
             return line
     errors = [line for line in lines if line.startswith(("E ", "F ", "ERROR", "Aborted", "Segmentation"))]
     return errors[0] if errors else ""
+
+
+def _command(job: Job) -> str:
+    line = job.line(
+        model_path=job.model,
+        inputs=",".join(job.inputs),
+        num_executions=1 + job.warmup + job.runs,
+        cpu_threads=job.threads,
+    )
+    log = "logcat -d --pid=$pid -v raw -s ExecuTorch 2>/dev/null"
+    return f"{{ {line} & pid=$!; wait $pid; code=$?; {log}; exit $code; }}"
+
+
+PROGRAM = Program(
+    NAME,
+    runtime="executorch",
+    takes_inputs=True,
+    fed="one image: latent of seed {seed}, its class",
+    command=_command,
+    parse=lambda text, job: parse(text, warmup=job.warmup, runs=job.runs),
+    reason=_reason,
+)

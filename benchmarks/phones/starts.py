@@ -1,6 +1,7 @@
 """What a fresh start of a measuring program on a phone gives, and the row that several starts make."""
 
 import dataclasses
+import shlex
 import statistics as plain
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.latency import statistics
-from benchmarks.phones.adb import Adb, Answer
+from benchmarks.phones.adb import FOLDER, Adb
 from train.errors import UserError
 
 
@@ -58,30 +59,64 @@ class Start:
         return {name: round(value, 4) for name, value in figures.items() if value is not None}
 
 
-def parsed(
-    adb: Adb, answer: Answer, name: str, reason: Callable[[str], str], parse: Callable[[str], Start]
-) -> Start:
-    """Return the start that a measuring program answered with.
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is on the phone, by its path there, and what a start is asked for."""
 
-    Args:
-        adb: the phone.
-        answer: of the program.
-        name: of it.
-        reason: the line of a text that says best what went wrong, '' where none does.
-        parse: makes a start of a text.
+    program: str
+    """The measuring program."""
+    model: str
+    """The artifact."""
+    inputs: list[str]
+    """Of one image, raw float32, in the artifact's order; none where the program makes its own."""
+    threads: int
+    """Of the runtime."""
+    warmup: int
+    """Untimed runs after the first."""
+    runs: int
+    """Timed runs."""
 
-    Raises:
-        UnexpectedOutputError: it failed, or printed no times.
-        PhoneGoneError: the phone went away, which cuts output off.
-    """
-    text = f"{answer.output}\n{answer.error}"
-    if answer.code:
-        raise UnexpectedOutputError(f"{name} failed: {reason(text) or answer.last_line}")
-    try:
-        return parse(text)
-    except UnexpectedOutputError:
-        adb.require()
-        raise
+    def line(self, **flags: object) -> str:
+        """Return the line of sh that starts the program with these flags."""
+        arguments = " ".join(shlex.quote(f"--{name}={value}") for name, value in flags.items())
+        return f"{shlex.quote(self.program)} {arguments} 2>&1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A runtime's own measuring program."""
+
+    name: str
+    runtime: str
+    """Of the artifacts that it runs."""
+    takes_inputs: bool
+    """Whether it is given the inputs of one image."""
+    fed: str
+    """What it feeds an artifact with; {seed} is that of the latent."""
+    command: Callable[[Job], str]
+    """Returns the shell's command for a start."""
+    parse: Callable[[str, Job], Start]
+    """Makes a start of what was printed; raises UnexpectedOutputError where the times are not there."""
+    reason: Callable[[str], str]
+    """Returns the line of a text that says best what went wrong, '' where none does."""
+
+    def start(self, adb: Adb, job: Job, timeout: float) -> Start:
+        """Start it once: load, a first run, then untimed and timed runs of one image; `timeout` is in seconds.
+
+        Raises:
+            UnexpectedOutputError: it failed, or printed no times.
+            PhoneGoneError: the phone went away, which cuts output off.
+        """
+        # From a folder where it may write the trace that some builds leave.
+        answer = adb.shell(f"cd {FOLDER} && {self.command(job)}", timeout)
+        text = f"{answer.output}\n{answer.error}"
+        if answer.code:
+            raise UnexpectedOutputError(f"{self.name} failed: {self.reason(text) or answer.last_line}")
+        try:
+            return self.parse(text, job)
+        except UnexpectedOutputError:
+            adb.require()
+            raise
 
 
 def figures(starts: list[Start], references: dict[str, list[Start]]) -> dict[str, Any]:
