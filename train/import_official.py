@@ -67,15 +67,6 @@ class ImportConfig:
     """The classes that it was trained on; the paper's animals are 0-397."""
 
 
-@dataclasses.dataclass(frozen=True)
-class DiscriminatorShape:
-    """Everything that fixes the imported discriminator's architecture."""
-
-    channels: int
-    image_size: int
-    num_classes: int
-
-
 def main(arguments: list[str]) -> None:
     """Run the script on `arguments`."""
     config = parse(ImportConfig, arguments, "Import a checkpoint of the authors' TinyGAN code.")
@@ -99,13 +90,15 @@ def main(arguments: list[str]) -> None:
         "classes": config.classes,
         "truncation": _TRUNCATION,
         "generator": generator.config.record(),
-        "discriminator": dataclasses.asdict(critic[0]) if critic else None,
+        "discriminator": critic[0] if critic else None,
     }
 
     def write(folder: Path) -> None:
         save_snapshot(folder / "student.safetensors", generator, info)
         if critic is not None:
-            save_discriminator(folder / "discriminator.safetensors", *critic)
+            shape, weights = critic
+            metadata = {"format": DISCRIMINATOR_FORMAT, "info": json.dumps(shape)}
+            save_tensors(folder / "discriminator.safetensors", weights, metadata)
         write_json(folder / "config.json", record)
 
     place = config.out_dir.resolve()
@@ -119,12 +112,6 @@ def main(arguments: list[str]) -> None:
         f"wrote {config.out_dir}: TinyGAN-dw, {generator.config.channels} channels, {parameters:,} parameters, "
         f"{len(info.classes)} classes, {'with' if critic else 'without'} a discriminator"
     )
-
-
-def save_discriminator(path: Path, shape: DiscriminatorShape, weights: Mapping[str, torch.Tensor]) -> None:
-    """Write a discriminator's weights and shape as one safetensors file."""
-    metadata = {"format": DISCRIMINATOR_FORMAT, "info": json.dumps(dataclasses.asdict(shape))}
-    save_tensors(path, weights, metadata)
 
 
 def _read_weights(content: Mapping[str, Any], part: str, path: Path) -> dict[str, torch.Tensor]:
@@ -165,15 +152,16 @@ def _read_generator(weights: Mapping[str, torch.Tensor], path: Path) -> Generato
 
 def _read_discriminator(
     weights: Mapping[str, torch.Tensor], path: Path
-) -> tuple[DiscriminatorShape, dict[str, torch.Tensor]]:
+) -> tuple[dict[str, int], dict[str, torch.Tensor]]:
+    """Return what `Discriminator` is made of, and its weights under our names."""
     _check_count(weights, r"layers\.(\d+)\.", "D", "convolutions", path)
-    shape = DiscriminatorShape(
-        channels=_matrix_shape(weights, "layers.0.weight_orig", "D", path)[0],
-        image_size=_IMAGE_SIZE,
-        num_classes=_matrix_shape(weights, "embeding.weight_orig", "D", path)[0],
-    )
+    shape = {
+        "channels": _matrix_shape(weights, "layers.0.weight_orig", "D", path)[0],
+        "image_size": _IMAGE_SIZE,
+        "num_classes": _matrix_shape(weights, "embeding.weight_orig", "D", path)[0],
+    }
     with torch.device("meta"):
-        discriminator = Discriminator(**dataclasses.asdict(shape))
+        discriminator = Discriminator(**shape)
     return shape, _rename(weights, discriminator, _discriminator_name, "D", path)
 
 
