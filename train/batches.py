@@ -13,6 +13,7 @@ from train.distributed import World
 from train.errors import UserError
 from train.images import from_bytes
 from train.noise import SAMPLER, consecutive_seeds, draw_latents, random_words
+from train.reals import RealImages
 
 MODE_SEEKING_TRUNCATIONS = (0.5, 1.0)  # one is drawn per batch, so that a teacher learns to serve both
 MODE_SEEKING_TARGETS = (0.8, 1.0)  # at each truncation, as a share of the real images' distance
@@ -75,12 +76,11 @@ class ClassBalancedReals:
     that both share one batch of the student's images.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, *, mirror: bool = False) -> None:
-        self.images, self.mirror = images, mirror
-        self.order = np.argsort(labels, kind="stable")
-        self.labels = labels[self.order]
-        self.counts = np.bincount(labels)
-        self.starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+    def __init__(self, reals: RealImages, *, mirror: bool = False) -> None:
+        self.reals, self.mirror = reals, mirror
+        self.order = np.concatenate(list(reals.by_class.values()))
+        self.counts = np.bincount(reals.labels)
+        self.starts = np.cumsum(self.counts) - self.counts
 
     def draw(self, y: np.ndarray, uniform: np.ndarray) -> torch.Tensor:
         """Return one image per class in y [N], chosen by uniform [N] in [0, 1): uint8 [N, H, W, 3].
@@ -94,10 +94,10 @@ class ClassBalancedReals:
         """Return images chosen by uniform [N] in [0, 1), each as likely as any other, and their classes, int64."""
         position, remainder = np.divmod(uniform * len(self.order), 1.0)
         places = position.astype(np.int64)
-        return self._at(places, remainder), torch.from_numpy(self.labels[places])
+        return self._at(places, remainder), torch.from_numpy(self.reals.labels[self.order[places]])
 
     def _at(self, places: np.ndarray, remainder: np.ndarray) -> torch.Tensor:
-        images = self.images[self.order[places]]
+        images = self.reals.images[self.order[places]]
         if self.mirror:
             images[remainder < 0.5] = images[remainder < 0.5, :, ::-1]
         return torch.from_numpy(images)

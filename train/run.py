@@ -250,7 +250,7 @@ def _real_distance(sources: Sources, world: World, draws: int = 4096) -> torch.T
     assert sources.reals is not None
     random = np.random.default_rng(0)
     y = random.choice(sources.classes, draws)
-    reals = ClassBalancedReals(sources.reals.images, sources.reals.labels)
+    reals = ClassBalancedReals(sources.reals)
     first, second = (reals.draw(y, random.random(draws)).float() for _ in range(2))
     return ((first - second).abs().mean() / 127.5).to(world.device)
 
@@ -272,7 +272,7 @@ def batch_source(config: TrainConfig, sources: Sources, world: World) -> BatchSo
         seed=config.seed,
         world=world,
         pairs=sources.pairs,
-        reals=ClassBalancedReals(reals.images, reals.labels, mirror=config.data.mirror) if reals else None,
+        reals=ClassBalancedReals(reals, mirror=config.data.mirror) if reals else None,
         scratch=None if sources.pairs else latents,
         augment=config.augment > 0,
         fresh=latents if second else None,

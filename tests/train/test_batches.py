@@ -9,6 +9,7 @@ from train.augment import BLACK, GREY, RANDOM_NUMBERS, augmented, shift_and_cuto
 from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
 from train.distributed import World
 from train.errors import UserError
+from train.reals import RealImages
 
 CPU = torch.device("cpu")
 
@@ -30,7 +31,7 @@ def reals_of(classes: int = 10) -> ClassBalancedReals:
     """Images whose every byte is their class."""
     labels = np.repeat(np.arange(classes), 3)
     images = np.tile(labels[:, None, None, None], (1, 32, 32, 3)).astype(np.uint8)
-    return ClassBalancedReals(images, labels)
+    return ClassBalancedReals(RealImages(images, labels, "made here"))
 
 
 def test_a_batch_depends_on_the_seed_and_the_step_alone():
@@ -143,7 +144,8 @@ def test_photographs_change_their_colours_too():
 
 def test_mirrored_reals_come_as_often_mirrored():
     images = np.arange(2 * 1 * 4 * 3, dtype=np.uint8).reshape(2, 1, 4, 3)
-    reals = ClassBalancedReals(images, np.array([0, 0]), mirror=True)
+    photos = RealImages(images, np.array([0, 0]), "made here")
+    reals = ClassBalancedReals(photos, mirror=True)
     uniform = (np.arange(400) + 0.5) / 400
     drawn = reals.draw(np.zeros(400, np.int64), uniform).numpy()
     for index in (0, 1):
@@ -151,7 +153,7 @@ def test_mirrored_reals_come_as_often_mirrored():
             (drawn == wanted).all(axis=(1, 2, 3)).sum() for wanted in (images[index], images[index, :, ::-1])
         )
         assert (straight, mirrored) == (100, 100)
-    plain = ClassBalancedReals(images, np.array([0, 0])).draw(np.zeros(400, np.int64), uniform).numpy()
+    plain = ClassBalancedReals(photos).draw(np.zeros(400, np.int64), uniform).numpy()
     assert [int((plain == image).all(axis=(1, 2, 3)).sum()) for image in images] == [200, 200]
 
 
@@ -162,7 +164,7 @@ def test_a_second_batch_has_the_classes_of_the_real_images_and_latents_of_its_ow
 
     def batches(world):
         fresh = ScratchLatents([2, 7], 128, 0.5, paired=False, sampler="splitmix64-uniform-v1")
-        reals = ClassBalancedReals(images, labels)
+        reals = ClassBalancedReals(RealImages(images, labels, "made here"))
         return BatchSource(
             batch_size=8,
             seed=5,
