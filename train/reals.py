@@ -48,25 +48,44 @@ def open_reals(
     damaged: int = 0,
     remedy: str = "",
 ) -> RealImages:
-    """Return the real images of `classes`, of the embedded digits or of photos.
+    """Return the real images of `classes`: the embedded digits, or photos.
+
+    The first call decodes photos into `cache`, later ones memory-map them. One of another size is scaled until its
+    shorter side has `image_size` pixels, then cropped around the centre. Of an animation the first frame counts.
+    The order is by class and file name, or that of the pack.
 
     Args:
-        source: "digits", or what `load_reals` takes.
+        source: "digits", a folder with one folder of images per class, named as `find_class` accepts, or an image
+            pack (.npz with `jpeg`, uint8, all files end to end; `offsets`, [N + 1]; `label`, [N]).
         image_size: pixels per side.
-        classes: the indices wanted.
+        classes: the indices wanted; images of other classes are not read.
         num_classes: how many classes the indices count through.
         naming: what they are called; by default as `class_names` calls them.
-        cache: where decoded images are kept.
         damaged: how many photos may be left out because they cannot be read.
         remedy: what else to do about more of them, with {count} in it.
+        cache: gets `<cache>/<key>/images.npy` and `labels.npy`; the key follows the files and arguments.
 
     Raises:
-        UserError: as `load_reals`, or the digits do not fit.
+        UserError: nothing at `source`, a folder that names no class, a file that is no image, a damaged pack or
+            cache, a class without images, a disk that is too full, or the digits do not fit.
     """
-    if source != "digits":
-        return load_reals(
-            Path(source), image_size, classes, num_classes, cache, naming=naming, damaged=damaged, remedy=remedy
-        )
+    if source == "digits":
+        return _digits(image_size, classes, num_classes)
+    path, wanted = Path(source), sorted(set(classes))
+    check_photo_set(path)
+    naming = naming or numbered(num_classes)
+    encoded = list_folder(path, wanted, naming) if path.is_dir() else None
+    files = [path] if encoded is None else [photo.content for photo in encoded if isinstance(photo.content, Path)]
+    own = [list(naming.names), list(naming.numbers)] if naming.own else []
+    folder = cache_folder(cache, path, files, image_size, wanted, num_classes, *own)
+    if not folder.is_dir():
+        encoded = read_pack(path, wanted, naming) if encoded is None else encoded
+        _check_every_class(encoded, wanted, naming.names, path)
+        fill_cache(folder, encoded, image_size, damaged, remedy)
+    return RealImages(*read_cache(folder, damaged, remedy), str(path))
+
+
+def _digits(image_size: int, classes: Sequence[int], num_classes: int) -> RealImages:
     if (image_size, num_classes) != (digits.SIZE, digits.CLASSES):
         raise UserError(
             f"the digits are {digits.SIZE} px and {digits.CLASSES} classes, the model has {image_size} px and "
@@ -92,51 +111,6 @@ def of_classes(reals: RealImages, classes: Sequence[int]) -> RealImages:
         return reals
     chosen = np.flatnonzero(np.isin(reals.labels, list(classes)))
     return RealImages(reals.images[chosen], reals.labels[chosen], reals.source)
-
-
-def load_reals(
-    path: Path,
-    image_size: int,
-    classes: Sequence[int],
-    num_classes: int,
-    cache: Path,
-    *,
-    naming: Naming | None = None,
-    damaged: int = 0,
-    remedy: str = "",
-) -> RealImages:
-    """Read the images of `classes`; the first call decodes them into `cache`, later ones memory-map them.
-
-    An image of another size is scaled until its shorter side has `image_size` pixels, then cropped around the
-    centre. Of an animation the first frame counts. The order is by class and file name, or that of the pack.
-
-    Args:
-        path: a folder with one folder of images per class, named as `find_class` accepts, or an image pack
-            (.npz with `jpeg`, uint8, all files end to end; `offsets`, [N + 1]; `label`, [N]).
-        image_size: pixels per side.
-        classes: the indices wanted; images of other classes are not read.
-        num_classes: how many classes the indices count through.
-        naming: what they are called; by default as `class_names` calls them.
-        damaged: how many photos may be left out because they cannot be read.
-        remedy: what else to do about more of them, with {count} in it.
-        cache: gets `<cache>/<key>/images.npy` and `labels.npy`; the key follows the files and arguments.
-
-    Raises:
-        UserError: nothing at `path`, a folder that names no class, a file that is no image, a damaged pack or
-            cache, a class without images, or a disk that is too full.
-    """
-    wanted = sorted(set(classes))
-    check_photo_set(path)
-    naming = naming or numbered(num_classes)
-    encoded = list_folder(path, wanted, naming) if path.is_dir() else None
-    files = [path] if encoded is None else [photo.content for photo in encoded if isinstance(photo.content, Path)]
-    own = [list(naming.names), list(naming.numbers)] if naming.own else []
-    folder = cache_folder(cache, path, files, image_size, wanted, num_classes, *own)
-    if not folder.is_dir():
-        encoded = read_pack(path, wanted, naming) if encoded is None else encoded
-        _check_every_class(encoded, wanted, naming.names, path)
-        fill_cache(folder, encoded, image_size, damaged, remedy)
-    return RealImages(*read_cache(folder, damaged, remedy), str(path))
 
 
 def _check_every_class(encoded: list[EncodedPhoto], wanted: list[int], names: Sequence[str], path: Path) -> None:

@@ -9,7 +9,7 @@ from train.classes import class_names
 from train.errors import UserError
 from train.naming import named, numbered
 from train.photo_sets import classes_in, naming_of
-from train.reals import load_reals
+from train.reals import open_reals
 
 SHADES = {"zebra": 40, "ant hill": 120, "Bee": 200}
 
@@ -43,7 +43,7 @@ def test_photos_go_to_the_class_of_their_name(photos, tmp_path, packed):
         source = tmp_path / "photos.npz"
         pack.main([str(photos), str(source)])
     naming = named(["Zebra", "bee", "ant_hill"])
-    reals = load_reals(source, 32, [0, 1, 2], 3, tmp_path / "cache", naming=naming)
+    reals = open_reals(str(source), 32, [0, 1, 2], 3, tmp_path / "cache", naming=naming)
     means = {label: reals.images[reals.labels == label].mean() for label in (0, 1, 2)}
     assert means == pytest.approx({0: 41, 1: 201, 2: 121}, abs=1.5)
     assert naming_of(source, numbered(3)).names == ("Bee", "ant hill", "zebra")
@@ -58,7 +58,7 @@ def test_a_folder_of_no_class_is_named(photos, tmp_path):
     with pytest.raises(
         UserError, match=r"'zebra' is no class \(did you mean zebras\?\); they are zebras, bee, ant"
     ):
-        load_reals(photos, 32, [0], 3, tmp_path, naming=named(["zebras", "bee", "ant hill"]))
+        open_reals(str(photos), 32, [0], 3, tmp_path, naming=named(["zebras", "bee", "ant hill"]))
 
 
 def test_some_of_imagenets_classes_keep_its_ids_and_numbers():

@@ -15,7 +15,7 @@ from PIL import Image
 from train.errors import UserError
 from train.naming import numbered
 from train.photo_sets import classes_in
-from train.reals import RealImages, load_reals
+from train.reals import RealImages, open_reals
 
 SHARED_PACK = Path(__file__).parents[3] / "shared" / "data" / "test_animals64_8x16.npz"
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -52,7 +52,7 @@ def write_pack(path, files, labels, **changes):
 
 def load_one(path, tmp_path, size=8):
     """Load the folder's only image: uint8 [size, size, 3]."""
-    reals = load_reals(path, size, [0], 10, tmp_path / "cache")
+    reals = open_reals(str(path), size, [0], 10, tmp_path / "cache")
     assert reals.images.shape == (1, size, size, 3)
     return reals.images[0]
 
@@ -60,14 +60,14 @@ def load_one(path, tmp_path, size=8):
 def assert_refuses(complaint, path, tmp_path, classes=(0, 1), num_classes=10):
     cache = tmp_path / "cache"
     with pytest.raises(UserError) as caught:
-        load_reals(path, 8, classes, num_classes, cache)
+        open_reals(str(path), 8, classes, num_classes, cache)
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not cache.exists() or not list(cache.iterdir())
 
 
 def test_folder(tmp_path):
-    reals = load_reals(folder_of_two(tmp_path), 8, [1, 0, 1], 10, tmp_path / "cache")
+    reals = open_reals(str(folder_of_two(tmp_path)), 8, [1, 0, 1], 10, tmp_path / "cache")
     assert reals.images.dtype == np.uint8
     assert reals.images.shape == (3, 8, 8, 3)
     assert reals.images[:, 4, 4].tolist() == [list(RED), list(BLUE), list(GREEN)]
@@ -89,10 +89,10 @@ def test_by_class_of_mixed_labels():
 
 def test_order_does_not_follow_the_file_system(tmp_path, monkeypatch):
     path = folder_of_two(tmp_path)
-    forward = load_reals(path, 8, [0, 1], 10, tmp_path / "forward")
+    forward = open_reals(str(path), 8, [0, 1], 10, tmp_path / "forward")
     list_folder = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda folder: iter(sorted(list_folder(folder), reverse=True)))
-    backward = load_reals(path, 8, [0, 1], 10, tmp_path / "backward")
+    backward = open_reals(str(path), 8, [0, 1], 10, tmp_path / "backward")
     assert (forward.images == backward.images).all()
     assert (forward.labels == backward.labels).all()
     assert [p.name for p in (tmp_path / "forward").iterdir()] == [
@@ -103,26 +103,26 @@ def test_order_does_not_follow_the_file_system(tmp_path, monkeypatch):
 def test_folders_named_by_wnid_name_and_index(tmp_path):
     for name in ("n01440764", "golden_retriever", "3"):
         save(tmp_path / "reals" / name / "a.png")
-    reals = load_reals(tmp_path / "reals", 8, [0, 3, 207], 1000, tmp_path / "cache")
+    reals = open_reals(str(tmp_path / "reals"), 8, [0, 3, 207], 1000, tmp_path / "cache")
     assert reals.labels.tolist() == [0, 3, 207]
 
 
 def test_other_classes_are_not_read(tmp_path):
     path = folder_of_two(tmp_path)
     (path / "1" / "broken.png").write_bytes(b"x")
-    assert load_reals(path, 8, [0], 10, tmp_path / "cache").labels.tolist() == [0, 0]
+    assert open_reals(str(path), 8, [0], 10, tmp_path / "cache").labels.tolist() == [0, 0]
 
 
 def test_second_call_does_not_decode(tmp_path, monkeypatch):
     path = folder_of_two(tmp_path)
-    first = load_reals(path, 8, [0, 1], 10, tmp_path / "cache")
+    first = open_reals(str(path), 8, [0, 1], 10, tmp_path / "cache")
     files = sorted((tmp_path / "cache").glob("*/*"))
     assert [file.name for file in files] == ["images.npy", "labels.npy"]
     before = [file.stat().st_mtime_ns for file in files]
     monkeypatch.setattr("train.real_cache.decode_photo", lambda *_: pytest.fail("decoded again"))
     monkeypatch.chdir(tmp_path)
     for same_path in (path, Path("reals")):
-        again = load_reals(same_path, 8, [1, 0], 10, tmp_path / "cache")
+        again = open_reals(str(same_path), 8, [1, 0], 10, tmp_path / "cache")
         assert isinstance(again.images, np.memmap)
         assert (again.images == first.images).all()
         assert (again.labels == first.labels).all()
@@ -131,16 +131,16 @@ def test_second_call_does_not_decode(tmp_path, monkeypatch):
 
 def test_a_change_makes_another_cache(tmp_path):
     path, cache = folder_of_two(tmp_path), tmp_path / "cache"
-    load_reals(path, 8, [0, 1], 10, cache)
-    load_reals(path, 4, [0, 1], 10, cache)
-    load_reals(path, 8, [0], 10, cache)
+    open_reals(str(path), 8, [0, 1], 10, cache)
+    open_reals(str(path), 4, [0, 1], 10, cache)
+    open_reals(str(path), 8, [0], 10, cache)
     assert len(list(cache.iterdir())) == 3
     save(path / "0" / "a.png", GREEN)
     os.utime(path / "0" / "a.png", ns=(1, 1))
-    changed = load_reals(path, 8, [0, 1], 10, cache)
+    changed = open_reals(str(path), 8, [0, 1], 10, cache)
     assert changed.images[0, 0, 0].tolist() == list(GREEN)
     save(path / "0" / "c.png", RED)
-    assert len(load_reals(path, 8, [0, 1], 10, cache).labels) == 4
+    assert len(open_reals(str(path), 8, [0, 1], 10, cache).labels) == 4
     assert len(list(cache.iterdir())) == 5
 
 
@@ -228,7 +228,7 @@ def test_system_files_are_ignored(tmp_path):
     for name in (".DS_Store", "0/.DS_Store", "0/Thumbs.db", "1/desktop.ini"):
         (path / name).write_bytes(b"x")
     (path / ".git").mkdir()
-    assert len(load_reals(path, 8, [0, 1], 10, tmp_path / "cache").labels) == 3
+    assert len(open_reals(str(path), 8, [0, 1], 10, tmp_path / "cache").labels) == 3
 
 
 # An EXIF tag that breaks its own format, in front of a good orientation.
@@ -287,28 +287,28 @@ def test_all_damaged_photos_are_named_at_once(tmp_path):
     with pytest.raises(
         UserError, match=r"^3 of 6 photos are damaged: .*broken-0.*broken-1.*broken-2.* or leave out 3$"
     ):
-        load_reals(path, 8, [0, 1], 10, tmp_path / "cache", remedy=" or leave out {count}")
+        open_reals(str(path), 8, [0, 1], 10, tmp_path / "cache", remedy=" or leave out {count}")
     with pytest.raises(UserError, match=r"30 of 33 photos .* and 10 more; replace"):
-        load_reals(damaged_folder(tmp_path, 30), 8, [0, 1], 10, tmp_path / "cache")
+        open_reals(str(damaged_folder(tmp_path, 30)), 8, [0, 1], 10, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
 
 def test_so_many_damaged_photos_may_be_left_out(tmp_path, capsys):
     path = damaged_folder(tmp_path)
     for _ in ("decoded", "from the cache"):
-        reals = load_reals(path, 8, [0, 1], 10, tmp_path / "cache", damaged=3)
+        reals = open_reals(str(path), 8, [0, 1], 10, tmp_path / "cache", damaged=3)
         assert reals.labels.tolist() == [0, 0, 1]
         assert reals.images[:, 4, 4].tolist() == [list(RED), list(BLUE), list(GREEN)]
         assert "3 damaged photos are left out: " in capsys.readouterr().out
     with pytest.raises(UserError, match="3 of 6 photos are damaged"):
-        load_reals(path, 8, [0, 1], 10, tmp_path / "cache", damaged=2)
+        open_reals(str(path), 8, [0, 1], 10, tmp_path / "cache", damaged=2)
 
 
 def test_a_class_is_not_left_out_with_its_photos(tmp_path):
     path = damaged_folder(tmp_path, 0)
     (path / "1" / "a.png").write_bytes(b"x")
     with pytest.raises(UserError, match="all photos of class 1 are damaged"):
-        load_reals(path, 8, [0, 1], 10, tmp_path / "cache", damaged=1)
+        open_reals(str(path), 8, [0, 1], 10, tmp_path / "cache", damaged=1)
 
 
 def tiny_imagenet(root):
@@ -328,7 +328,7 @@ def test_tiny_imagenets_layout(tmp_path, place):
     tiny_imagenet(tmp_path / "tiny")
     path = tmp_path / "tiny" / place
     assert classes_in(path, numbered(1000)) == [1, 25]
-    assert load_reals(path, 8, [1, 25], 1000, tmp_path / "cache").labels.tolist() == [1, 25]
+    assert open_reals(str(path), 8, [1, 25], 1000, tmp_path / "cache").labels.tolist() == [1, 25]
 
 
 @pytest.mark.parametrize("inner", ["train", "Data/CLS-LOC/train", "ILSVRC/Data/CLS-LOC/train"])
@@ -336,7 +336,7 @@ def test_imagenets_layout(tmp_path, inner):
     save(tmp_path / "imagenet" / inner / "n01440764" / "n01440764_1.JPEG")
     (tmp_path / "imagenet" / "LOC_synset_mapping.txt").write_text("")
     for path in (tmp_path / "imagenet", tmp_path / "imagenet" / inner):
-        assert load_reals(path, 8, [0], 1000, tmp_path / "cache").labels.tolist() == [0]
+        assert open_reals(str(path), 8, [0], 1000, tmp_path / "cache").labels.tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -392,41 +392,41 @@ def test_refuses_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 10**6))
     path = folder_of_two(tmp_path)
     with pytest.raises(UserError, match=r"need 0\.009 GB at .*cache, where 0\.001 GB are free; make room"):
-        load_reals(path, 1000, [0, 1], 10, tmp_path / "cache")
+        open_reals(str(path), 1000, [0, 1], 10, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_refuses_a_damaged_cache(tmp_path):
     path = folder_of_two(tmp_path)
-    load_reals(path, 8, [0, 1], 10, tmp_path / "cache")
+    open_reals(str(path), 8, [0, 1], 10, tmp_path / "cache")
     [images] = (tmp_path / "cache").glob("*/images.npy")
     images.write_bytes(images.read_bytes()[:200])
     with pytest.raises(UserError, match=r"is damaged .*; delete that folder"):
-        load_reals(path, 8, [0, 1], 10, tmp_path / "cache")
+        open_reals(str(path), 8, [0, 1], 10, tmp_path / "cache")
     images.unlink()
     with pytest.raises(UserError, match=r"is damaged .*; delete that folder"):
-        load_reals(path, 8, [0, 1], 10, tmp_path / "cache")
+        open_reals(str(path), 8, [0, 1], 10, tmp_path / "cache")
 
 
 def test_a_killed_run_leaves_nothing_that_a_later_one_trusts(tmp_path):
     path, cache = folder_of_two(tmp_path), tmp_path / "cache"
     program = (
         "import os, sys; from pathlib import Path\n"
-        "import train.real_cache as cache; from train.reals import load_reals\n"
+        "import train.real_cache as cache; from train.reals import open_reals\n"
         "cache.decode_photo = lambda *_: os._exit(9)\n"
-        "load_reals(Path(sys.argv[1]), 8, [0, 1], 10, Path(sys.argv[2]))"
+        "open_reals(sys.argv[1], 8, [0, 1], 10, Path(sys.argv[2]))"
     )
     died = subprocess.run([sys.executable, "-c", program, path, cache], capture_output=True, check=False)
     assert died.returncode == 9
     [abandoned] = [entry for entry in cache.iterdir() if entry.is_dir()]
     assert {file.name for file in abandoned.rglob("*.npy")} == {"images.npy"}
-    assert len(load_reals(path, 8, [0, 1], 10, cache).labels) == 3
+    assert len(open_reals(str(path), 8, [0, 1], 10, cache).labels) == 3
     assert not abandoned.exists()
 
 
 def test_another_run_may_finish_first(tmp_path, monkeypatch):
     path, cache = folder_of_two(tmp_path), tmp_path / "cache"
-    first = load_reals(path, 8, [0, 1], 10, tmp_path / "elsewhere")
+    first = open_reals(str(path), 8, [0, 1], 10, tmp_path / "elsewhere")
 
     @contextmanager
     def locked_late(folder, *_, **__):
@@ -436,19 +436,19 @@ def test_another_run_may_finish_first(tmp_path, monkeypatch):
     [name] = [entry.name for entry in (tmp_path / "elsewhere").iterdir()]
     monkeypatch.setattr("train.real_cache.locked", locked_late)
     monkeypatch.setattr("train.real_cache.decode_photo", lambda *_: pytest.fail("decoded again"))
-    assert (load_reals(path, 8, [0, 1], 10, cache).images == first.images).all()
+    assert (open_reals(str(path), 8, [0, 1], 10, cache).images == first.images).all()
     assert len(list(cache.iterdir())) == 1
 
 
 def test_pack(tmp_path, monkeypatch):
     files = [jpeg_bytes(GREEN), jpeg_bytes(RED, (20, 16)), jpeg_bytes(BLUE), jpeg_bytes(RED)]
     path = write_pack(tmp_path / "pack.npz", files, [5, 0, 9, 5])
-    reals = load_reals(path, 8, [0, 5], 10, tmp_path / "cache")
+    reals = open_reals(str(path), 8, [0, 5], 10, tmp_path / "cache")
     assert reals.labels.tolist() == [5, 0, 5]
     expected = np.array([GREEN, RED, RED])[:, None, None]
     assert np.abs(reals.images.astype(int) - expected).max() <= 3
     monkeypatch.setattr("train.reals.read_pack", lambda *_: pytest.fail("read again"))
-    assert (load_reals(path, 8, [0, 5], 10, tmp_path / "cache").images == reals.images).all()
+    assert (open_reals(str(path), 8, [0, 5], 10, tmp_path / "cache").images == reals.images).all()
 
 
 @pytest.mark.parametrize(
@@ -487,6 +487,6 @@ def test_refuses_unreadable_packs(tmp_path):
 @pytest.mark.skipif(not SHARED_PACK.is_file(), reason="the shared image packs are not beside the repository")
 def test_shared_pack(tmp_path):
     classes = [1, 107, 145, 207, 281, 291, 323, 387]
-    reals = load_reals(SHARED_PACK, 64, classes, 1000, tmp_path)
+    reals = open_reals(str(SHARED_PACK), 64, classes, 1000, tmp_path)
     assert reals.images.shape == (128, 64, 64, 3)
     assert {index: len(positions) for index, positions in reals.by_class.items()} == dict.fromkeys(classes, 16)
