@@ -16,10 +16,9 @@ from train.config import TrainConfig, without_folders
 from train.distributed import World
 from train.errors import UserError
 from train.locks import LOCK_FILE, locked
-from train.loop import STATE_FILE, Batches, Observer, Training, WeightAverage, fit, load_state
+from train.loop import STATE_FILE, Batches, Observer, Training, fit, load_state
 from train.progress import Progress, Reference
-from train.run import distribute
-from train.step import Players, optimizers
+from train.run import to_device, training_with
 
 _LOG_ENTRIES = 16  # over the whole training
 
@@ -128,28 +127,12 @@ def training_of(
     generator.train()
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     discriminator = copy.deepcopy(run.discriminator)
-    for module in (generator, average, discriminator):
-        # Channels last, as in the float run.
-        module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    optimizer = config.optimizer
-    players = Players(
-        # The first process's ranges are everybody's: each sees another share of the batch.
-        distribute(generator, world, sync_buffers=True),
-        distribute(discriminator, world),
-        *optimizers(generator, discriminator, optimizer),
-        torch.float32,  # in TF32 or half precision the grids would not be the phone's
-        config.augment,
-        config.augment_photographs,
-    )
+    to_device(world, generator, average, discriminator)
     # A file by its name: it may have moved.
     learned = without_folders(run.config.learned())
     fingerprint = {"settings": settings.learned(), "run": learned, "weights": run.fingerprint}
-    return Training(
-        players,
-        WeightAverage(average, generator, optimizer.ema_decay),
-        config.loss,
-        config.schedule,
-        optimizer,
-        config.steps,
-        fingerprint,
+    # In float32, because in TF32 or half precision the grids would not be the phone's. The first process's ranges
+    # are everybody's: each sees another share of the batch.
+    return training_with(
+        generator, average, discriminator, config, world, fingerprint=fingerprint, sync_buffers=True
     )

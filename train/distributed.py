@@ -1,14 +1,17 @@
-"""The little that torchrun needs: who this process is, where it computes, and how it waits for the others."""
+"""The little that torchrun needs: who this process is, where it computes, how it works with the others."""
 
 import contextlib
 import dataclasses
 import datetime
+import inspect
 import os
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from train.errors import UserError
 
@@ -110,6 +113,25 @@ def distributed_world(device: str) -> Iterator[World]:
 
 
 _TORCHRUN_NUMBERS = {"WORLD_SIZE": 1, "RANK": 0, "LOCAL_RANK": 0}
+
+
+def distribute(module: nn.Module, world: World, *, sync_buffers: bool = False) -> nn.Module:
+    """Wrap a network so that gradients are averaged over all processes; in one process return it as it is.
+
+    Args:
+        module: the network, on the world's device.
+        world: this process among those that train.
+        sync_buffers: give every process the main one's buffers before each forward pass. Norm statistics and
+            spectral vectors, which every process computes alike, do not need it.
+    """
+    if world.size == 1:
+        return module
+    # The option has a new name since torch 2.14.
+    options = inspect.signature(DistributedDataParallel).parameters
+    option = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
+    keep_buffers: dict[str, Any] = {option: sync_buffers}
+    devices = [world.device.index] if world.device.type == "cuda" else None
+    return DistributedDataParallel(module, device_ids=devices, **keep_buffers)
 
 
 def _variable(name: str, default: int) -> int:

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from train.batches import BatchSource, ClassBalancedReals, ScratchLatents
 from train.build import build_discriminator, build_network
 from train.checkpoint import TEACHER_FOLDER, Outputs
 from train.config import TrainConfig, without_folders
-from train.distributed import World
+from train.distributed import World, distribute
 from train.errors import UserError
 from train.files import file_hash, write_json
 from train.generator import Generator
@@ -35,7 +33,7 @@ from train.projected import ProjectedDiscriminator
 from train.recorded import RecordedStep
 from train.snapshot import STUDENT_FILE
 from train.sources import Sources, grid_reference, initial_class_embedding, open_sources, with_sizes_of_data
-from train.step import Players, optimizers, train_step
+from train.step import Players, optimizers
 
 FINISHED_FILE = "finished.json"
 
@@ -154,14 +152,7 @@ def assemble(config: TrainConfig, sources: Sources, world: World, *, resumed: bo
     """
     torch.manual_seed(config.seed)
     generator = build_network(config.generator)
-    embedding = initial_class_embedding(config)
-    if embedding is not None:
-        if not isinstance(generator, Generator):
-            raise UserError("--data.class-embedding is for students; leave it out for a BigGAN")
-        if config.initialise:
-            raise UserError("--data.class-embedding and --initialise both set the classes' rows; leave one out")
-        with torch.no_grad():
-            generator.class_embedding.weight.copy_(embedding)
+    _give_class_embedding(generator, config)
     average = build_network(config.generator)
     discriminator = build_discriminator(config.discriminator, config.generator)
     if config.initialise and not resumed:
@@ -169,38 +160,74 @@ def assemble(config: TrainConfig, sources: Sources, world: World, *, resumed: bo
         if world.is_main:
             print(line, flush=True)
     average.load_state_dict(generator.state_dict())
-    for module in (generator, average, discriminator):
-        # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
-        module.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    to_device(world, generator, average, discriminator)
     introduce_classes(discriminator, sources)
-    settings = config.optimizer
-    generator_optimizer, discriminator_optimizer = optimizers(generator, discriminator, settings)
     if config.runtime.compiles(world.device.type):
         torch.compiler.reset()  # programs of earlier runs in this process count against dynamo's limit
         for module in (generator, discriminator):
             # A run has three or four shapes; by default the second of them would become a symbol, and slow.
             module.compile(dynamic=False)
-    half = config.runtime.computes_in_bfloat16(world.device.type)
+    fingerprint = _fingerprint(config, sources)
+    training = training_with(generator, average, discriminator, config, world, fingerprint=fingerprint)
+    if config.runtime.computes_in_bfloat16(world.device.type):
+        training.players.precision = torch.bfloat16
+    if config.loss.mode_seeking:
+        training.players.real_distance = _real_distance(sources, world)
+    if config.runtime.records_steps(world):
+        training.do_step = RecordedStep(training.players)
+    return training
+
+
+def _give_class_embedding(generator: nn.Module, config: TrainConfig) -> None:
+    embedding = initial_class_embedding(config)
+    if embedding is None:
+        return
+    if not isinstance(generator, Generator):
+        raise UserError("--data.class-embedding is for students; leave it out for a BigGAN")
+    if config.initialise:
+        raise UserError("--data.class-embedding and --initialise both set the classes' rows; leave one out")
+    with torch.no_grad():
+        generator.class_embedding.weight.copy_(embedding)
+
+
+def to_device(world: World, *networks: nn.Module) -> None:
+    """Move networks to the world's device."""
+    for network in networks:
+        # Channels last is faster on GPUs with bfloat16 and halves a step on CPUs too.
+        network.to(world.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def training_with(
+    generator: nn.Module,
+    average: nn.Module,
+    discriminator: nn.Module,
+    config: TrainConfig,
+    world: World,
+    *,
+    fingerprint: dict[str, Any],
+    sync_buffers: bool = False,
+) -> Training:
+    """Return what `fit` needs to train networks that are on the world's device, in float32.
+
+    Args:
+        generator: (z, y) → images.
+        average: the same again, for its averaged weights.
+        discriminator: (x, y) → scores and features.
+        config: losses, schedule, optimizers and length.
+        world: this process.
+        fingerprint: what must be equal for a state to be resumed.
+        sync_buffers: of the generator, as in `distribute`.
+    """
+    settings = config.optimizer
     players = Players(
-        distribute(generator, world),
+        distribute(generator, world, sync_buffers=sync_buffers),
         distribute(discriminator, world),
-        generator_optimizer,
-        discriminator_optimizer,
-        torch.bfloat16 if half else torch.float32,
-        config.augment,
-        config.augment_photographs,
-        _real_distance(sources, world) if config.loss.mode_seeking else None,
+        *optimizers(generator, discriminator, settings),
+        augment=config.augment,
+        photographs=config.augment_photographs,
     )
-    return Training(
-        players,
-        WeightAverage(average, generator, settings.ema_decay),
-        config.loss,
-        config.schedule,
-        settings,
-        config.steps,
-        _fingerprint(config, sources),
-        RecordedStep(players) if config.runtime.records_steps(world) else train_step,
-    )
+    averaging = WeightAverage(average, generator, settings.ema_decay)
+    return Training(players, averaging, config.loss, config.schedule, settings, config.steps, fingerprint)
 
 
 def introduce_classes(discriminator: nn.Module, sources: Sources) -> None:
@@ -224,25 +251,6 @@ def _fingerprint(config: TrainConfig, sources: Sources) -> dict[str, Any]:
     if config.data.reals and pack.is_file():
         data["reals"] = file_hash(pack)
     return without_folders(config.learned()) | data
-
-
-def distribute(module: nn.Module, world: World, *, sync_buffers: bool = False) -> nn.Module:
-    """Wrap a network so that gradients are averaged over all processes; in one process return it as it is.
-
-    Args:
-        module: the network, on the world's device.
-        world: this process among those that train.
-        sync_buffers: give every process the main one's buffers before each forward pass. Norm statistics and
-            spectral vectors, which every process computes alike, do not need it.
-    """
-    if world.size == 1:
-        return module
-    # The option has a new name since torch 2.14.
-    options = inspect.signature(DistributedDataParallel).parameters
-    option = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
-    keep_buffers: dict[str, Any] = {option: sync_buffers}
-    devices = [world.device.index] if world.device.type == "cuda" else None
-    return DistributedDataParallel(module, device_ids=devices, **keep_buffers)
 
 
 def _real_distance(sources: Sources, world: World, draws: int = 4096) -> torch.Tensor:
