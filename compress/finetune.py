@@ -127,7 +127,7 @@ def calibration_batches(
     return [(batch.z, one_hot(batch.y, run.config.generator.num_classes)) for batch in batches]
 
 
-def post_training(
+def quantize_post_training(
     form: DeployGenerator, settings: QatConfig, batches: Sequence[tuple[torch.Tensor, ...]]
 ) -> QuantGenerator:
     """Quantize a copy of a float deploy form by calibration alone: a result, and where fine-tuning begins."""

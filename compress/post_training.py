@@ -14,7 +14,7 @@ from compress.by_class import ByClass
 from compress.config import INT8_FILE, QatConfig
 from compress.deploy_form import deploy_form, one_hot
 from compress.evaluate import psnr
-from compress.finetune import post_training
+from compress.finetune import quantize_post_training
 from compress.int8_file import save_int8
 from compress.train_on import claimed
 from train.cli import parse, run_script
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> None:
         z, y = _latents(info, 0, config.latents)
         weights = one_hot(y, info.generator.num_classes)
         batches = list(zip(z.split(_BATCH), weights.split(_BATCH), strict=True))
-        rounded = post_training(deploy_form(student), settings, batches)
+        rounded = quantize_post_training(deploy_form(student), settings, batches)
         save_int8(file, rounded, info)
     z, y = _latents(info, JUDGED_SEED, _COMPARED)
     level = psnr(generate(ByClass(rounded), z, y, _AT_ONCE), generate(student, z, y, _AT_ONCE))

@@ -10,7 +10,7 @@ from compress.advice import advice
 from compress.config import INT8_FILE, QatConfig
 from compress.deploy_form import deploy_form
 from compress.evaluate import Judge
-from compress.finetune import calibration_batches, finetune, is_finished, post_training
+from compress.finetune import calibration_batches, finetune, is_finished, quantize_post_training
 from compress.float_run import open_run
 from compress.quality_table import POST_TRAINING_ROW, QAT_ROW, REPORT_FILE, Table, stored_rows, table_of
 from compress.train_on import claimed
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
             introduce_classes(run.discriminator, sources)
         started = time.monotonic()
         batches = calibration_batches(settings, run, sources, world)
-        calibrated = post_training(deploy_form(run.student).to(world.device), settings, batches)
+        calibrated = quantize_post_training(deploy_form(run.student).to(world.device), settings, batches)
         calibration_seconds = time.monotonic() - started
         try:
             result = finetune(settings, run, sources, calibrated, world)

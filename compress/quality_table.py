@@ -64,11 +64,10 @@ class Table:
         if all(stored.get(name) == self._head[name] for name in ("weights", "latents")):
             self.rows = stored.get("rows", {})
 
-    def kept(self, name: str, settings: dict[str, Any], *, needs_control: bool = True) -> bool:
+    def kept(self, name: str, settings: dict[str, Any]) -> bool:
         """Return whether a row of these settings is there, with all its figures."""
         row = self.rows.get(name, {})
-        complete = "psnr_to_control" in row or not needs_control
-        return complete and row.get("settings") == json.loads(json.dumps(settings))
+        return "psnr_to_control" in row and row.get("settings") == json.loads(json.dumps(settings))
 
     def add(
         self,

@@ -18,7 +18,7 @@ from compress.deploy_form import deploy_form
 from compress.evaluate import Judge, psnr
 from compress.fake_quant import QuantGenerator
 from compress.figures import new_figure
-from compress.finetune import calibration_batches, post_training
+from compress.finetune import calibration_batches, quantize_post_training
 from compress.float_run import FloatRun, open_run
 from train import judging
 from train.cli import parse, run_script
@@ -66,7 +66,9 @@ def main(arguments: list[str]) -> None:
     run = open_run(config.run, fresh_discriminator=True)  # none is needed
     world = World(0, 1, torch.device("cpu"))
     sources = open_sources(settings.float_settings(run.config), run.folder, world)
-    student = post_training(deploy_form(run.student), settings, calibration_batches(settings, run, sources, world))
+    student = quantize_post_training(
+        deploy_form(run.student), settings, calibration_batches(settings, run, sources, world)
+    )
     started = time.monotonic()
     report = measure(student, run, Judge(run, sources), config.images)
     report = {"bits": config.bits, "exceptions": config.exceptions, **report}

@@ -17,7 +17,7 @@ from compress import compare, evaluate, finetune, qat
 from compress.by_class import ByClass
 from compress.config import QatConfig, parse_bits, parse_exception
 from compress.deploy_form import deploy_form
-from compress.finetune import calibration_batches, post_training
+from compress.finetune import calibration_batches, quantize_post_training
 from compress.float_run import open_run
 from compress.int8_file import load_int8
 from compress.quality_table import COLUMNS
@@ -50,7 +50,7 @@ def opened(digits_run, world):
         run = open_run(digits_run)
         sources = open_sources(settings.float_settings(run.config), run.folder, world)
         batches = calibration_batches(settings, run, sources, world)
-        return settings, run, sources, post_training(deploy_form(run.student), settings, batches)
+        return settings, run, sources, quantize_post_training(deploy_form(run.student), settings, batches)
 
     return open_
 
