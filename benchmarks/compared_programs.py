@@ -12,7 +12,7 @@ from deploy.android.tflite import convert_module
 from deploy.android.tflite_file import INPUTS
 from deploy.manifest import versions
 from deploy.xnnpack import lower_xnnpack
-from train.errors import UserError
+from train.errors import UserError, first_line
 from train.files import file_hash, write_atomically, write_text
 from train.locks import locked
 from train.snapshot import load_snapshot
@@ -56,14 +56,10 @@ def teacher_programs(model: Model, teacher: Teacher, folder: Path) -> tuple[list
         try:
             found.append(_made_once(folder / file, teacher.fingerprint, package, "the teacher's own", make))
         except (UserError, ImportError) as error:  # a package is missing, or it is no teacher to be lowered
-            notes.append(f"{file} was not made: {_reason(error)}")
+            notes.append(f"{file} was not made: {first_line(error)}")
         except Exception as error:  # converters have no error type of their own
-            notes.append(f"{file} was not made, the teacher does not lower: {_reason(error)}")
+            notes.append(f"{file} was not made, the teacher does not lower: {first_line(error)}")
     return found, notes
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _made_once(path: Path, source: str, package: str, what: str, make: Callable[[], bytes]) -> Path:

@@ -14,7 +14,7 @@ from benchmarks.width_programs import int8_programs, time_programs
 from compress.program_costs import LEAST_ROWS, TABLE_FILE, ProgramTable, fit, machine_name
 from compress.width_space import WidthSpace
 from train.cli import parse, run_script
-from train.errors import UserError
+from train.errors import UserError, at_least, check_ranges
 from train.files import check_writable
 from train.generator import GeneratorConfig
 from train.snapshot import STUDENT_FILE, load_snapshot
@@ -48,9 +48,7 @@ class TimeConfig:
     def __post_init__(self) -> None:
         if self.programs < LEAST_ROWS:
             raise UserError(f"--programs {self.programs} are too few to fit costs to; give {LEAST_ROWS} or more")
-        for name, least in (("seed", 0), ("rounds", 1), ("warmup", 0), ("iterations", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"--{name} must be at least {least}, not {getattr(self, name)}")
+        check_ranges(self, at_least(1, "rounds", "iterations") | at_least(0, "seed", "warmup"))
 
 
 def main(arguments: list[str]) -> None:

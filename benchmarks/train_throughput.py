@@ -21,7 +21,7 @@ from benchmarks.throughput.table import profile_table, throughput_table
 from train.cli import parse, run_script
 from train.config import TrainConfig
 from train.distributed import World, distributed_world
-from train.errors import UserError, did_you_mean
+from train.errors import UserError, at_least, check_ranges, did_you_mean
 from train.files import check_writable, write_json, write_text
 from train.machine import this_machine, usable_cores
 from train.presets import PRESETS
@@ -148,11 +148,7 @@ def _checked(config: ThroughputConfig) -> ThroughputConfig:
         raise UserError(f"--batch-sizes {given} has no image in a batch; give numbers from 1")
     if len(set(config.batch_sizes)) < len(config.batch_sizes):
         raise UserError(f"--batch-sizes {' '.join(map(str, config.batch_sizes))} has one twice; give each once")
-    lowest = {"rounds": 1, "warmup": 0, "pairs": 1, "workers": 0}
-    for name, least in lowest.items():
-        value = getattr(config, name)
-        if value is not None and value < least:
-            raise UserError(f"--{name} {value} is too small; give {least} or more")
+    check_ranges(config, at_least(1, "rounds", "pairs") | at_least(0, "warmup", "workers"))
     if not 0 < config.seconds < float("inf"):
         raise UserError(f"--seconds {config.seconds} is no time; give more than 0")
     if config.out.suffix != ".json" or config.out.is_dir():

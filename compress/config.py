@@ -8,7 +8,7 @@ from typing import Any, Literal
 from compress.quant_config import QuantConfig
 from compress.ranges import RangeMethod
 from train.config import LossConfig, OptimizerConfig, TrainConfig
-from train.errors import UserError
+from train.errors import UserError, at_least, check_ranges
 from train.presets import PIXEL_ONLY
 
 INT8_FILE = "student_int8.safetensors"
@@ -81,15 +81,9 @@ class QatConfig:
 
     def __post_init__(self) -> None:
         parse_bits(self.bits)
-        for flag in ("images", "calibration_batches"):
-            if getattr(self, flag) < 1:
-                raise UserError(f"--{flag.replace('_', '-')} must be at least 1, not {getattr(self, flag)}")
-        for flag in ("decay_start", "freeze_at", "ema_decay"):
-            if not 0 <= getattr(self, flag) <= 1:
-                raise UserError(f"--{flag.replace('_', '-')} must be in [0, 1], not {getattr(self, flag)}")
-        for flag in ("pixel_share", "learning_rate_share"):
-            if getattr(self, flag) < 0:
-                raise UserError(f"--{flag.replace('_', '-')} must not be negative, not {getattr(self, flag)}")
+        check_ranges(self, at_least(1, "images", "calibration_batches"))
+        check_ranges(self, dict.fromkeys(("decay_start", "freeze_at", "ema_decay"), (0, 1)))
+        check_ranges(self, at_least(0, "pixel_share", "learning_rate_share"))
 
     @property
     def folder(self) -> Path:

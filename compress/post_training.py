@@ -19,7 +19,7 @@ from compress.int8_file import save_int8
 from compress.train_on import claimed
 from train.cli import parse, run_script
 from train.distributed import World
-from train.errors import UserError
+from train.errors import UserError, at_least, check_ranges
 from train.judging import JUDGED_SEED
 from train.loop import STATE_FILE
 from train.noise import consecutive_seeds, draw_latents
@@ -46,8 +46,7 @@ class PostTrainingConfig:
     """How many the ranges are chosen from."""
 
     def __post_init__(self) -> None:
-        if self.latents < 1:
-            raise UserError(f"--latents must be at least 1, not {self.latents}")
+        check_ranges(self, at_least(1, "latents"))
 
 
 def main(arguments: list[str]) -> None:

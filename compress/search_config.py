@@ -8,7 +8,7 @@ from compress.config import Places, check_length
 from compress.evolution import EvolutionConfig
 from compress.program_costs import TABLE_FILE
 from train.config import TrainConfig
-from train.errors import UserError
+from train.errors import UserError, at_least, check_ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,24 +60,16 @@ class SearchConfig:
     """Minutes between two saves of the supernet's training state."""
 
     def __post_init__(self) -> None:
-        counts = {"latents": self.latents, "final-latents": self.final_latents}
-        counts |= {f"evolution.{name}": getattr(self.evolution, name) for name in ("population", "parents")}
-        for flag, value in counts.items():
-            if value < 1:
-                raise UserError(f"--{flag} must be at least 1, not {value}")
+        check_ranges(self, at_least(1, "latents", "final_latents", "evolution.population", "evolution.parents"))
+        check_ranges(self, {"evolution.mutation": (0, 1)})
+        check_ranges(
+            self, at_least(0, "evolution.rounds", "learning_rate_share", "finetune_share", "intermediate")
+        )
         if self.evolution.parents >= self.evolution.population:
             raise UserError(
                 f"--evolution.parents {self.evolution.parents} leave no room for children in a population of "
                 f"{self.evolution.population}; give fewer"
             )
-        if self.evolution.rounds < 0:
-            raise UserError(f"--evolution.rounds must not be negative, not {self.evolution.rounds}")
-        if not 0 <= self.evolution.mutation <= 1:
-            raise UserError(f"--evolution.mutation must be in [0, 1], not {self.evolution.mutation}")
-        shares = {"learning-rate-share": self.learning_rate_share, "finetune-share": self.finetune_share}
-        for flag, value in (shares | {"intermediate": self.intermediate}).items():
-            if value < 0:
-                raise UserError(f"--{flag} must not be negative, not {value}")
 
     @property
     def folder(self) -> Path:

@@ -1,13 +1,12 @@
 """A run's whole configuration as frozen dataclasses."""
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any, Literal
 
 from train.discriminator import DiscriminatorConfig
 from train.distributed import World
-from train.errors import UserError
+from train.errors import UserError, at_least, check_ranges
 from train.generator import GeneratorConfig
 
 
@@ -136,30 +135,18 @@ class RuntimeConfig:
         return possible and self.cuda_graphs != "off"
 
 
-# Flag, lowest and highest value.
-_RANGES: list[tuple[str, float, float]] = [
-    ("seed", 0, 2**32 - 1),
-    ("augment", 0, 1),
-    ("discriminator.channels", 1, math.inf),
-    ("data.truncation", 0, 1),
-    ("data.per_class", 1, math.inf),
-    ("data.held_out", 0, math.inf),
-    ("data.damaged", 0, math.inf),
-    *((f"loss.{field.name}", 0, math.inf) for field in dataclasses.fields(LossConfig)),
-    ("schedule.every", 1, math.inf),
-    ("optimizer.batch_size", 1, math.inf),
-    ("optimizer.images", 1, math.inf),
-    ("optimizer.generator_lr", 0, math.inf),
-    ("optimizer.discriminator_lr", 0, math.inf),
-    ("optimizer.beta1", 0, 0.9999),
-    ("optimizer.beta2", 0, 0.999999),
-    ("optimizer.decay_start", 0, 1),
-    ("optimizer.ema_decay", 0, 1),
-    ("runtime.log_every", 1, math.inf),
-    ("runtime.grids", 0, math.inf),
-    ("runtime.snapshots", 0, math.inf),
-    ("runtime.checkpoint_minutes", 0, math.inf),
-]
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("augment", "data.truncation"), (0, 1)),
+    **dict.fromkeys(("optimizer.decay_start", "optimizer.ema_decay"), (0, 1)),
+    "seed": (0, 2**32 - 1),
+    "optimizer.beta1": (0, 0.9999),
+    "optimizer.beta2": (0, 0.999999),
+    **at_least(1, "discriminator.channels", "data.per_class", "schedule.every", "runtime.log_every"),
+    **at_least(1, "optimizer.batch_size", "optimizer.images"),
+    **at_least(0, *(f"loss.{field.name}" for field in dataclasses.fields(LossConfig))),
+    **at_least(0, "data.held_out", "data.damaged", "optimizer.generator_lr", "optimizer.discriminator_lr"),
+    **at_least(0, "runtime.grids", "runtime.snapshots", "runtime.checkpoint_minutes"),
+}
 
 
 _NEW = (("loss", "orthogonal"), ("schedule", "fresh_real_batch"))
@@ -193,14 +180,7 @@ class TrainConfig:
     """Print the resolved configuration and stop."""
 
     def __post_init__(self) -> None:
-        for name, lowest, highest in _RANGES:
-            value: Any = self
-            for part in name.split("."):
-                value = getattr(value, part)
-            if not lowest <= value <= highest:
-                flag = f"--{name.replace('_', '-')}"
-                limit = f"at least {lowest}" if highest == math.inf else f"in [{lowest}, {highest}]"
-                raise UserError(f"{flag} must be {limit}, not {value}")
+        check_ranges(self, _RANGES)
         if self.data.truncation == 0:
             raise UserError("--data.truncation must be in (0, 1], not 0")
         if self.optimizer.images < self.optimizer.batch_size:

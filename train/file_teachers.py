@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from train.commands import to_install
-from train.errors import UserError, did_you_mean
+from train.errors import UserError, did_you_mean, first_line
 from train.files import file_hash
 from train.function_teacher import Description, Draw, FunctionTeacher
 from train.noise import SAMPLERS
@@ -56,7 +56,7 @@ def open_onnx(spec: str, truncation: float | None) -> FunctionTeacher:
         options.log_severity_level = 3  # errors; what it warns of is no matter of ours
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own kinds, which are no subclasses of anything narrower
-        raise UserError(f"{path} is no readable ONNX file ({_first_line(error)})") from None
+        raise UserError(f"{path} is no readable ONNX file ({first_line(error)})") from None
     types = {node.name: node.type for node in session.get_inputs()}
     inputs = [
         Input(node.name, tuple(n if isinstance(n, int) else None for n in node.shape), "int" in node.type)
@@ -95,7 +95,7 @@ def open_saved_model(spec: str, truncation: float | None) -> FunctionTeacher:
     try:
         model = tensorflow.saved_model.load(str(path))
     except Exception as error:  # of many kinds
-        raise UserError(f"{path} is no readable SavedModel ({_first_line(error)})") from None
+        raise UserError(f"{path} is no readable SavedModel ({first_line(error)})") from None
     signatures: Any = model.signatures
     if not signatures:
         raise UserError(f"{path} has no serving signature; store it with signatures={{'serving_default': …}}")
@@ -146,7 +146,7 @@ def hub_files(repository: str) -> tuple[Path, Path]:
         files = [Path(huggingface_hub.hf_hub_download(repository, name)) for name in (WEIGHTS_FILE, CONFIG_FILE)]
     except Exception as error:  # of the library, of its transport, and of this machine
         raise UserError(
-            f"hub:{repository} cannot be had ({type(error).__name__}: {_first_line(error)}); check the name and "
+            f"hub:{repository} cannot be had ({type(error).__name__}: {first_line(error)}); check the name and "
             f"the network, or put {CONFIG_FILE} and {WEIGHTS_FILE} into a folder and pass it as the teacher"
         ) from None
     print(f"hub:{repository}: {WEIGHTS_FILE} has the SHA-256 {file_hash(files[0])}", flush=True)
@@ -278,7 +278,3 @@ def _teacher(
 
 def _list(inputs: list[Input]) -> str:
     return ", ".join(f"{one.name} {[n or '?' for n in one.shape]}" for one in inputs)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -27,7 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from train.errors import UserError
+from train.errors import UserError, first_line
 
 _ABANDONED_AFTER = 24 * 3600.0  # seconds without a write, after which a temporary file is a leftover, whoever's
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -196,8 +196,9 @@ def load_torch_file(path: Path, what: str) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise UserError(f"{path} is not a readable {what} ({reason}); restore it or delete it") from None
+        raise UserError(
+            f"{path} is not a readable {what} ({first_line(error)}); restore it or delete it"
+        ) from None
     if not isinstance(content, dict):
         raise UserError(f"{path} holds a {type(content).__name__}, not a {what}")
     return content

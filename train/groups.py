@@ -17,7 +17,7 @@ from train.clusters import Clustering, cluster
 from train.commands import typed
 from train.config import TrainConfig
 from train.distributed import distributed_world
-from train.errors import UserError, did_you_mean
+from train.errors import UserError, at_least, check_ranges, did_you_mean
 from train.feature_network import FeatureNetwork
 from train.files import check_writable, write_json
 from train.pairs import PairDataset
@@ -118,13 +118,9 @@ def main(arguments: list[str]) -> None:
 def _check(options: GroupOptions) -> TrainConfig:
     if options.preset not in PRESETS:
         raise UserError(f"--preset {options.preset!r} is unknown{did_you_mean(options.preset, PRESETS)}")
-    for flag, value in (("--images", options.images), ("--batch-size", options.batch_size)):
-        if value < 1:
-            raise UserError(f"{flag} {value} is too small; give 1 or more")
+    check_ranges(options, at_least(1, "images", "batch_size") | {"seed": (0, 2**32 - 1)})
     if not options.balance >= 1:
         raise UserError(f"--balance {options.balance} is below 1; give 1 for equal groups, or more")
-    if not 0 <= options.seed < 2**32:
-        raise UserError(f"--seed {options.seed} is out of range; give 0 to {2**32 - 1}")
     _, config = PRESETS[options.preset]
     if not (options.teacher or config.data.teacher):
         raise UserError(f"--preset {options.preset} has no teacher; give one with --teacher, or another preset")

@@ -16,7 +16,7 @@ from torch import nn
 from train.batches import Batch
 from train.config import LossConfig, OptimizerConfig, ScheduleConfig
 from train.distributed import World
-from train.errors import UserError
+from train.errors import UserError, first_line
 from train.files import load_torch_file, save_torch
 from train.step import Players, StepWeights, set_learning_rate, train_step, unwrap, weights_at
 
@@ -146,8 +146,9 @@ class Training:
             _load_moments(players.discriminator_optimizer, state["discriminator_optimizer"])
             return int(state["step"])
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{path} is no state of this run ({reason}); delete it to start anew") from None
+            raise UserError(
+                f"{path} is no state of this run ({first_line(error)}); delete it to start anew"
+            ) from None
 
     def learning_rate_factor(self, step: int) -> float:
         """Return 1 until `decay_start`, then a line down to 0 at the end of the run."""

@@ -6,7 +6,7 @@ import dataclasses
 import torch
 
 from train.batches import Batch
-from train.errors import UserError
+from train.errors import UserError, first_line
 from train.step import Players, StepWeights, train_step
 
 STEPS_UNTIL_RECORDED = 4
@@ -80,9 +80,8 @@ class _Recording:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
             raise UserError(
-                f"the step cannot be recorded ({reason}); go on with --runtime.cuda-graphs off"
+                f"the step cannot be recorded ({first_line(error)}); go on with --runtime.cuda-graphs off"
             ) from None
         finally:
             for group in groups:

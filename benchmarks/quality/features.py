@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from train import feature_network
 from train.commands import to_install
-from train.errors import UserError
+from train.errors import UserError, first_line
 from train.files import file_hash
 from train.machine import usable_cores
 from train.precision import without_tf32
@@ -95,7 +95,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"no device {name!r} here ({_first_line(error)}); take auto, cpu or cuda") from None
+        raise UserError(f"no device {name!r} here ({first_line(error)}); take auto, cpu or cuda") from None
     return device
 
 
@@ -123,7 +123,7 @@ def open_inception(path: Path, preprocessing: Preprocessing, device: torch.devic
             unresized = base.layers(torch.zeros(1, 3, 299, 299, device=device))
     except (RuntimeError, AttributeError, TypeError) as error:
         raise UserError(
-            f"{path} is not the standard inception-2015-12-05.pt ({_first_line(error)}); "
+            f"{path} is not the standard inception-2015-12-05.pt ({first_line(error)}); "
             "give a feature network of another kind with --features"
         ) from None
     if features.shape != (2, INCEPTION_DIMENSIONS) or unresized.numel() != INCEPTION_DIMENSIONS:
@@ -174,7 +174,7 @@ def open_features(path: Path, device: torch.device) -> FeatureNetwork:
         with full_precision():
             dimensions = forward(torch.zeros(2, 3, 64, 64, dtype=torch.uint8, device=device))[0].shape[1]
     except RuntimeError as error:
-        raise UserError(f"{path} does not take uint8 images [n, 3, H, W] ({_first_line(error)})") from None
+        raise UserError(f"{path} does not take uint8 images [n, 3, H, W] ({first_line(error)})") from None
     name = re.sub("[^a-z0-9]+", "_", path.stem.lower()).strip("_").removesuffix(f"_{dimensions}")
     how = f"the {dimensions} features of {path.name}, which is not the standard Inception"
     return FeatureNetwork(name, how, False, dimensions, file_hash(path), forward, device)
@@ -226,7 +226,7 @@ def load_script(path: Path, device: torch.device) -> Any:
             return torch.jit.load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError) as error:
         raise UserError(
-            f"{path} is not TorchScript ({_first_line(error)}); give a file that torch.jit.save wrote"
+            f"{path} is not TorchScript ({first_line(error)}); give a file that torch.jit.save wrote"
         ) from None
 
 
@@ -291,8 +291,3 @@ def extract(network: FeatureNetwork, images: np.ndarray, batch_size: int, what: 
     if not np.isfinite(features).all():
         raise UserError(f"the features of {what} hold NaN or infinity; {network.name} does not fit these images")
     return Features(features, np.concatenate(probabilities) if probabilities else None)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:160] if text else type(error).__name__

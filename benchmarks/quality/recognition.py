@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from deploy.quiet import quiet
 from train.commands import to_install
-from train.errors import UserError
+from train.errors import UserError, first_line
 from train.machine import usable_cores
 
 _IMAGENET = 1000
@@ -39,8 +39,9 @@ class ImageNetClassifier:
                 self._interpreter = Interpreter(str(path), num_threads=usable_cores())
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"ai-edge-litert refuses {path} ({reason}); give a TFLite classifier") from None
+            raise UserError(
+                f"ai-edge-litert refuses {path} ({first_line(error)}); give a TFLite classifier"
+            ) from None
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         shape, classes = inputs[0]["shape"].tolist(), int(outputs[0]["shape"][-1])
         if (

@@ -22,7 +22,7 @@ import tyro
 
 from deploy.executorch_program import load_program, read_contents
 from train.cli import parse, run_script
-from train.errors import UserError
+from train.errors import UserError, at_least, check_ranges
 
 CORES = ("cortex-a53", "cortex-a76", "neoverse-n1")
 """Armv8.0 without dot products, Armv8.2 of phones, and Armv8.2 of servers."""
@@ -184,8 +184,7 @@ class ArmCheckConfig:
     """Latents to draw on every core."""
 
     def __post_init__(self) -> None:
-        if self.images < 1:
-            raise UserError(f"--images must be at least 1, not {self.images}")
+        check_ranges(self, at_least(1, "images"))
 
 
 def main(arguments: list[str]) -> None:

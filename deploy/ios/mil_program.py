@@ -18,7 +18,7 @@ from deploy.ios.mil_ops import Rounding, compute
 from deploy.ios.mil_package import ImageType, Operation, Package, read_package
 from deploy.ios.mil_values import TORCH_DTYPES, TensorType
 from deploy.ios.mil_weights import Grid, Weight
-from train.errors import UserError
+from train.errors import UserError, first_line
 
 _CONSTEXPR = "constexpr_"
 _LEVELS = {"constexpr_affine_dequantize": "quantized_data", "constexpr_blockwise_shift_scale": "data"}
@@ -167,7 +167,7 @@ def _step(operation: Operation, values: dict[str, torch.Tensor | str], rounding:
     try:
         results = compute(operation.type, arguments, rounding)
     except (UserError, RuntimeError, IndexError, ValueError) as error:
-        raise UserError(f"{what} cannot be computed: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{what} cannot be computed: {first_line(error)}") from None
     if len(results) != len(operation.outputs):
         raise UserError(f"{what} gives {len(results)} values, not {len(operation.outputs)}; convert it again")
     for result, (name, stated) in zip(results, operation.outputs.items(), strict=True):

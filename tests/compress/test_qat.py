@@ -290,7 +290,7 @@ def test_bits_are_written_short(text, bits):
         ({"bits": ""}, "not written like W8A8"),
         ({"images": 0}, "--images must be at least 1"),
         ({"freeze_at": 1.5}, r"--freeze-at must be in \[0, 1\], not 1.5"),
-        ({"learning_rate_share": -1.0}, "--learning-rate-share must not be negative"),
+        ({"learning_rate_share": -1.0}, "--learning-rate-share must be at least 0"),
     ],
 )
 def test_bad_settings_are_refused(fields, message):

@@ -201,7 +201,7 @@ def test_the_reach_comes_first_and_alone_without_a_budget(runs, capsys):
             ["--macs", BUDGET, "--finetune-images", "3"],
             "--finetune-images 3 is less than one of the run's batches",
         ),
-        (["--intermediate", "-1"], "--intermediate must not be negative, not -1"),
+        (["--intermediate", "-1"], "--intermediate must be at least 0, not -1"),
         (["--ms", "1", "--programs", "nowhere.json"], r"no table of measured programs at nowhere\.json"),
     ],
 )
