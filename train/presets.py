@@ -7,15 +7,15 @@ from train.config import DataConfig, LossConfig, OptimizerConfig, ScheduleConfig
 from train.discriminator import DiscriminatorConfig
 from train.generator import GeneratorConfig
 
-PIXEL_ONLY = LossConfig(
+_NO_TERMS = LossConfig(
     feature=0.0,
-    pixel=1.0,
-    pixel_decay_end=0.0,
+    pixel=0.0,
     distillation_generator=0.0,
     real_generator=0.0,
     distillation_discriminator=0.0,
     real_discriminator=0.0,
 )
+PIXEL_ONLY = dataclasses.replace(_NO_TERMS, pixel=1.0, pixel_decay_end=0.0)
 
 
 def ablations(base: TrainConfig) -> dict[str, TrainConfig]:
@@ -32,17 +32,9 @@ def ablations(base: TrainConfig) -> dict[str, TrainConfig]:
 
 def from_scratch(base: TrainConfig) -> TrainConfig:
     """Return the paper's baseline of `base`: the same student trained by L_GAN alone, without a teacher."""
-    loss = LossConfig(
-        feature=0.0,
-        pixel=0.0,
-        distillation_generator=0.0,
-        real_generator=1.0,
-        distillation_discriminator=0.0,
-        real_discriminator=1.0,
-    )
     return dataclasses.replace(
         base,
-        loss=loss,
+        loss=dataclasses.replace(_NO_TERMS, real_generator=1.0, real_discriminator=1.0),
         schedule=ScheduleConfig("paper", every=1),
         data=dataclasses.replace(base.data, teacher=""),
     )
