@@ -4,7 +4,7 @@ Candidates are visited round by round, each round in another order, so that what
 all of them; ratios are taken within a round.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -81,7 +81,11 @@ def statistics(samples: Samples) -> dict[str, float]:
 
 def ratio(samples: Samples, reference: Samples) -> dict[str, float]:
     """Return the ratio of two medians within a round: its median, minimum and maximum over the rounds."""
-    ratios = [float(np.median(a) / np.median(b)) for a, b in zip(samples, reference, strict=True)]
+    return summary_of([float(np.median(a) / np.median(b)) for a, b in zip(samples, reference, strict=True)])
+
+
+def summary_of(ratios: Sequence[float]) -> dict[str, float]:
+    """Return the median, the lowest and the highest of some ratios."""
     return {
         "median": round(float(np.median(ratios)), 3),
         "low": round(min(ratios), 3),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.latency import statistics
+from benchmarks.latency import statistics, summary_of
 from benchmarks.phones.adb import FOLDER, Adb
 from train.errors import UserError
 
@@ -158,8 +158,4 @@ def _ratio(starts: list[Start], reference: list[Start]) -> dict[str, float]:
     """Return median, lowest and highest of the starts' ratios of medians, of means where those are unknown."""
     both = all(start.median is not None for start in (*starts, *reference))
     ratios = [a.typical / b.typical if both else a.mean / b.mean for a, b in zip(starts, reference, strict=True)]
-    return {
-        "median": round(plain.median(ratios), 3),
-        "low": round(min(ratios), 3),
-        "high": round(max(ratios), 3),
-    }
+    return summary_of(ratios)
