@@ -19,7 +19,7 @@ def run_script(script: str, *arguments: object, processes: int = 1) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=900,
+        timeout=1500,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr

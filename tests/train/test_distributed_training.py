@@ -1,8 +1,6 @@
 """Two gloo processes must do what one process does with the same global batch."""
 
 import json
-import subprocess
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from scripts import run_script
 
 PROGRAM = textwrap.dedent(
     """
-    import json, sys
+    import sys, warnings
+    warnings.simplefilter("error", FutureWarning)  # such as of options that torch has renamed
     from pathlib import Path
     import torch
     import train.biggan
@@ -51,18 +51,7 @@ def trained(folder: Path, kinds: Sequence[str], processes: int, compiled: str = 
     folder.mkdir()
     script = folder / "program.py"
     script.write_text(PROGRAM)
-    launcher = [sys.executable]
-    if processes > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    done = subprocess.run(
-        [*launcher, str(script), str(folder), ",".join(kinds), compiled],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=1500 if compiled == "on" else 600,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "FutureWarning" not in done.stderr
+    run_script(str(script), folder, ",".join(kinds), compiled, processes=processes)
     return folder
 
 
