@@ -137,44 +137,14 @@ def _cast(x: torch.Tensor, dtype: str) -> torch.Tensor:
 # Elementwise
 
 
-@_op("add", "x", "y")
-def _add(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return x + y
-
-
-@_op("sub", "x", "y")
-def _sub(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return x - y
-
-
-@_op("mul", "x", "y")
-def _mul(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return x * y
-
-
-@_op("real_div", "x", "y")
-def _real_div(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return x / y
-
-
-@_op("relu", "x")
-def _relu(x: torch.Tensor) -> torch.Tensor:
-    return torch.relu(x)
-
-
-@_op("tanh", "x")
-def _tanh(x: torch.Tensor) -> torch.Tensor:
-    return torch.tanh(x)
-
-
-@_op("floor", "x")
-def _floor(x: torch.Tensor) -> torch.Tensor:
-    return torch.floor(x)
-
-
-@_op("clip", "x", "alpha", "beta")
-def _clip(x: torch.Tensor, alpha: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
-    return x.clamp(alpha, beta)
+_op("add", "x", "y")(lambda x, y: x + y)
+_op("sub", "x", "y")(lambda x, y: x - y)
+_op("mul", "x", "y")(lambda x, y: x * y)
+_op("real_div", "x", "y")(lambda x, y: x / y)
+_op("relu", "x")(lambda x: x.relu())
+_op("tanh", "x")(lambda x: x.tanh())
+_op("floor", "x")(lambda x: x.floor())
+_op("clip", "x", "alpha", "beta")(lambda x, alpha, beta: x.clamp(alpha, beta))
 
 
 # Layers

@@ -6,7 +6,6 @@ where its documentation leaves a choice: fp16 values are computed in fp32 here a
 and `quantize` rounds ties to even.
 """
 
-import collections
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,10 +72,6 @@ class MilProgram:
             assert isinstance(value, torch.Tensor)
             results[name] = _to_bytes(value, name) if isinstance(stated, ImageType) else value.numpy().copy()
         return results
-
-    def op_types(self) -> collections.Counter[str]:
-        """Count the operations by type; plain constants are not counted."""
-        return collections.Counter(operation.type for operation in self.operations)
 
     def weights(self) -> list[Weight]:
         """Return the weights of all convolutions and Linears, in the order of the program.
