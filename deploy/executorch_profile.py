@@ -12,16 +12,13 @@ from deploy.quiet import quiet
 _EXECUTE = "Execute"
 
 
-def profile_program(
-    path: Path, inputs: tuple[np.ndarray, ...], runs: int, threads: int = 1
-) -> dict[str, list[float]]:
-    """Run a .pte file with the event tracer.
+def profile_program(path: Path, inputs: tuple[np.ndarray, ...], runs: int) -> dict[str, list[float]]:
+    """Run a .pte file with the event tracer, on one thread.
 
     Args:
         path: of the file.
         inputs: of one image, each float32 [1, length].
         runs: how often; the first one, which also packs weights, is left out.
-        threads: of the runtime's thread pool.
 
     Returns:
         Operation, as the backend names it and in the order of execution → milliseconds of each run.
@@ -29,7 +26,7 @@ def profile_program(
     Raises:
         UserError: as `prepare_program`.
     """
-    prepare_program(path, threads)  # checks the file, and sets the threads
+    prepare_program(path, threads=1)  # checks the file, and sets the threads
     try:
         with quiet():
             from executorch.devtools import Inspector

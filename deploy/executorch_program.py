@@ -27,10 +27,6 @@ class Lowered:
     buffer: bytes
     delegates: tuple[str, ...]
     """The backend of each delegate, in the order of the file."""
-    outside: dict[str, int]
-    """Operation → how many of them the runtime's own, slow kernels do."""
-    inside: dict[str, int]
-    """Operation → how many of them are in delegates."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +59,6 @@ def lower(
     module: nn.Module,
     example_inputs: tuple[torch.Tensor, ...],
     partitioners: Sequence[Any],
-    allow_outside: Sequence[str] = (),
 ) -> Lowered:
     """Compile a module for fixed shapes; the module itself stays as it is.
 
@@ -71,11 +66,10 @@ def lower(
         module: computes float images; it is lowered in eval mode.
         example_inputs: of the shapes that the program will take, on the CPU.
         partitioners: of ExecuTorch, which choose what goes to which backend.
-        allow_outside: operations that may be left to the runtime's own kernels, such as "aten.embedding.default".
 
     Raises:
-        UserError: an operation is left outside and not allowed, what is inside is split though nothing is
-            left outside, or executorch is not installed.
+        UserError: an operation is left outside, to the runtime's own slow kernels, or what is inside is split, or
+            executorch is not installed.
         RuntimeError: lowering has changed the module.
     """
     executorch = _executorch()
@@ -83,18 +77,18 @@ def lower(
     with quiet():
         program = torch.export.export(copy.deepcopy(module).eval().requires_grad_(False), example_inputs)
         edge = executorch.lower(program, partitioner=list(partitioners))
-        outside, inside = _operations(edge.exported_program().graph_module)
+        outside = Counter(_names(edge.exported_program().graph_module.graph))
         buffer = bytes(edge.to_executorch().buffer)
     _check_unchanged(module, before)
     contents = read_contents(buffer)
-    if not_allowed := {name: count for name, count in outside.items() if name not in allow_outside}:
-        listed = ", ".join(f"{count} × {name}" for name, count in sorted(not_allowed.items()))
-        raise UserError(f"outside the delegate are {listed}; rewrite them, or name them in allow_outside")
-    if not outside and len(contents.delegates) != 1:
+    if outside:
+        listed = ", ".join(f"{count} × {name}" for name, count in sorted(outside.items()))
+        raise UserError(f"outside the delegate are {listed}; rewrite them")
+    if len(contents.delegates) != 1:
         raise UserError(f"the graph fell into {len(contents.delegates)} delegates; one dequantize per consumer?")
-    if bool(contents.kernels) != bool(outside):
-        raise RuntimeError(f"the file calls the kernels {contents.kernels}, and the graph has outside {outside}")
-    return Lowered(buffer, contents.delegates, outside, inside)
+    if contents.kernels:
+        raise RuntimeError(f"the file calls the kernels {contents.kernels}, and the graph has nothing outside")
+    return Lowered(buffer, contents.delegates)
 
 
 def read_contents(source: Path | bytes) -> Contents:
@@ -193,39 +187,6 @@ def load_program(path: Path, threads: int | None = None) -> Callable[..., np.nda
     load = prepare_program(path, threads)
     with without_chatter():
         return load()
-
-
-def run_program(path: Path, *inputs: torch.Tensor) -> np.ndarray:
-    """Run a .pte file of batch 1 for every row of the inputs, float32 [N, …]; see `load_program`.
-
-    Returns:
-        The first output, [N, …] in the program's dtype.
-    """
-    run = load_program(path)
-    rows = zip(*(x.split(1) for x in inputs), strict=True)
-    return np.concatenate([run(*(x.numpy() for x in row)) for row in rows])
-
-
-def installed_backends() -> list[str]:
-    """Return the backends that the runtime on this machine can run.
-
-    Raises:
-        UserError: executorch is not installed.
-    """
-    with without_chatter():
-        return sorted(_runtime().native._get_registered_backend_names())
-
-
-def _operations(graph_module: Any) -> tuple[dict[str, int], dict[str, int]]:
-    """Count operations outside and inside delegates."""
-    outside, inside = Counter(), Counter()
-    for node in graph_module.graph.nodes:
-        if node.op == "get_attr":
-            lowered = getattr(graph_module, node.target)
-            if hasattr(lowered, "original_module"):
-                inside.update(_names(lowered.original_module.graph))
-    outside.update(_names(graph_module.graph))
-    return dict(outside), dict(inside)
 
 
 def _names(graph: Any) -> Iterator[str]:

@@ -19,14 +19,6 @@ from train.locks import locked
 
 
 @dataclasses.dataclass(frozen=True)
-class Built:
-    """What is known of a file once it is written."""
-
-    outside_delegate: dict[str, int] = dataclasses.field(default_factory=dict)
-    checks: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
 class Artifact:
     """A file to be written."""
 
@@ -40,8 +32,9 @@ class Artifact:
     floor: float
     """Smallest PSNR to that student's golden images, dB."""
     output: TensorSpec
-    build: Callable[[Path], Built]
-    """Writes the file and checks what can be seen without running it; raises a UserError if that fails."""
+    build: Callable[[Path], dict[str, Any]]
+    """Writes the file and checks what can be seen without running it; returns what it found for the manifest, or
+    raises a UserError."""
     packages: tuple[str, ...]
     """Those whose versions matter."""
     options: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -94,7 +87,7 @@ def _export_one(
     remove(target)
     temporary = temporary_beside(target, target.suffix)
     try:
-        built = artifact.build(temporary)
+        checks = artifact.build(temporary)
         runner, load = runner_of(artifact.runtime, artifact.backend)
         parity: Parity | dict[str, str] = {"not_run": runner}
         if load is not None:
@@ -106,11 +99,10 @@ def _export_one(
             except ParityError as error:
                 raise ParityError("; ".join(filter(None, (str(error), artifact.remedy)))) from None
         browser = browser_check(temporary, artifact.runtime, golden, artifact.reference, artifact.floor)
-        built = dataclasses.replace(built, checks=built.checks | browser)
         entry = entry_of(
             artifact,
             source,
-            built,
+            checks=checks | browser,
             parity=parity,
             size=file_size(temporary),
             sha256=content_hash(temporary),
@@ -126,8 +118,8 @@ def _export_one(
 def entry_of(
     artifact: Artifact,
     source: ExportSource,
-    built: Built,
     *,
+    checks: dict[str, Any],
     parity: Parity | dict[str, str],
     size: int,
     sha256: str,
@@ -138,7 +130,7 @@ def entry_of(
     Args:
         artifact: as it was planned.
         source: what it is made from.
-        built: what was seen when it was made.
+        checks: what was seen when it was made.
         parity: how near its images came, or why nobody knows.
         size: bytes of the file.
         sha256: of its content.
@@ -156,9 +148,9 @@ def entry_of(
         source.files[artifact.reference],
         input_specs(source),
         (artifact.output,),
-        built.outside_delegate,
+        {},  # programs with operations outside their delegate are refused
         parity,
-        built.checks,
+        checks,
         artifact.options,
         tools,
     )

@@ -18,7 +18,7 @@ own coarse grid: the same images, at the size of the int8 file.
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,20 +33,17 @@ from train.errors import UserError
 _RESIZE = "aten.upsample_bilinear2d.vec"
 
 
-def lower_xnnpack(
-    module: nn.Module, example_inputs: tuple[torch.Tensor, ...], allow_outside: Sequence[str] = ()
-) -> Lowered:
+def lower_xnnpack(module: nn.Module, example_inputs: tuple[torch.Tensor, ...]) -> Lowered:
     """Compile a deploy form, or the export form of a quantized one, for XNNPACK.
 
     Args:
         module: `DeployGenerator`, `OneClassGenerator`, or what `QuantGenerator.export_form(float_weights=False)`
             returns; it stays as it is.
         example_inputs: of batch 1.
-        allow_outside: operations that XNNPACK need not do; see `executorch_program.lower`.
 
     Raises:
-        UserError: an activation has other than 8 bits, an operation that is not allowed is outside the delegate,
-            or executorch is not installed.
+        UserError: an activation has other than 8 bits, an operation is outside the delegate, or executorch is not
+            installed.
     """
     for name, point in module.named_modules():
         if isinstance(point, ExportPoint) and point.grid[2:] != (-128, 127, torch.int8):
@@ -56,7 +53,7 @@ def lower_xnnpack(
             )
     with _int8_resize() as configs:
         partitioner = _xnnpack().XnnpackPartitioner(configs=configs)
-        return lower(use_integer_resize(copy.deepcopy(module)), example_inputs, [partitioner], allow_outside)
+        return lower(use_integer_resize(copy.deepcopy(module)), example_inputs, [partitioner])
 
 
 @contextlib.contextmanager

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from deploy.executorch_program import Lowered
 from deploy.floors import FP32_FLOOR, INT8_FLOOR
 from deploy.manifest import TensorSpec
-from deploy.pipeline import Artifact, Built
+from deploy.pipeline import Artifact
 from deploy.source import ExportSource, Reference
 from deploy.xnnpack import lower_xnnpack
 from deploy.xnnpack_file import check_weights
@@ -46,11 +47,11 @@ def program(
         remedy: what to do where its images are below the floor.
     """
 
-    def build(path: Path) -> Built:
+    def build(path: Path) -> dict[str, Any]:
         lowered = write(path)
         if check is not None:
             check(path)
-        return Built(lowered.outside, {"delegates": list(lowered.delegates)})
+        return {"delegates": list(lowered.delegates)}
 
     return Artifact(
         f"student_{backend}_{precision}.pte",

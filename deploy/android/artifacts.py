@@ -3,13 +3,14 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from deploy.android.tflite import convert_float, convert_half, convert_int8
 from deploy.android.vulkan import check_weights as check_vulkan_weights
 from deploy.android.vulkan import lower_vulkan
 from deploy.floors import FP16_FLOOR, FP32_FLOOR, INT8_FLOOR
 from deploy.manifest import TensorSpec
-from deploy.pipeline import Artifact, Built
+from deploy.pipeline import Artifact
 from deploy.selection import ExportConfig
 from deploy.source import ExportSource, Reference
 from deploy.xnnpack_artifacts import image_values, program, written, xnnpack_artifacts
@@ -45,9 +46,9 @@ def android_artifacts(source: ExportSource, config: ExportConfig) -> list[Artifa
 def _tflite(
     source: ExportSource, precision: str, reference: Reference, floor: float, convert: Callable[[], bytes]
 ) -> Artifact:
-    def build(path: Path) -> Built:
+    def build(path: Path) -> dict[str, Any]:
         path.write_bytes(convert())
-        return Built()
+        return {}
 
     values = image_values(source)
     size = source.info.generator.image_size

@@ -11,7 +11,7 @@ import numpy as np
 
 from deploy.quiet import quiet
 from train.commands import to_install
-from train.errors import UserError
+from train.errors import UserError, first_line
 
 Precision = Literal["fp32", "fp16", "int8"]
 Kernels = Literal["xnnpack", "builtin", "reference"]
@@ -184,8 +184,7 @@ def prepare_tflite(
             interpreter = Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=resolver)
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"ai-edge-litert refuses {path} ({reason}); export it again") from None
+            raise UserError(f"ai-edge-litert refuses {path} ({first_line(error)}); export it again") from None
         runner = interpreter.get_signature_runner()
 
         def run(*inputs: np.ndarray) -> np.ndarray:
@@ -198,34 +197,11 @@ def prepare_tflite(
     return load
 
 
-def load_tflite(path: Path, kernels: Kernels = "xnnpack", threads: int = 1) -> Callable[..., np.ndarray]:
+def load_tflite(path: Path, kernels: Kernels = "xnnpack") -> Callable[..., np.ndarray]:
     """Load a file into ai-edge-litert, as `prepare_tflite` says."""
-    load = prepare_tflite(path, kernels, threads)
+    load = prepare_tflite(path, kernels)
     with quiet():
         return load()
-
-
-def run_tflite(
-    path: Path, z: np.ndarray, class_weights: np.ndarray | None = None, kernels: Kernels = "xnnpack"
-) -> np.ndarray:
-    """Run a file once for each latent.
-
-    Args:
-        path: of the file.
-        z: float32 [N, z_dim].
-        class_weights: float32 [N, num_classes]; None for a file of one class.
-        kernels: as in `load_tflite`.
-
-    Returns:
-        float32 [N, H, W, 3] in [-1, 1].
-
-    Raises:
-        UserError: as in `load_tflite`.
-    """
-    run = load_tflite(path, kernels)
-    arrays = [z] if class_weights is None else [z, class_weights]
-    images = [run(*(array[k : k + 1] for array in arrays)) for k in range(len(z))]
-    return np.concatenate(images).transpose(0, 2, 3, 1)
 
 
 def _content(model: Any, data: bytes, stored: Any) -> bytes:

@@ -5,6 +5,7 @@ import functools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from compress.fake_quant import QuantGenerator
 from deploy.floors import EXACT, FP16_FLOOR, INT8_FP16_FLOOR, PALETTE_FLOOR
@@ -16,7 +17,7 @@ from deploy.ios.package_info import PackageInfo
 from deploy.ios.package_runner import RUNNER, load_package
 from deploy.manifest import TensorSpec, own_version
 from deploy.parity import ParityError, measure
-from deploy.pipeline import Artifact, Built
+from deploy.pipeline import Artifact
 from deploy.selection import ExportConfig
 from deploy.source import ExportSource, Reference
 from deploy.xnnpack_artifacts import program, xnnpack_artifacts
@@ -113,9 +114,9 @@ def _package(
     floor: float,
     between_grids: Compute | None = None,
 ) -> Artifact:
-    def build(path: Path) -> Built:
+    def build(path: Path) -> dict[str, Any]:
         checks = convert(path)
-        return Built(checks=checks if isinstance(checks, dict) else {})
+        return checks if isinstance(checks, dict) else {}
 
     size = source.info.generator.image_size
     options = {"author": info.author, "license": info.license, "version": info.version}

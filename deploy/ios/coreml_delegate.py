@@ -60,8 +60,6 @@ def export_delegate(model: FloatForm | QuantGenerator, path: Path, *, compute: C
     with quiet():
         lowered = lower(module, tuple(example_inputs(form).values()), [_partitioner(ct, target, compute)])
     check_unchanged(model, before)
-    if lowered.outside:
-        raise UserError(f"outside the Core ML delegate are {', '.join(sorted(lowered.outside))}; rewrite them")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda temporary: temporary.write_bytes(lowered.buffer))
     return lowered

@@ -19,7 +19,7 @@ from compress.fake_quant import QuantGenerator
 from compress.int8_file import save_int8
 from deploy import golden, pipeline, verify
 from deploy.manifest import TensorSpec
-from deploy.pipeline import Artifact, Built
+from deploy.pipeline import Artifact
 from deploy.selection import ExportConfig
 from deploy.source import open_source
 from train.generator import GeneratorConfig
@@ -141,9 +141,9 @@ def plain_artifact(export_run, monkeypatch, few_golden_images):
         monkeypatch.setattr(module, "runner_of", lambda runtime, backend: ("a test", load))
 
     def make(file="a.txt", factor=1.0, **changes):
-        def build(path: Path) -> Built:
+        def build(path: Path) -> dict:
             path.write_text(str(factor))
-            return Built()
+            return {}
 
         output = TensorSpec("image", (1, 3, 32, 32), "float32", (-1.0, 1.0))
         artifact = Artifact(file, ("test",), "text", "none", "int8", "int8", 40.0, output, build, ("numpy",))

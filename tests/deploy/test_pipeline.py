@@ -10,7 +10,7 @@ import pytest
 from deploy.golden import make_golden
 from deploy.manifest import read_manifest
 from deploy.parity import ParityError, measure
-from deploy.pipeline import Built, export
+from deploy.pipeline import export
 from deploy.source import open_source
 from deploy.verify import main as verify_main
 from deploy.verify import verify
@@ -92,10 +92,10 @@ def test_what_is_there_is_kept_until_something_changes(source, folder, plain_art
 def test_two_exports_can_share_a_folder(source, folder, plain_artifact):
     """The first one is in the middle of its artifact when the second one comes and goes."""
 
-    def build(path: Path) -> Built:
+    def build(path: Path) -> dict:
         path.write_text("1.0")
         assert export([plain_artifact("b.txt")], source, folder) == []
-        return Built()
+        return {}
 
     assert export([plain_artifact("a.txt", build=build)], source, folder) == []
     assert [entry["file"] for entry in read_manifest(folder)["artifacts"]] == ["a.txt", "b.txt"]

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from exported_files import run_program
 from stand_ins import trained_like_student
 
 from compress.deploy_form import deploy_form, one_hot
@@ -10,7 +11,7 @@ from compress.fake_quant import QuantGenerator
 from compress.one_class import specialise
 from compress.quant_config import QuantConfig
 from deploy import xnnpack
-from deploy.executorch_program import load_program, read_contents, run_program
+from deploy.executorch_program import load_program, read_contents
 from deploy.xnnpack import lower_xnnpack
 from deploy.xnnpack_file import check_weights, read_graph
 from train.errors import UserError

@@ -20,7 +20,7 @@ from deploy.android.artifacts import android_artifacts
 from deploy.executorch_program import Lowered
 from deploy.golden import make_golden
 from deploy.manifest import read_manifest
-from deploy.pipeline import Built, export
+from deploy.pipeline import export
 from deploy.selection import ExportConfig
 from deploy.source import open_source
 from deploy.verify import verify
@@ -94,7 +94,7 @@ def test_these_are_all_that_is_planned(android_exports, export_run):
 def test_a_weight_one_level_off_is_refused(android_exports, file, tmp_path, monkeypatch):
     """The student changes by less than its images show; the file, converted before, is found not to be its own."""
     data = android_exports(file).read_bytes()
-    monkeypatch.setattr(xnnpack_artifacts, "lower_xnnpack", lambda *_: Lowered(data, ("XnnpackBackend",), {}, {}))
+    monkeypatch.setattr(xnnpack_artifacts, "lower_xnnpack", lambda *_: Lowered(data, ("XnnpackBackend",)))
     monkeypatch.setattr(tflite, "_convert", lambda *_, **__: data)
     monkeypatch.setattr(tflite, "with_float_interface", lambda data: data)
     source = with_int8(android_exports.source, off_by_one_level)
@@ -116,7 +116,7 @@ def test_swapped_colours_are_refused(android_exports, file, tmp_path):
 
     def build(path):
         path.write_bytes(data)
-        return Built()
+        return {}
 
     artifact = dataclasses.replace(android_exports.planned[file], build=build)
     (failure,) = export([artifact], source, tmp_path)

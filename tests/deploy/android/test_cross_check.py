@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from exported_files import run_tflite
 
-from deploy.android.tflite_file import WEIGHTED, Tensor, check_structure, read_tflite, run_tflite
+from deploy.android.tflite_file import WEIGHTED, Tensor, check_structure, read_tflite
 from deploy.quiet import quiet
 
 pytestmark = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from exported_files import run_tflite
 from stand_ins import trained_like_student
 from torch import nn
 
@@ -15,7 +16,7 @@ from compress.export_points import ExportOperation, ExportPoint
 from compress.fake_quant import QuantGenerator
 from compress.quant_config import QuantConfig
 from deploy.android import tflite
-from deploy.android.tflite_file import WEIGHTED, TfliteFile, load_tflite, read_tflite, run_tflite, schema
+from deploy.android.tflite_file import WEIGHTED, TfliteFile, load_tflite, read_tflite, schema
 from deploy.android.tflite_rewrite import pack
 from deploy.android.tflite_weights import check_weights
 from train.errors import UserError

@@ -5,8 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from exported_files import run_tflite
 
-from deploy.android.tflite_file import check_structure, load_tflite, read_tflite, run_tflite, schema
+from deploy.android.tflite_file import check_structure, load_tflite, read_tflite, schema
 from deploy.android.tflite_rewrite import pack, with_float_interface, with_half_weights
 from train.commands import process_environment
 from train.errors import UserError
