@@ -3,7 +3,7 @@
 import difflib
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class UserError(Exception):
@@ -19,6 +19,11 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of another library's error, cut to 160 characters; its type where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
+def listed(values: Sequence[object], most: int = 8) -> str:
+    """Return the first `most` of some values, separated by commas, and "…" where there are more."""
+    return ", ".join([*map(str, values[:most]), *["…"] * (len(values) > most)])
 
 
 def check_ranges(settings: object, ranges: Mapping[str, tuple[float, float]]) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from train.checkpoint import DISCRIMINATOR_FILE, TEACHER_FOLDER
 from train.classes import class_names, spellings
-from train.errors import UserError
+from train.errors import UserError, listed
 from train.files import check_state_dict, load_torch_file, read_tensors
 from train.snapshot import STUDENT_FILE, read_info
 
@@ -21,7 +21,6 @@ _CLASS_DIMENSION = {
     "model.embeddings.weight": 1,
 }
 """Tensors that have a row for each class, and the dimension along which."""
-_LISTED = 8  # names in the line about classes
 
 
 def initialise(
@@ -62,8 +61,8 @@ def initialise(
         load(discriminator, tensors, path=critic, remedy=remedy)
         parts.append(f"{len(tensors)} of its discriminator")
     new = [names[index].split(",")[0] for index in classes if index not in rows]
-    listed = ", ".join([*new[:_LISTED], *["…"] * (len(new) > _LISTED)])
-    known = f"{len(classes) - len(new)} of {len(classes)} classes keep their rows{', new: ' * bool(new)}{listed}"
+    known = f"{len(classes) - len(new)} of {len(classes)} classes keep their rows"
+    known += f", new: {listed(new)}" if new else ""
     return f"starts from {source}: {', '.join(parts)}; {known}; the optimizers begin anew"
 
 

@@ -5,9 +5,7 @@ import functools
 from collections.abc import Sequence
 
 from train.classes import class_names, find_class, spellings
-from train.errors import UserError, did_you_mean
-
-_LISTED = 8  # names in a message
+from train.errors import UserError, did_you_mean, listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +33,8 @@ class Naming:
             return self._positions.get(find_class(folder_name, 1000))
         if folder_name.strip().isdecimal():
             return self.of_number(int(folder_name))
-        listed = ", ".join([*self.names[:_LISTED], *["…"] * (len(self.names) > _LISTED)])
-        raise UserError(f"{folder_name!r} is no class{did_you_mean(folder_name, self.names)}; they are {listed}")
+        hint = did_you_mean(folder_name, self.names)
+        raise UserError(f"{folder_name!r} is no class{hint}; they are {listed(self.names)}")
 
     def of_number(self, number: int) -> int | None:
         """Return the class of a number: the teacher's where it counts otherwise; None for one that is not chosen.

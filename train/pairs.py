@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from train.adapted_teacher import CombinedTeacher
 from train.distributed import World
-from train.errors import UserError
+from train.errors import UserError, listed
 from train.images import to_bytes
 from train.pair_folder import (
     check_may_write,
@@ -27,7 +27,6 @@ from train.teacher import Teacher
 DEFAULT_SHARD_SIZE = 5000  # 245 MB at 128 × 128; the paper's set makes 239 shards
 IN_MEMORY_BYTES = 2 * 10**9
 """Sets below this are read into memory and have their checksums verified whenever they are opened."""
-_LISTED = 8  # classes in a message
 
 
 def collect_pairs(
@@ -220,10 +219,9 @@ def _chosen_classes(settings: PairSettings, classes: Sequence[int] | None, folde
     if classes is None:
         return settings.classes
     if lacking := sorted(set(classes) - set(settings.classes)):
-        listed = ", ".join([*map(str, lacking[:_LISTED]), *["…"] * (len(lacking) > _LISTED)])
         raise UserError(
-            f"{folder} has pairs of {len(settings.classes)} classes, and none of class {listed}; leave it out, or "
-            "collect again with it"
+            f"{folder} has pairs of {len(settings.classes)} classes, and none of class {listed(lacking)}; leave "
+            "it out, or collect again with it"
         )
     wanted = set(classes)
     return [label for label in settings.classes if label in wanted]

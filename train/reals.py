@@ -9,7 +9,7 @@ import numpy as np
 
 from train import digits
 from train.classes import short_name
-from train.errors import UserError
+from train.errors import UserError, listed
 from train.naming import Naming, numbered
 from train.photo_sets import EncodedPhoto, check_photo_set, list_folder, read_pack
 from train.real_cache import cache_folder, fill_cache, read_cache
@@ -115,7 +115,7 @@ def of_classes(reals: RealImages, classes: Sequence[int]) -> RealImages:
 
 def _check_every_class(encoded: list[EncodedPhoto], wanted: list[int], names: Sequence[str], path: Path) -> None:
     missing = sorted(set(wanted) - {image.label for image in encoded})
-    first = ", ".join([short_name(index, names[index]) for index in missing[:4]] + ["…"] * (len(missing) > 4))
+    first = listed([short_name(index, names[index]) for index in missing], 4)
     if missing or not wanted:
         raise UserError(
             f"{path} has no images of {len(missing)} of the {len(wanted)} classes ({first}); "

@@ -11,7 +11,7 @@ from train.classes import parse_classes
 from train.commands import typed
 from train.config import DataConfig, TrainConfig
 from train.distributed import World
-from train.errors import UserError
+from train.errors import UserError, listed
 from train.files import short_name
 from train.generator import IMAGE_SIZES
 from train.naming import Naming, named, numbered
@@ -204,10 +204,8 @@ def _classes(config: TrainConfig, pairs: PairDataset | None, naming: Naming) -> 
     path, count = _path_of_reals(config.data), config.generator.num_classes
     found = classes_in(path, naming)
     if missing := sorted(set(range(count)) - set(found)):
-        named = ", ".join([*(str(label) for label in missing[:10]), *["…"] * (len(missing) > 10)])
-        print(
-            f"{path} has images of {len(found)} of the {count} classes; the run goes without {named}", flush=True
-        )
+        without = f"the run goes without {listed(missing, 10)}"
+        print(f"{path} has images of {len(found)} of the {count} classes; {without}", flush=True)
     return found
 
 

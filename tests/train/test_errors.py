@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from train.errors import UserError, at_least, check_ranges, first_line
+from train.errors import UserError, at_least, check_ranges, first_line, listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,3 +42,8 @@ def test_a_number_out_of_its_range_is_named_by_its_flag(flags, message):
 def test_an_errors_first_line_is_its_type_where_it_says_nothing():
     assert first_line(ValueError("\n  bad shape\nat line 7")) == "bad shape"
     assert first_line(RuntimeError()) == "RuntimeError"
+
+
+def test_a_list_is_cut_and_says_so():
+    assert listed([1, 2, 3], 3) == "1, 2, 3"
+    assert listed("abcd", 3) == "a, b, c, …"
