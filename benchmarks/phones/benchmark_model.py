@@ -2,7 +2,7 @@
 
 import re
 
-from benchmarks.phones.starts import Job, Program, Start, UnexpectedOutputError
+from benchmarks.phones.starts import Job, Program, Start, UnexpectedOutputError, first_match
 
 NAME = "benchmark_model"
 
@@ -19,6 +19,7 @@ _MEMORY = re.compile(
     r"(?:Memory footprint delta from the start of the tool|Peak memory footprint) \(MB\): "
     rf"init={_NUMBER} overall={_NUMBER}"
 )
+_ERROR = re.compile(r"^(ERROR|E )|rror|ailed|not executable|not found")
 _NO_DELEGATE = re.compile(r"[^\n]*model graph will not be executed by the delegate[^\n]*")
 
 
@@ -68,10 +69,7 @@ def _peak(text: str) -> int | None:
 
 
 def _reason(text: str) -> str:
-    """Return the line that says best what went wrong, '' where none does."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"(ERROR|E )|.*(rror|ailed|not executable|not found)", line)]
-    return errors[0] if errors else ""
+    return first_match(text, _ERROR)
 
 
 def _command(job: Job) -> str:

@@ -5,7 +5,7 @@ It logs to its standard error, or to the phone's log where it was built with the
 
 import re
 
-from benchmarks.phones.starts import Job, Program, Start, UnexpectedOutputError
+from benchmarks.phones.starts import Job, Program, Start, UnexpectedOutputError, first_match
 
 NAME = "executor_runner"
 
@@ -16,6 +16,7 @@ _SLOWER = {
     r"ETDump written": "traced: this build writes an ETDump, which costs time",
     r"^D \d\d:\d\d:": "this build logs details while it runs, which costs time",
 }
+_ERROR = re.compile(r"^(E |F |ERROR|Aborted|Segmentation)")
 _MISSING = re.compile(r"Backend (\w+) is not (?:registered|available)|Missing operator", re.IGNORECASE)
 
 
@@ -55,13 +56,7 @@ def parse(text: str, *, warmup: int, runs: int) -> Start:
 
 
 def _reason(text: str) -> str:
-    """Return the line that says best what went wrong, '' where none does."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for line in lines:
-        if _MISSING.search(line):
-            return line
-    errors = [line for line in lines if line.startswith(("E ", "F ", "ERROR", "Aborted", "Segmentation"))]
-    return errors[0] if errors else ""
+    return first_match(text, _MISSING, _ERROR)
 
 
 def _command(job: Job) -> str:

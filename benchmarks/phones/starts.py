@@ -1,6 +1,7 @@
 """What a fresh start of a measuring program on a phone gives, and the row that several starts make."""
 
 import dataclasses
+import re
 import shlex
 import statistics as plain
 from collections.abc import Callable
@@ -117,6 +118,12 @@ class Program:
         except UnexpectedOutputError:
             adb.require()
             raise
+
+
+def first_match(text: str, *patterns: re.Pattern[str]) -> str:
+    """Return the first line that has the first of the patterns that is there at all; '' where none is."""
+    lines = [line.strip() for line in text.splitlines()]
+    return next((line for pattern in patterns for line in lines if pattern.search(line)), "")
 
 
 def figures(starts: list[Start], references: dict[str, list[Start]]) -> dict[str, Any]:
