@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.android import pins
 from tests.android.libraries import fetch
+from tests.android.model import ANIMALS, DIGITS
 from tests.android.steps import Check
 from tests.android.tools import ToolError, UnavailableError, find_java, need_programs
 from train.cli import parse, run_script
@@ -36,7 +37,7 @@ class CheckConfig:
     jobs: int = 2
     """Test machines at once, 1 GB of memory each."""
     update_pictures: bool = False
-    """Copy the screenshots to deploy/android/pictures."""
+    """Take the screenshots in deploy/android/pictures anew, with the embedded animals, and check nothing else."""
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
@@ -58,25 +59,30 @@ def main(arguments: list[str]) -> None:
         return
     _say("libraries", started, f"in {cache}")
     check = Check(cache / "work", libraries, newest_java)
-    steps: list[tuple[str, Callable[[], str]]] = [
-        ("Gradle files", check.gradle),
-        ("README", check.readme),
-        ("lint", check.lint),
-        ("model", lambda: check.model(config.artifacts, cache)),
+    # The tests name the classes of digits.
+    student = ANIMALS if config.update_pictures else DIGITS
+    build: list[tuple[str, Callable[[], str]]] = [
+        ("model", lambda: check.model(config.artifacts, student, cache)),
         ("recordings", check.recordings),
         ("resources", check.resources),
         ("Kotlin", check.kotlin),
+    ]
+    steps = [
+        ("Gradle files", check.gradle),
+        ("README", check.readme),
+        ("lint", check.lint),
+        *build,
         (f"API level {pins.MIN_SDK}", check.api_level),
         ("tests of core", check.core_tests),
         ("tests on Android", lambda: check.android_tests(config.jobs)),
         ("tests by Gradle", check.gradle_tests),
-        ("pictures", lambda: check.pictures(update=config.update_pictures)),
+        ("pictures", check.pictures),
         ("R8", check.shrink),
         ("R8 of the example", check.example),
         ("native symbols", check.symbols),
         ("APK", check.apk),
     ]
-    for name, step in steps:
+    for name, step in [*build, ("pictures", check.update_pictures)] if config.update_pictures else steps:
         begun = time.monotonic()
         try:
             said = step()

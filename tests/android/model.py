@@ -14,15 +14,17 @@ RUN_ARTIFACTS = Path("runs/digits/artifacts")
 ASSET_FOLDER = "tinygan"
 BACKENDS = {("executorch", "xnnpack"): "pte", ("tflite", "litert"): "tflite"}
 """(runtime, backend) that the app computes with → extension of its files."""
-_EMBEDDED = ROOT / "train/assets/digits_student"
+DIGITS, ANIMALS = (ROOT / "train/assets" / f"{name}_student" for name in ("digits", "animals"))
+"""The embedded students."""
 _NEEDED = ("student_xnnpack_fp32.pte", "student_xnnpack_int8.pte", "student_fp32.tflite", "student_int8.tflite")
 
 
-def find_artifacts(chosen: Path | None, cache: Path) -> Path:
+def find_artifacts(chosen: Path | None, student: Path, cache: Path) -> Path:
     """Return the folder of the exported model.
 
     Args:
-        chosen: by the user; if None, that of the digits run is taken, or the embedded student is exported.
+        chosen: by the user; if None, the embedded student is exported, unless the digits run has its own.
+        student: `DIGITS` or `ANIMALS`.
         cache: keeps that export.
 
     Raises:
@@ -31,9 +33,9 @@ def find_artifacts(chosen: Path | None, cache: Path) -> Path:
     """
     if chosen is not None:
         return _check(chosen)
-    if all((RUN_ARTIFACTS / name).is_file() for name in (MANIFEST_FILE, *_NEEDED)):
+    if student == DIGITS and all((RUN_ARTIFACTS / name).is_file() for name in (MANIFEST_FILE, *_NEEDED)):
         return _check(RUN_ARTIFACTS)
-    return _export(cache / "model")
+    return _export(student, cache / "model")
 
 
 def app_artifacts(manifest: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
@@ -98,15 +100,15 @@ def _check(folder: Path) -> Path:
     return folder
 
 
-def _export(cache: Path) -> Path:
-    """Return a folder with the embedded student's artifacts; made once for each student."""
-    sources = [_EMBEDDED / "student.safetensors", *sorted((_EMBEDDED / "qat").glob("*.safetensors"))]
+def _export(student: Path, cache: Path) -> Path:
+    """Return a folder with an embedded student's artifacts; made once for each student."""
+    sources = [student / "student.safetensors", *sorted((student / "qat").glob("*.safetensors"))]
     key = digest(*sources, *_NEEDED)
     folder = cache / key[:16]
     if not is_made(folder, key):
         begin(folder)
         script = PROJECT / "export.py"
-        command = [sys.executable, script, "--run", _EMBEDDED, "--out", folder, "--only", *_NEEDED]
+        command = [sys.executable, script, "--run", student, "--out", folder, "--only", *_NEEDED]
         run_tool(command, "the embedded student cannot be exported", ROOT)
         finish(folder, key)
     return _check(folder)

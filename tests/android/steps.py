@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import Image
-
 from deploy.manifest import read_manifest
 from tests.android import apk, jvm_tests, kotlin, pins
 from tests.android.apk import ready_for_16_kb
@@ -17,6 +15,7 @@ from tests.android.libraries import Libraries
 from tests.android.lint import lint
 from tests.android.model import BACKENDS, app_artifacts, copy_assets, find_artifacts
 from tests.android.native import missing_before
+from tests.android.pictures import FOLDER, find_pictures, show
 from tests.android.resources import APPLICATION, NAMESPACE, Resources, link
 from tests.android.shrink import Shrunk, check_native_names, shrink
 from tests.android.snippets import check_snippets
@@ -25,9 +24,7 @@ from train.errors import UserError
 
 MODULES = ("core", "executorch", "litert", "app")
 _EXAMPLE = "com.example.tinygan"
-PICTURES = ("main", "morph", "blend", "play", "link", "race", "picker", "benchmark", "dark", "tablet")
 _CORE_TESTS = ("kotlin", "coroutines", "json", "unit-tests")
-_PICTURE_WIDTH = 480  # enough for a README
 _RECORDER = Path(__file__).with_name("recordings.py")
 
 
@@ -59,9 +56,9 @@ class Check:
         """Read the Kotlin with ktlint and detekt."""
         return lint(PROJECT, self.libraries, self.work / "lint")
 
-    def model(self, chosen: Path | None, cache: Path) -> str:
+    def model(self, chosen: Path | None, student: Path, cache: Path) -> str:
         """Find or export the model and lay out the app's assets."""
-        self._artifacts = find_artifacts(chosen, cache).resolve()
+        self._artifacts = find_artifacts(chosen, student, cache).resolve()
         kotlin.compile_units(kotlin.build_logic(PROJECT, self.libraries), self.libraries, self.work)
         class_path = [
             *self._classes("copy-model", "build-logic"),
@@ -115,25 +112,25 @@ class Check:
         Args:
             jobs: virtual machines at once, 1 GB each.
         """
-        pictures = self.work / "pictures"
-        passed = pictures / "passed.txt"
+        passed = self._pictures / "passed.txt"
         key = digest(
             *(path if path.is_dir() else str(path) for path in self._android_classes),
             *(self._recorded, self._linked.apk, self._linked.manifest, str(self._newest_java)),
             *(Path(__file__), Path(jvm_tests.__file__)),
         )
-        if is_made(pictures, key):
+        if is_made(self._pictures, key):
             return f"{passed.read_text('utf-8')}; since then nothing has changed"
-        begin(pictures)
-        own = {"check.recordings": self._recorded, "check.pictures": pictures}
+        begin(self._pictures)
 
         # A virtual machine for each version: they do not share classes, and a computer has several cores.
         with ThreadPoolExecutor(jobs) as pool:
-            said = list(pool.map(lambda sdk: self._run_android(sdk, own), (pins.MIN_SDK, self._newest_sdk)))
+            said = list(
+                pool.map(lambda sdk: self._run_android(sdk, self._recording), (pins.MIN_SDK, self._newest_sdk))
+            )
         if self._newest_java is None:
             said.append(f"NOT on API {pins.TARGET_SDK}: that needs Java {pins.JAVA_OF_TARGET} or newer")
         passed.write_text("; ".join(said), "utf-8")
-        finish(pictures, key)
+        finish(self._pictures, key)
         return "; ".join(said)
 
     def gradle_tests(self) -> str:
@@ -153,9 +150,10 @@ class Check:
             properties,
         )
 
-    def _run_android(self, sdk: int, own: Mapping[str, str | Path]) -> str:
+    def _run_android(self, sdk: int, own: Mapping[str, str | Path], suffix: str = "") -> str:
         configuration, properties, flags = robolectric(self._linked, self.libraries, self.work)
-        names = [n for m in MODULES if m != "core" for n in test_classes(PROJECT / m / "src/test/kotlin")]
+        found = [n for m in MODULES if m != "core" for n in test_classes(PROJECT / m / "src/test/kotlin")]
+        names = [name for name in found if name.endswith(suffix)]
         # Before API 26 Robolectric draws nothing; one way for all tests of a version loads its classes once.
         graphics = "LEGACY" if sdk == pins.MIN_SDK else "NATIVE"
         only = {"robolectric.enabledSdks": str(sdk), "robolectric.graphicsMode": graphics}
@@ -164,24 +162,17 @@ class Check:
         said = run_tests(names, class_path, {**properties, **own, **only}, flags, program)
         return f"API {sdk}: {said}"
 
-    def pictures(self, *, update: bool) -> str:
-        """See that the tests took every picture; copy them into the project if asked to.
+    def pictures(self) -> str:
+        """See that the tests took every picture."""
+        find_pictures(self._pictures)
+        return f"in {self._pictures}"
 
-        Raises:
-            UserError: one is missing.
-        """
-        taken = [self.work / "pictures" / f"{name}.png" for name in PICTURES]
-        for path in taken:
-            if not path.is_file():
-                raise UserError(f"no test took {path.name}; is the test of the app that draws it still there?")
-        if not update:
-            return f"in {self.work / 'pictures'}"
-        for path in taken:
-            with Image.open(path) as picture:
-                size = (_PICTURE_WIDTH, round(picture.height * _PICTURE_WIDTH / picture.width))
-                small = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-            small.save(PROJECT / "pictures" / path.name, optimize=True)
-        return f"in {PROJECT / 'pictures'}"
+    def update_pictures(self) -> str:
+        """Run the tests that take pictures alone, on the newest Android, and copy them into the project."""
+        begin(self._pictures)
+        said = self._run_android(self._newest_sdk, self._recording, ".PicturesTest")
+        show(find_pictures(self._pictures))
+        return f"{said}; in {FOLDER}"
 
     def shrink(self) -> str:
         """Run R8 as a release build does, and look for what native code would miss."""
@@ -269,6 +260,15 @@ class Check:
     @property
     def _recorded(self) -> Path:
         return self.work / "recordings"
+
+    @property
+    def _pictures(self) -> Path:
+        return self.work / "pictures"
+
+    @property
+    def _recording(self) -> dict[str, str | Path]:
+        """The properties of tests that draw, and take pictures."""
+        return {"check.recordings": self._recorded, "check.pictures": self._pictures}
 
     @property
     def _linked(self) -> Resources:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.android import __main__ as command
-from tests.android import apk, kotlin, pins, recordings, shrink, tools
+from tests.android import apk, kotlin, pictures, pins, recordings, shrink, tools
 from tests.android.alignment import PAGE, load_alignment, misaligned
 from tests.android.catalog import PROJECT, read_catalog
 from tests.android.gradle_files import check_brackets, check_gradle, included_modules
@@ -479,6 +480,23 @@ class TestKotlin:
             check.android_tests(jobs=1)
         failing = False
         assert "nothing has changed" not in check.android_tests(jobs=1)
+
+
+class TestPictures:
+    def test_the_readme_shows_each(self) -> None:
+        readme = (PROJECT / "README.md").read_text("utf-8")
+        assert sorted(re.findall(r"pictures/(\w+)\.jpg", readme)) == sorted(pictures.SHOWN)
+
+    def test_smaller_copies_are_shown(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pictures, "FOLDER", tmp_path)
+        for name in pictures.SHOWN:
+            Image.new("RGBA", (960, 200), "red").save(tmp_path / f"{name}.png")
+        pictures.show(pictures.find_pictures(tmp_path))
+        with Image.open(tmp_path / "main.jpg") as shown:
+            assert shown.size == (480, 100)
+        (tmp_path / "race.png").unlink()
+        with pytest.raises(UserError, match=r"no test took race\.png"):
+            pictures.find_pictures(tmp_path)
 
 
 class TestRecordings:

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from browser import CHROMIUM
 from PIL import Image
 from stand_ins import trained_like_student
 
@@ -31,7 +32,6 @@ from train.snapshot import SnapshotInfo, save_snapshot
 
 pytest.importorskip("executorch", reason="needs the extra android")
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FILE = "student_xnnpack_fp32.pte"
 
 
@@ -139,18 +139,18 @@ def test_the_report_shows_them(measured):
     assert (measured[1] / "comparison.png").is_file()
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH to draw the report with")
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to draw the report with")
 def test_a_browser_draws_the_report(measured, tmp_path):
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     flags += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1200,2400", "--virtual-time-budget=5000"]
     page = (measured[1] / "report.html").as_uri()
     dom = subprocess.run(
-        [BROWSER, *flags, "--dump-dom", page], capture_output=True, text=True, timeout=120, check=True
+        [CHROMIUM, *flags, "--dump-dom", page], capture_output=True, text=True, timeout=120, check=True
     ).stdout
     assert dom.count("<tr>") > 20 and "BigGAN-deep-128, counted" in dom
     picture = tmp_path / "report.png"
     subprocess.run(
-        [BROWSER, *flags, f"--screenshot={picture}", page], capture_output=True, timeout=120, check=True
+        [CHROMIUM, *flags, f"--screenshot={picture}", page], capture_output=True, timeout=120, check=True
     )
     drawn = np.asarray(Image.open(picture).convert("L"), np.float32)
     assert drawn.shape == (2400, 1200) and drawn.std() > 10

@@ -76,7 +76,7 @@ def test_the_icon_is_one_that_the_store_takes():
         assert (stored.mode, stored.size) == ("RGB", (1024, 1024)), "no transparency"
         difference = np.asarray(stored, np.int16) - np.asarray(app_icon.draw_icon(), np.int16)
     # Another processor may round a level differently.
-    assert np.abs(difference).max() <= 2, "draw it anew with: python tests/support/app_app_icon.py"
+    assert np.abs(difference).max() <= 2, "draw it anew with: python tests/support/app_icon.py"
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)

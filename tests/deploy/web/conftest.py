@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM
 
 from deploy.web import litert_js
 from deploy.web.demo import open_server
 from deploy.web.page_folder import write_page
 from train.files import file_hash
-
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 
 
 @pytest.fixture(scope="session")

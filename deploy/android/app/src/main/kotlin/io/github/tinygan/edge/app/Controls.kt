@@ -149,7 +149,7 @@ class Controls(
 
     private fun showClasses(catalog: Catalog, settings: Settings) {
         for (slot in Slot.entries) {
-            val name = catalog.manifest.model.className(slot.shown(settings))
+            val name = catalog.manifest.model.title(slot.shown(settings))
             activity.view<Button>(slot.button).run {
                 text = name
                 contentDescription = activity.getString(slot.hint, name)
@@ -159,9 +159,9 @@ class Controls(
 
     private fun showBlend(model: Model, settings: Settings) {
         pad.weights = BlendPad.weightsOf(settings.corners, settings.blend)
-        pad.names = settings.corners.map(model::className)
+        pad.names = settings.corners.map(model::title)
         val parts = settings.blend.joinToString { share ->
-            activity.getString(R.string.blend_part, model.className(share.index), share.weight * Settings.HUNDRED)
+            activity.getString(R.string.blend_part, model.title(share.index), share.weight * Settings.HUNDRED)
         }
         activity.view<TextView>(R.id.blend_label).text = parts
         pad.contentDescription = activity.getString(R.string.pad_says, parts)
@@ -181,9 +181,9 @@ class Controls(
         val toLatent = settings.latentPosition
         val classes = activity.getString(
             R.string.class_position,
-            model.className(settings.classIndex),
+            model.title(settings.classIndex),
             Settings.HUNDRED - toClass,
-            model.className(settings.endClass),
+            model.title(settings.endClass),
             toClass
         )
         show(classPosition, toClass, R.id.class_position_label, classes)

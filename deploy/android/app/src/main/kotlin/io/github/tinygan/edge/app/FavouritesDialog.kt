@@ -48,7 +48,7 @@ object FavouritesDialog {
         override fun getView(position: Int, convertView: View?, parent: ViewGroup): View {
             val recipe = recipes[position]
             val row = convertView ?: activity.layoutInflater.inflate(R.layout.row_class, parent, false)
-            val classes = recipe.classes.joinToString { model.className(it.index) }
+            val classes = recipe.classes.joinToString { model.title(it.index) }
             row.findIn<TextView>(android.R.id.text1).text =
                 activity.getString(R.string.favourite_item, classes, recipe.seed.toString())
             thumbnail(row.findIn(R.id.row_image), recipe)

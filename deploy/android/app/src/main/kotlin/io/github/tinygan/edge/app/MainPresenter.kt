@@ -206,7 +206,7 @@ class MainPresenter(private val services: Services, private var saved: Bundle?) 
 
     private suspend fun drawAll(catalog: Catalog, settings: Settings) {
         val shots = settings.shots(catalog.offer(settings.offer).model.manifest)
-        val classes = settings.classesOf().map(catalog.manifest.model::className)
+        val classes = settings.classesOf().map(catalog.manifest.model::title)
         val times = ArrayList<Double>(shots.size)
         for ((index, shot) in shots.withIndex()) {
             val drawn = draw(catalog, settings, shot)
@@ -231,7 +231,7 @@ class MainPresenter(private val services: Services, private var saved: Bundle?) 
             val shot = settings.played(model, index)
             val drawn = draw(catalog, settings, shot)
             val station = index / LOOP_STEPS
-            val ends = listOf(morph.classAt(station), morph.classAt(station + 1)).map(model::className)
+            val ends = listOf(morph.classAt(station), morph.classAt(station + 1)).map(model::title)
             state = state.copy(
                 pictures = listOf(Picture(drawn.result, shot, ends)),
                 status = Status.Playing(rate)

@@ -122,6 +122,17 @@ data class Model(
         return classes.getValue(index)
     }
 
+    /**
+     * Returns what a class is called for short: its first synonym, with the index where another one has the same.
+     *
+     * @throws UnknownClassException if it cannot be drawn.
+     */
+    fun title(index: Int): String {
+        fun short(name: String) = name.substringBefore(',')
+        val title = short(className(index))
+        return if (drawable.count { short(classes.getValue(it)) == title } > 1) "$title ($index)" else title
+    }
+
     /** Returns the teacher's number of a class, by which the models of a bundle agree. */
     fun numberOf(index: Int): Int = teacherClasses[index] ?: index
 
@@ -135,8 +146,11 @@ data class Model(
         return FloatArray(weightCount) { if (it == index) 1f else 0f }
     }
 
-    private fun describeClasses(): String =
-        drawable.singleOrNull()?.let { "class $it only" } ?: "classes ${drawable.first()} to ${drawable.last()}"
+    private fun describeClasses(): String {
+        val (first, last) = drawable.first() to drawable.last()
+        val range = if (first == last) "class $first only" else "classes $first to $last"
+        return if (last - first + 1 == drawable.size) range else "${drawable.size} of the $range"
+    }
 }
 
 /** The first golden image: what a model must draw before it is trusted. */

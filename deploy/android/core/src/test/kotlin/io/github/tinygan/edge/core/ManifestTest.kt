@@ -54,6 +54,14 @@ class ManifestTest {
     }
 
     @Test
+    fun callsAClassByItsFirstSynonym() {
+        val model = Fixtures.manifest().model
+        assertEquals(listOf("tabby", "Käfer"), listOf(281, 300).map(model::title))
+        val cranes = model.copy(classes = mapOf(134 to "crane, bird", 300 to "crane"))
+        assertEquals(listOf("crane (134)", "crane (300)"), cranes.drawable.map(cranes::title))
+    }
+
+    @Test
     fun readsAModelOfOneClass() {
         val model = Fixtures.oneClassManifest().model
         assertEquals(281, model.onlyClass)
@@ -74,7 +82,7 @@ class ManifestTest {
         val model = Fixtures.manifest().model
         for (index in listOf(2, -1, 398, Int.MAX_VALUE)) {
             val error = assertThrows(UnknownClassException::class.java) { model.classWeights(index) }
-            assertTrue(error.message, "$index" in error.message.orEmpty())
+            assertTrue(error.message, "$index; this model draws 7 of the classes 0 to 397." in error.message.orEmpty())
         }
     }
 
