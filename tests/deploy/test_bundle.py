@@ -112,6 +112,13 @@ def test_a_folder_of_something_else_is_left_alone(exported):
     assert sorted(path.name for path in exported.iterdir()) == ["L", "S", "others"]
 
 
+def test_what_a_desktop_leaves_is_nothing_else(exported, tmp_path):
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / ".DS_Store").touch()
+    bundle.main([*folders(exported, "L"), "--out", str(tmp_path / "bundle")])
+    assert list(read_models(tmp_path / "bundle")) == ["L"]
+
+
 def test_the_fixture_of_the_apps_is_a_bundle(given, tmp_path):
     models = read_models(write(tmp_path, given["files"]))
     assert [list(group) for group in groups_of(models)] == given["groups"] == [["L", "S"], ["birds"]]
