@@ -99,6 +99,9 @@ def main(arguments: list[str]) -> None:
     classes = parse_classes(config.classes, config.num_classes)
     names = {label: class_names(config.num_classes)[label].split(",")[0] for label in classes}
     count = config.per_class * len(classes)
+    called = [model.partition("=")[0] for model in config.models]
+    if twice := [name for name in called if called.count(name) > 1]:
+        raise UserError(f"--models has two called {twice[0]!r}; give each a name of its own")
     models = [_open(model, config, classes) for model in config.models]
     drawers, sampler = [drawer for drawer, _ in models], _one_law([law for _, law in models if law], config)
     z, y = latents_in_turn(classes, config.seed, count, config.z_dim, config.truncation, sampler=sampler)

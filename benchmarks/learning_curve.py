@@ -74,6 +74,7 @@ def main(arguments: list[str]) -> None:
     device = choose_device(config.device)
     network = open_features(config.features, device) if config.features else open_lite0(device)
     curves: dict[str, Any] = {}
+    called = [run.absolute().name for run in config.runs]
     for run in config.runs:
         files = sorted((run / SNAPSHOTS_FOLDER).glob("images-*.safetensors"))
         if not files:
@@ -81,6 +82,7 @@ def main(arguments: list[str]) -> None:
         if config.keep_best:
             _check_teacher(files[0], run)
         name = run.absolute().name
+        name = name if called.count(name) == 1 else str(run)
         points = curves[name] = _judge(files, name, config, network)
         best = min(points, key=lambda point: point["distance"])
         print(f"{run}: best after {best['images']:,} images, {best['distance']:.4g}")

@@ -34,6 +34,7 @@ class Results:
 
     def __init__(self, path: Path, model: dict[str, Any]) -> None:
         self.path, self._begun = path, False
+        self._others: set[str] = set()  # section/key of rows and failures that other commands have put meanwhile
         self._empty: dict[str, Any] = {"format": FORMAT, "model": _plain(model), "notes": {}}
         self._empty |= {section: [] for section in SECTIONS}
         self.content = self._stored() or self._empty
@@ -63,16 +64,24 @@ class Results:
             self.content.setdefault("failures", {})[f"{section}/{key}"] = _plain({"inputs": inputs, "why": why})
 
     def keep_only(self, section: Section, prefix: str, keys: list[str]) -> None:
-        """Drop the rows whose key begins with `prefix` and is none of `keys`; order the others like those."""
+        """Drop the rows whose key begins with `prefix` and is none of `keys`; order the others like those.
+
+        What another command has put since this one began stays.
+        """
         with self._changing():
             rows: list[dict[str, Any]] = self.content[section]
-            mine = {row["key"]: row for row in rows if row["key"].startswith(prefix)}
-            others = [row for row in rows if row["key"] not in mine]
-            self.content[section] = [*others, *(mine[key] for key in keys if key in mine)]
-            failures = self.content.get("failures", {})
             stale = f"{section}/{prefix}"
             kept = {f"{section}/{key}" for key in keys}
-            self.content["failures"] = {k: v for k, v in failures.items() if not k.startswith(stale) or k in kept}
+            mine = {row["key"]: row for row in rows if row["key"] in keys}
+            others = [
+                row for row in rows if row["key"] not in mine and self._stays(f"{section}/{row['key']}", stale)
+            ]
+            self.content[section] = [*others, *(mine[key] for key in keys if key in mine)]
+            failures = self.content.get("failures", {})
+            self.content["failures"] = {k: v for k, v in failures.items() if k in kept or self._stays(k, stale)}
+
+    def _stays(self, name: str, stale: str) -> bool:
+        return not name.startswith(stale) or name in self._others
 
     def say(self, subject: str, **values: Any) -> None:
         """Record something about a whole section: its protocol, what was left out and why."""
@@ -87,6 +96,8 @@ class Results:
             stored = self._stored()
             if stored is None and self._begun and self.path.is_file():
                 raise UserError(f"{self.path} is about another model now; measure into another folder with --out")
+            before = _named(self.content)
+            self._others |= {name for name, row in _named(stored or {}).items() if before.get(name) != row}
             self.content, self._begun = stored or self._empty, True
             yield
             write_json(self.path, self.content)
@@ -95,6 +106,12 @@ class Results:
         """Return what is on disk; None if there is nothing about this model."""
         stored = read_results(self.path) if self.path.is_file() else None
         return stored if stored and stored["model"] == self._empty["model"] else None
+
+
+def _named(content: dict[str, Any]) -> dict[str, Any]:
+    """Return section/key → row, and of failures what is known of them."""
+    rows = {f"{section}/{row['key']}": row for section in SECTIONS for row in content.get(section, ())}
+    return rows | content.get("failures", {})
 
 
 def read_results(path: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from deploy.package_files import content_hash
 from train.cli import parse, run_script
 from train.errors import UserError
 from train.files import check_writable, file_hash, write_folder_atomically, write_json
+from train.photo_sets import visible
 
 MODELS_FILE = "models.json"
 FORMAT = "tinygan-edge-models-1"
@@ -71,7 +72,7 @@ def write_bundle(artifacts: Mapping[str, Path], out: Path) -> None:
         UserError: as `main`.
     """
     check_writable(out, "--out")
-    if out.exists() and not (out / MODELS_FILE).is_file() and (out.is_file() or any(out.iterdir())):
+    if out.exists() and not (out / MODELS_FILE).is_file() and (out.is_file() or visible(out)):
         raise UserError(f"{out} holds something else than a bundle; give another --out")
     check_models({name: read_manifest(folder) for name, folder in artifacts.items()})
 

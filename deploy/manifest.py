@@ -21,7 +21,7 @@ from train.errors import UserError
 from train.files import file_hash, remove, write_json
 from train.locks import locked
 from train.noise import BOUNDS
-from train.snapshot import SnapshotInfo
+from train.snapshot import STUDENT_FILE, SnapshotInfo
 
 MANIFEST_FILE = "manifest.json"
 LOCK_FILE = ".manifest.lock"
@@ -240,7 +240,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST_FILE
     if not path.is_file():
-        again = export_command(folder.parent if folder.name == "artifacts" else Path("runs/digits"), folder)
+        inner = folder / "artifacts"  # where it is a run folder
+        if (inner / MANIFEST_FILE).is_file():
+            raise UserError(f"no {MANIFEST_FILE} in {folder}; give {inner}")
+        run = folder.parent if folder.name == "artifacts" else Path("runs/digits")
+        again = export_command(folder, inner) if (folder / STUDENT_FILE).is_file() else export_command(run, folder)
         raise UserError(f"no {MANIFEST_FILE} in {folder}; export with: {again}")
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Twenty kills at random moments of every command that works for long: equal bits in the end, nothing lost.
+"""Twenty kills that hit, at random moments, every command that works for long: equal bits, nothing lost.
 
 The processes are forked from one that has imported everything, so that a kill hits the work and not the imports.
 """
@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,17 +56,37 @@ def finish(*words: object) -> float:
     return time.monotonic() - began
 
 
-def kill_at_random(seconds: float, seed: int, *words: object) -> int:
-    """Start a command and kill it, `KILLS` times, at moments spread over its length; return how many hit."""
-    reached = 0
-    moments = random.Random(seed)
-    for _ in range(KILLS):
-        process = start(*words)
-        process.join(moments.uniform(0, 1) * seconds)
-        process.kill()
-        process.join()
-        reached += process.exitcode == -signal.SIGKILL
-    return reached
+def kill_at_random(seconds: float, seed: int, command: Callable[[Path], tuple], folder: Path) -> list[Path]:
+    """Kill a command until `KILLS` kills have hit it, at moments spread over its length.
+
+    Args:
+        seconds: that the command takes.
+        seed: of the moments.
+        command: the words that do the work in a folder.
+        folder: gets a folder for the work, and another one whenever the work is done before all kills are.
+
+    Returns:
+        Those folders; the work in each is done.
+    """
+    moments, done, hits = random.Random(seed), [], 0
+    while hits < KILLS:
+        done.append(folder / f"killed-{len(done)}")
+        words = command(done[-1])
+        while hits < KILLS and hit_by_kill(moments.uniform(0, 1) * seconds, *words):
+            hits += 1
+        finish(*words)
+    print(f"{hits} kills of {words[0]}, {seconds:.1f} s long, which came to its end {len(done)} times")
+    return done
+
+
+def hit_by_kill(seconds: float, *words: object) -> bool:
+    """Start a command and kill it after so long; return False if it had ended well before."""
+    process = start(*words)
+    process.join(seconds)
+    process.kill()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL), LOG.read_text(errors="replace")[-2000:]
+    return process.exitcode != 0
 
 
 def hashes(folder: Path, *patterns: str) -> dict[str, str]:
@@ -82,37 +103,39 @@ TRAINING = ("--data.per-class", "20", "--optimizer.images", "1600", "--runtime.c
 
 
 def test_training(tmp_path):
-    for name in ("whole", "killed"):
-        words = ("train/main.py", "digits", "--run", tmp_path / name / "x", *TRAINING)
-        if name == "whole":
-            seconds = finish(*words)
-        else:
-            assert kill_at_random(seconds, 0, *words)
-            finish(*words)
+    def command(folder: Path) -> tuple:
+        return "train/main.py", "digits", "--run", folder / "x", *TRAINING
+
+    seconds = finish(*command(tmp_path / "whole"))
     kept = ("x/student.safetensors", "x/discriminator.safetensors", "pairs/*/shard-*/*")
-    assert hashes(tmp_path / "whole", *kept) == hashes(tmp_path / "killed", *kept)
-    check_no_leftovers(tmp_path / "killed")
+    for killed in kill_at_random(seconds, 0, command, tmp_path):
+        assert hashes(tmp_path / "whole", *kept) == hashes(killed, *kept)
+        check_no_leftovers(killed)
 
 
 def test_collection(tmp_path):
-    words = ("train/collect.py", "--teacher", "digits", "--per-class", "300", "--shard-size", "150", "--out")
-    seconds = finish(*words, tmp_path / "whole")
-    assert kill_at_random(seconds, 1, *words, tmp_path / "killed")
-    finish(*words, tmp_path / "killed", "--verify")
-    assert hashes(tmp_path / "whole", "shard-*/*") == hashes(tmp_path / "killed", "shard-*/*")
-    check_no_leftovers(tmp_path / "killed")
+    def command(folder: Path) -> tuple:
+        sizes = ("--per-class", "300", "--shard-size", "150")
+        return "train/collect.py", "--teacher", "digits", *sizes, "--out", folder
+
+    seconds = finish(*command(tmp_path / "whole"))
+    for killed in kill_at_random(seconds, 1, command, tmp_path):
+        finish(*command(killed), "--verify")
+        assert hashes(tmp_path / "whole", "shard-*/*") == hashes(killed, "shard-*/*")
+        check_no_leftovers(killed)
 
 
 def test_quantization_aware_training(tmp_path):
-    words = ("train/main.py", "digits", "--run", tmp_path / "x", *TRAINING)
-    finish(*words)
-    flags = ("--images", "320", "--calibration-batches", "1", "--checkpoint-minutes", "0", "--run", tmp_path / "x")
-    seconds = finish("compress/qat.py", *flags, "--out", tmp_path / "whole")
-    assert kill_at_random(seconds, 2, "compress/qat.py", *flags, "--out", tmp_path / "killed")
-    finish("compress/qat.py", *flags, "--out", tmp_path / "killed")
-    name = "student_int8.safetensors"
-    assert file_hash(tmp_path / "whole" / name) == file_hash(tmp_path / "killed" / name)
-    check_no_leftovers(tmp_path / "killed")
+    finish("train/main.py", "digits", "--run", tmp_path / "x", *TRAINING)
+
+    def command(folder: Path) -> tuple:
+        flags = ("--images", "320", "--calibration-batches", "1", "--checkpoint-minutes", "0")
+        return "compress/qat.py", "--run", tmp_path / "x", *flags, "--out", folder
+
+    seconds = finish(*command(tmp_path / "whole"))
+    for killed in kill_at_random(seconds, 2, command, tmp_path):
+        assert hashes(tmp_path / "whole", "*.safetensors") == hashes(killed, "*.safetensors")
+        check_no_leftovers(killed)
 
 
 @pytest.fixture
@@ -127,25 +150,29 @@ ONLY = ("--only", "student_xnnpack_fp32.pte")
 
 
 def test_export(tmp_path, student):
-    words = ("deploy/android/export.py", "--run", student, *ONLY, "--out")
-    seconds = finish(*words, tmp_path / "whole")
-    assert kill_at_random(seconds, 3, *words, tmp_path / "killed")
-    finish(*words, tmp_path / "killed")
-    assert hashes(tmp_path / "whole", "*.pte", "golden*") == hashes(tmp_path / "killed", "*.pte", "golden*")
-    check_no_leftovers(tmp_path / "killed")
+    def command(folder: Path) -> tuple:
+        return "deploy/android/export.py", "--run", student, *ONLY, "--out", folder
+
+    seconds = finish(*command(tmp_path / "whole"))
+    for killed in kill_at_random(seconds, 3, command, tmp_path):
+        assert hashes(tmp_path / "whole", "*.pte", "golden*") == hashes(killed, "*.pte", "golden*")
+        check_no_leftovers(killed)
 
 
 def test_benchmark(tmp_path, student):
     # Beside the form of one class nothing else is timed.
     finish("deploy/android/export.py", "--run", student, *ONLY, "--class", "2", "--out", tmp_path / "a")
-    flags = ("--threads", "1", "--rounds", "2", "--iterations", "2", "--no-compiled", "--images", "100")
-    parts = ("--parts", "cost", "latency")
-    words = ("benchmarks/run_device.py", "--run", student, "--artifacts", tmp_path / "a", *flags, *parts, "--out")
-    seconds = finish(*words, tmp_path / "whole")
-    assert kill_at_random(seconds, 4, *words, tmp_path / "killed")
-    finish(*words, tmp_path / "killed")
-    whole, killed = (read_results(tmp_path / name / "results.json") for name in ("whole", "killed"))
-    for section in ("cost", "latency"):
-        assert [row["key"] for row in whole[section]] == [row["key"] for row in killed[section]]
-    assert whole["cost"] == killed["cost"]
-    check_no_leftovers(tmp_path / "killed")
+
+    def command(folder: Path) -> tuple:
+        flags = ("--threads", "1", "--rounds", "2", "--iterations", "2", "--no-compiled", "--images", "100")
+        words = ("--run", student, "--artifacts", tmp_path / "a", *flags, "--parts", "cost", "latency")
+        return "benchmarks/run_device.py", *words, "--out", folder
+
+    seconds = finish(*command(tmp_path / "whole"))
+    whole = read_results(tmp_path / "whole" / "results.json")
+    for killed in kill_at_random(seconds, 4, command, tmp_path):
+        results = read_results(killed / "results.json")
+        for section in ("cost", "latency"):
+            assert [row["key"] for row in whole[section]] == [row["key"] for row in results[section]]
+        assert whole["cost"] == results["cost"]
+        check_no_leftovers(killed)

@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -114,4 +115,5 @@ def spellings(name: str) -> list[str]:
 
 
 def _normalise(name: str) -> str:
-    return " ".join(name.replace("_", " ").casefold().split())
+    # Macs write an accent as a letter of its own.
+    return " ".join(unicodedata.normalize("NFC", name).replace("_", " ").casefold().split())

@@ -23,6 +23,7 @@ from train.commands import to_install
 from train.errors import UserError, did_you_mean, first_line
 from train.files import file_hash
 from train.function_teacher import Description, Draw, FunctionTeacher
+from train.naming import read_lines
 from train.noise import SAMPLERS
 
 _KEYS = ("latents", "names", "classes", "truncation", "z_dim", "z", "y")
@@ -120,7 +121,8 @@ def open_saved_model(spec: str, truncation: float | None) -> FunctionTeacher:
 
         return _channels_first(_in_batches(fed, z_input, run))
 
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    # What a desktop leaves in the folder makes no other teacher of it.
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
     return _teacher(
         path, query, truncation, z_input=z_input, y_input=y_input, draw=draw, fingerprint=file_hash(*files)
     )
@@ -214,7 +216,7 @@ def _names(query: dict[str, str]) -> list[str]:
         path = Path(text)
         if not path.is_file():
             raise UserError(f"no file of names {path}; it has one name a line")
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in read_lines(path, "names") if line.strip()]
     return [name.strip() for name in text.split(",")] if text else []
 
 

@@ -26,6 +26,7 @@ from train.errors import UserError
 from train.files import load_torch_file, save_tensors, write_folder_atomically, write_json
 from train.generator import Generator, GeneratorConfig
 from train.locks import locked
+from train.photo_sets import visible
 from train.snapshot import SnapshotInfo, save_snapshot
 
 DISCRIMINATOR_FORMAT = "tinygan-edge-discriminator-1"
@@ -234,7 +235,7 @@ def _is_finished(folder: Path, record: Mapping[str, Any]) -> bool:
         return False
     if not folder.is_dir():
         raise UserError(f"{folder} is a file; name a new folder for the import")
-    if not any(folder.iterdir()):
+    if not visible(folder):
         return False
     try:
         if json.loads((folder / "config.json").read_text(encoding="utf-8")) == record:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 
 from train.classes import class_names, find_class, spellings
 from train.errors import UserError, did_you_mean, listed
@@ -93,3 +94,15 @@ def named(names: Sequence[str], numbers: Sequence[int] = ()) -> Naming:
             raise UserError(f"two classes are called {seen[key]!r} and {name!r}; give each a name of its own")
         seen[key] = name
     return Naming(tuple(names), tuple(numbers), own=True)
+
+
+def read_lines(path: Path, what: str) -> list[str]:
+    """Read the lines of a text about classes, UTF-8 with or without the mark that Windows puts first.
+
+    Raises:
+        UserError: it cannot be read, or is in another encoding.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the {what} {path} cannot be read ({error}); save it as UTF-8") from None

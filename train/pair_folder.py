@@ -15,6 +15,7 @@ from train.errors import UserError
 from train.files import remove, write_json
 from train.locks import locked
 from train.pair_format import FORMAT, OPTIONAL, RECORD, PairSettings, is_whole
+from train.photo_sets import visible
 
 
 def missing_shards(folder: Path, settings: PairSettings) -> list[str]:
@@ -62,9 +63,9 @@ def _check_same_settings(folder: Path, settings: PairSettings) -> None:
         raise UserError(f"{folder} is a file; give a folder with --out")
     stored = stored_settings(folder)
     if stored is None:
-        other = [] if not folder.exists() else [path.name for path in folder.iterdir() if path.name[0] != "."]
-        if other:
-            raise UserError(f"{folder} holds other files ({min(other)}), not pairs; give a new folder with --out")
+        if folder.exists() and (other := visible(folder)):
+            name = other[0].name
+            raise UserError(f"{folder} holds other files ({name}), not pairs; give a new folder with --out")
         return
     pinned, asked = dataclasses.asdict(stored), dataclasses.asdict(settings)
     different = [name for name in asked if pinned[name] != asked[name]]

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from train.errors import UserError
-from train.naming import Naming, named
+from train.naming import Naming, named, read_lines
 
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini", "ehthumbs.db", "icon\r", "__macosx", "@eadir", "lost+found"}
 _ANNOTATIONS = "val_annotations.txt"
@@ -156,7 +156,7 @@ def _annotated(path: Path, naming: Naming) -> list[tuple[Path, int]]:
     if not listed.is_file():
         return []
     found = []
-    for number, line in enumerate(listed.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_lines(listed, "list"), 1):
         fields = line.split("\t")
         if len(fields) < 2 or not (path / "images" / fields[0]).is_file():
             raise UserError(f"{listed}, line {number}, names no photo and its class: {line[:60]!r}")

@@ -1,7 +1,9 @@
 """One photo: from a file's bytes, as they come from anywhere, to a square of RGB bytes."""
 
+import contextlib
 import io
 import struct
+import zlib
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -10,6 +12,7 @@ from PIL.Image import DecompressionBombError
 # What Pillow raises for damaged files of its many formats.
 _DAMAGED_IMAGE = (OSError, RuntimeError, SyntaxError, ValueError, IndexError, struct.error, DecompressionBombError)
 
+_PNG, _PNG_KEPT = b"\x89PNG\r\n\x1a\n", (b"tRNS", b"eXIf")
 _ORIENTATION = 0x0112
 _TURNS = (
     None,
@@ -44,11 +47,38 @@ def decode_image(content: bytes) -> Image.Image:
         ValueError: as there.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            return _upright(_to_rgb(image), _orientation(image))
+        return _decode(content)
     except _DAMAGED_IMAGE as error:
+        with contextlib.suppress(*_DAMAGED_IMAGE):
+            return _decode(_bare_png(content))
         raise ValueError("unknown format" if isinstance(error, UnidentifiedImageError) else str(error)) from None
+
+
+def _decode(content: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()
+        return _upright(_to_rgb(image), _orientation(image))
+
+
+def _bare_png(content: bytes) -> bytes:
+    """Return a PNG with its pixels, transparency and EXIF alone, as far as those are whole.
+
+    Profiles, texts and the like that break their format, or are larger than Pillow allows, cost no picture.
+
+    Raises:
+        ValueError: it is no PNG.
+    """
+    if not content.startswith(_PNG):
+        raise ValueError("no PNG")
+    kept, at = [_PNG], len(_PNG)
+    while at + 12 <= len(content):
+        (length,) = struct.unpack_from(">I", content, at)
+        chunk = content[at : at + 12 + length]
+        kind, whole = chunk[4:8], zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
+        if kind[:1].isupper() or (whole and kind in _PNG_KEPT):
+            kept.append(chunk)
+        at += len(chunk)
+    return b"".join(kept)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -11,6 +11,7 @@ from deploy.quiet import quiet
 from train.commands import to_install
 from train.errors import UserError, first_line
 from train.machine import usable_cores
+from train.naming import read_lines
 
 _IMAGENET = 1000
 
@@ -61,10 +62,7 @@ class ImageNetClassifier:
             self._check_labels(labels, classes)
 
     def _check_labels(self, path: Path, classes: int) -> None:
-        try:
-            names = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"the labels {path} cannot be read ({error})") from None
+        names = read_lines(path, "labels")
         has_background = bool(names) and names[0].strip().lower() == "background"
         if len(names) != classes or has_background != bool(self._background):
             raise UserError(

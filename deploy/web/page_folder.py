@@ -10,6 +10,7 @@ from deploy.manifest import MANIFEST_FILE, read_manifest
 from deploy.web import litert_js
 from train.errors import UserError
 from train.files import file_hash, write_folder_atomically, write_json, write_text
+from train.photo_sets import visible
 
 _PAGE = Path(__file__).parent / "page"
 _LICENSE = Path(__file__).parents[2] / "LICENSE"
@@ -37,12 +38,12 @@ def write_page(artifacts: Path, file: str, folder: Path) -> None:
         raise UserError(
             f"{file} would be slow in a browser: XNNPACK does not compute every operation; choose int8"
         )
-    if folder.exists() and any(folder.iterdir()) and not (folder / LISTING_FILE).is_file():
+    if folder.exists() and visible(folder) and not (folder / LISTING_FILE).is_file():
         raise UserError(f"{folder} holds something else than a page; give another --out")
     litert = litert_js.fetch()
 
     def write(new: Path) -> None:
-        shutil.copytree(_PAGE, new, copy_function=shutil.copyfile)
+        shutil.copytree(_PAGE, new, ignore=shutil.ignore_patterns(".*"), copy_function=shutil.copyfile)
         (new / "litert").mkdir()
         for name in litert_js.FILES:
             shutil.copyfile(litert / name, new / "litert" / name)

@@ -70,6 +70,12 @@ def test_any_models_stand_in_one_table(tmp_path, student, capsys):
     assert json.loads((tmp_path / "out" / "table.json").read_text())["quality"] == found["quality"]
 
 
+def test_two_models_of_one_name_are_refused(tmp_path, student):
+    models = (f"a={student}", "photos=reals:digits", "a=teacher:digits")
+    with pytest.raises(UserError, match="--models has two called 'a'; give each a name of its own"):
+        judge.main(arguments(tmp_path, *models))
+
+
 def test_damaged_photos_are_left_out_when_so_many_are_allowed(tmp_path):
     for label in "25":
         (tmp_path / "photos" / label).mkdir(parents=True)

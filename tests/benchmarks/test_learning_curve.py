@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -49,6 +50,12 @@ def test_every_snapshot_is_a_point(run, tmp_path):
     assert all(point["distance"] > 0 for point in found["curves"]["run"])
     assert found["distance"] == "FID-48"
     assert (tmp_path / "curve.png").is_file()
+
+
+def test_two_runs_of_one_name_are_two_curves(run, tmp_path):
+    other = shutil.copytree(run, tmp_path / "other" / "run")
+    learning_curve.main(arguments(tmp_path, run, other))
+    assert list(json.loads((tmp_path / "curve.json").read_text())["curves"]) == [str(run), str(other)]
 
 
 def test_the_last_snapshot_is_the_result(run):

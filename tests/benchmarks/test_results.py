@@ -42,9 +42,14 @@ def test_two_commands_lose_no_row_of_each_other(path):
     first.put("cost", "a", {}, {})
     second.put("latency", "b", {}, {})
     first.say("cost", protocol="counted")
+    first.put("latency", "another number of threads", {}, {})
+    first.put_failure("latency", "a failure", {}, "why")
+    second.put("latency", "old", {}, {})
     second.keep_only("latency", "", ["b"])
     content = read_results(path)
-    assert [row["key"] for row in content["cost"]] == ["a"] and [row["key"] for row in content["latency"]] == ["b"]
+    assert [row["key"] for row in content["cost"]] == ["a"]
+    assert [row["key"] for row in content["latency"]] == ["another number of threads", "b"]
+    assert list(content["failures"]) == ["latency/a failure"]
     assert content["notes"]["cost"] == {"protocol": "counted"}
 
 

@@ -11,6 +11,7 @@ from deploy.source import open_source
 from tests.fixtures.bundles import bundle as fixture
 from train.errors import UserError
 from train.files import file_hash
+from train.snapshot import STUDENT_FILE
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,22 @@ def test_a_folder_of_something_else_is_left_alone(exported):
     with pytest.raises(UserError, match=r"holds something else than a bundle; give another --out"):
         bundle.main([*folders(exported, "L", "S"), "--out", str(exported)])
     assert sorted(path.name for path in exported.iterdir()) == ["L", "S", "others"]
+
+
+def test_a_run_folder_is_led_to_its_own_artifacts(exported, tmp_path):
+    run = exported / "L"
+    with pytest.raises(UserError, match=rf"no manifest\.json in {run}; give {run}/artifacts$"):
+        bundle.main([str(run), "--out", str(tmp_path / "bundle")])
+    (tmp_path / STUDENT_FILE).touch()
+    with pytest.raises(UserError, match=rf"export\.py --run {tmp_path}$"):
+        bundle.main([str(tmp_path), "--out", str(tmp_path / "bundle")])
+
+
+def test_what_a_desktop_leaves_is_nothing_else(exported, tmp_path):
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / ".DS_Store").touch()
+    bundle.main([*folders(exported, "L"), "--out", str(tmp_path / "bundle")])
+    assert list(read_models(tmp_path / "bundle")) == ["L"]
 
 
 def test_the_fixture_of_the_apps_is_a_bundle(given, tmp_path):

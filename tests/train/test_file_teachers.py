@@ -113,7 +113,10 @@ def test_a_saved_model_draws_what_its_function_draws(tmp_path):
 
     model = Toy()
     tensorflow.saved_model.save(model, str(tmp_path), signatures={"serving_default": model.draw})
+    fingerprint = open_teacher(f"saved_model:{tmp_path}?{ASK}&truncation=0.5").fingerprint
+    (tmp_path / ".DS_Store").touch()
     teacher = open_teacher(f"saved_model:{tmp_path}?{ASK}&truncation=0.5")
+    assert teacher.fingerprint == fingerprint
     z, y = torch.randn(3, 6), torch.tensor([0, 4, 2])
     joined = np.concatenate([z.numpy(), 0.5 * np.eye(5, dtype=np.float32)[y]], 1)
     expected = np.tanh(joined @ weights).reshape(3, 48, 48, 3).transpose(0, 3, 1, 2)

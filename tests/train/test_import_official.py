@@ -351,6 +351,7 @@ def test_another_folder_is_never_overwritten(content, import_content, tmp_path):
 
 def test_an_empty_folder_is_used_and_the_same_import_is_recognised(content, import_content, tmp_path, capsys):
     (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".DS_Store").touch()
     run = import_content(content)
     (run / "samples").mkdir()
     import_content(content)

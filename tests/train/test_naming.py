@@ -7,7 +7,7 @@ from PIL import Image
 from train import pack
 from train.classes import class_names
 from train.errors import UserError
-from train.naming import named, numbered
+from train.naming import named, numbered, read_lines
 from train.photo_sets import classes_in, naming_of
 from train.reals import open_reals
 
@@ -47,6 +47,24 @@ def test_photos_go_to_the_class_of_their_name(photos, tmp_path, packed):
     means = {label: reals.images[reals.labels == label].mean() for label in (0, 1, 2)}
     assert means == pytest.approx({0: 41, 1: 201, 2: 121}, abs=1.5)
     assert naming_of(source, numbered(3)).names == ("Bee", "ant hill", "zebra")
+
+
+@pytest.mark.parametrize("folder", ["Caf\u00e9 noir", "Cafe\u0301 noir", "CAF\u00c9_NOIR ", " caf\u00e9  noir"])
+def test_a_folders_name_is_found_however_it_is_spelled(folder):
+    assert named(["bee", "Caf\u00e9 noir"]).find(folder) == named(["bee", "Cafe\u0301 noir"]).find(folder) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_text_about_classes_is_read_as_editors_write_it(tmp_path, encoding):
+    (tmp_path / "names.txt").write_bytes("Käfer\r\nbee\r\n".encode(encoding))
+    assert read_lines(tmp_path / "names.txt", "names") == ["Käfer", "bee"]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_text_in_another_encoding_is_one_line(tmp_path, encoding):
+    (tmp_path / "names.txt").write_bytes("Käfer\n".encode(encoding))
+    with pytest.raises(UserError, match=r"the names .*names\.txt cannot be read .*; save it as UTF-8"):
+        read_lines(tmp_path / "names.txt", "names")
 
 
 def test_another_number_of_folders_than_classes_is_refused(photos):

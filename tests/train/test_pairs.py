@@ -377,7 +377,8 @@ def test_bad_truncation(tmp_path, truncation):
 
 
 def test_a_folder_with_something_else_in_it(tmp_path):
-    (tmp_path / "thesis.tex").touch()
+    for name in (".DS_Store", "desktop.ini", "thesis.tex"):
+        (tmp_path / name).touch()
     with pytest.raises(UserError, match=r"holds other files \(thesis.tex\), not pairs"):
         collect(tmp_path)
     with pytest.raises(UserError, match=r"thesis.tex is a file; give a folder"):

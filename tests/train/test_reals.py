@@ -7,6 +7,7 @@ from collections import namedtuple
 from contextlib import contextmanager
 from pathlib import Path
 from struct import pack
+from zlib import compress, crc32
 
 import numpy as np
 import pytest
@@ -251,6 +252,41 @@ def test_a_bad_exif_tag_costs_no_photo(tmp_path, tag):
     photo.save(tmp_path / "reals" / "0" / "a.jpg", exif=exif, quality=95)
     image = load_one(tmp_path / "reals", tmp_path, 16)
     assert abs(image[8, 2].astype(int) - image[8, 13]).max() > 200, "not turned"
+
+
+def png_chunk(kind: bytes, data: bytes, checksum: int | None = None) -> bytes:
+    return pack(">I", len(data)) + kind + data + pack(">I", crc32(kind + data) if checksum is None else checksum)
+
+
+LARGE = compress(bytes(2_000_000))
+# What stands in a PNG beside the picture, and breaks its format or Pillow's limits.
+BAD_CHUNKS = {
+    "large profile": png_chunk(b"iCCP", b"name\0\0" + LARGE),
+    "profile in an unknown way": png_chunk(b"iCCP", b"name\0\7" + LARGE),
+    "large text": png_chunk(b"zTXt", b"name\0\0" + LARGE),
+    "large XMP": png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + LARGE),
+    "text with a wrong checksum": png_chunk(b"tEXt", b"name\0text", 1),
+    "short size of pixels": png_chunk(b"pHYs", b"ab"),
+}
+
+
+@pytest.mark.parametrize("chunk", BAD_CHUNKS)
+def test_what_is_wrong_beside_the_pixels_costs_no_photo(tmp_path, chunk):
+    photo = Image.new("RGBA", (16, 16), RED)
+    photo.paste((0, 0, 0, 0), (0, 0, 16, 8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    photo.save(file, "PNG", exif=exif)
+    head, rest = file.getvalue()[:33], file.getvalue()[33:]
+    path = tmp_path / "reals" / "0" / "a.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(head + BAD_CHUNKS[chunk] + rest)
+    image = load_one(tmp_path / "reals", tmp_path, 16)
+    assert image[8, 2].tolist() == list(RED) and image[8, 13].tolist() == [255, 255, 255]
+    damaged = rest.index(b"IDAT") + 8
+    path.write_bytes(head + BAD_CHUNKS[chunk] + rest[:damaged] + b"xxxx" + rest[damaged + 4 :])
+    assert_refuses("a.png is not a readable image (", tmp_path / "reals", tmp_path / "again", [0])
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

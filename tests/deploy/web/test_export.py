@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.manifest import read_manifest
-from deploy.web import demo, export
+from deploy.web import demo, export, page_folder
 from deploy.web.export import WebExportConfig, export_page
 from deploy.web.page_folder import write_page
 from train.errors import UserError
@@ -67,6 +67,15 @@ def test_a_folder_of_something_else_is_left_alone(litert, int8_file, tmp_path):
     with pytest.raises(UserError, match="holds something else than a page; give another --out"):
         write_page(int8_file.parent, int8_file.name, tmp_path / "letters")
     assert [path.name for path in (tmp_path / "letters").iterdir()] == ["a.txt"]
+
+
+def test_what_a_desktop_leaves_neither_counts_nor_travels(litert, site, int8_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(page_folder, "_PAGE", shutil.copytree(page_folder._PAGE, tmp_path / "page"))
+    (tmp_path / "web").mkdir()
+    for place in ("page/.DS_Store", "web/.DS_Store", "web/desktop.ini"):
+        (tmp_path / place).touch()
+    write_page(int8_file.parent, int8_file.name, tmp_path / "web")
+    assert listing(tmp_path / "web") == listing(site / "good")
 
 
 def test_an_artifact_that_browsers_run_slowly_becomes_no_page(litert, int8_file, tmp_path):
