@@ -40,7 +40,7 @@ def stages(run: Path, animals: Path) -> list[Stage]:
                 ("train/main.py", *folder),
                 (android, *shipped, "--out", exported[1], "--only", "*_int8.*", "*_fp32.*"),
             ),
-            225,
+            240,
             then=(
                 (
                     *(ios, *shipped, "--out", exported[1], "--between-grids", "fp32"),
@@ -52,7 +52,7 @@ def stages(run: Path, animals: Path) -> list[Stage]:
         Stage(
             "quantization-aware training, beside it export the float student",
             (("compress/qat.py", *folder), ("train/sample.py", *folder)),
-            115,
+            110,
             then=(
                 (android, *folder, "--precision", "fp32", "fp16"),
                 (ios, *folder, "--precision", "fp16", "palette6"),
@@ -66,10 +66,10 @@ def stages(run: Path, animals: Path) -> list[Stage]:
                 (android, *folder, "--only", "tflite", "vulkan", "xnnpack"),
                 (ios, *folder, "--only", "coreml"),
             ),
-            45,
+            55,
         ),
-        Stage("measure and report", ((*measure, *folder, "--rounds", "10", "--images", "500"),), 105),
-        Stage("time the shipped animals", ((*measure_shipped, "--rounds", "5", "--parts", "latency"),), 55),
+        Stage("measure and report", ((*measure, *folder, "--rounds", "10", "--images", "500"),), 90),
+        Stage("time the shipped animals", ((*measure_shipped, "--rounds", "5", "--parts", "latency"),), 80),
     ]
 
 
