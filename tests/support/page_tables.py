@@ -22,7 +22,10 @@ QUICKSTART = ROOT / "benchmarks" / "results_quickstart.json"
 INT8_ROWS = ROOT / "benchmarks" / "int8_digits.json"
 PAGES = tuple(ROOT / name for name in ("README.md", "compress/README.md", "benchmarks/README.md"))
 _BLOCK = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_QUALITY = ("recognised", "diversity", "l1_to_teacher", "ssim_to_teacher", "psnr_to_float")
+_QUALITY = (
+    *("recognised", "diversity", "l1_to_teacher", "ssim_to_teacher", "psnr_to_float"),
+    *("frechet_lite0_to_photos_n2000", "frechet_lite0_to_teacher_n2000"),
+)
 _LATENCY_HEADERS = 7  # model, threads, p50, p90, mean, n and the first ratio: what a page is wide enough for
 
 Makers = dict[str, Callable[[], str]]
