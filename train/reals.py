@@ -48,15 +48,36 @@ def open_reals(
     damaged: int = 0,
     remedy: str = "",
 ) -> RealImages:
-    """Return the real images of `classes`: the embedded digits, or photos.
+    """Return the real images of `classes`: the embedded digits for "digits", else photos as `load_reals`.
 
-    The first call decodes photos into `cache`, later ones memory-map them. One of another size is scaled until its
-    shorter side has `image_size` pixels, then cropped around the centre. Of an animation the first frame counts.
-    The order is by class and file name, or that of the pack.
+    Raises:
+        UserError: as there, or the digits do not fit.
+    """
+    if source == "digits":
+        return _digits(image_size, classes, num_classes)
+    path = Path(source)
+    return load_reals(path, image_size, classes, num_classes, cache, naming=naming, damaged=damaged, remedy=remedy)
+
+
+def load_reals(
+    path: Path,
+    image_size: int,
+    classes: Sequence[int],
+    num_classes: int,
+    cache: Path,
+    *,
+    naming: Naming | None = None,
+    damaged: int = 0,
+    remedy: str = "",
+) -> RealImages:
+    """Return photos of `classes`; the first call decodes them into `cache`, later ones memory-map them.
+
+    One of another size is scaled until its shorter side has `image_size` pixels, then cropped around the centre.
+    Of an animation the first frame counts. The order is by class and file name, or that of the pack.
 
     Args:
-        source: "digits", a folder with one folder of images per class, named as `find_class` accepts, or an image
-            pack (.npz with `jpeg`, uint8, all files end to end; `offsets`, [N + 1]; `label`, [N]).
+        path: a folder with one folder of images per class, named as `find_class` accepts, or an image pack
+            (.npz with `jpeg`, uint8, all files end to end; `offsets`, [N + 1]; `label`, [N]).
         image_size: pixels per side.
         classes: the indices wanted; images of other classes are not read.
         num_classes: how many classes the indices count through.
@@ -66,12 +87,10 @@ def open_reals(
         cache: gets `<cache>/<key>/images.npy` and `labels.npy`; the key follows the files and arguments.
 
     Raises:
-        UserError: nothing at `source`, a folder that names no class, a file that is no image, a damaged pack or
-            cache, a class without images, a disk that is too full, or the digits do not fit.
+        UserError: nothing at `path`, a folder that names no class, a file that is no image, a damaged pack or
+            cache, a class without images, or a disk that is too full.
     """
-    if source == "digits":
-        return _digits(image_size, classes, num_classes)
-    path, wanted = Path(source), sorted(set(classes))
+    wanted = sorted(set(classes))
     check_photo_set(path)
     naming = naming or numbered(num_classes)
     encoded = list_folder(path, wanted, naming) if path.is_dir() else None
