@@ -180,7 +180,7 @@ def _draw_picture(model: Model, images: dict[str, np.ndarray], y: np.ndarray, pa
     # The last classes may have an image less.
     rows = zip(*indices, strict=False)
     lines = [images[name][list(row)] for row in rows for name in shown]
-    labels = [model.classes[int(y[column[0]])] for column in indices]
+    labels = [model.classes[int(y[column[0]])].partition(",")[0] for column in indices]  # the first synonym
     size = images[shown[0]].shape[1]
     save_png(sheet(lines, labels, scale=max(1, 64 // size), group=len(shown)), path)
 
