@@ -25,7 +25,7 @@ from benchmarks.quality.inception_file import find_inception
 from benchmarks.quality.nearest import nearest, nearest_sheet
 from benchmarks.quality.reference import FeatureStore, images_hash
 from benchmarks.tables import quality_table
-from train.classes import class_names, parse_classes
+from train.classes import class_names, first_synonym, parse_classes
 from train.cli import parse, run_script
 from train.errors import UserError
 from train.files import check_writable, file_hash, write_json, write_text
@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> None:
     config = parse(JudgeConfig, arguments, __doc__ or "")
     check_writable(config.out.parent, "--out")
     classes = parse_classes(config.classes, config.num_classes)
-    names = {label: class_names(config.num_classes)[label].split(",")[0] for label in classes}
+    names = {label: first_synonym(class_names(config.num_classes)[label]) for label in classes}
     count = config.per_class * len(classes)
     called = [model.partition("=")[0] for model in config.models]
     if twice := [name for name in called if called.count(name) > 1]:

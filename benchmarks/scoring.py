@@ -15,6 +15,7 @@ from benchmarks.quality.inception_file import find_inception
 from benchmarks.results import Results
 from benchmarks.settings import BenchmarkConfig
 from compress.config import INT8_STUDENTS
+from train.classes import first_synonym
 from train.commands import typed
 from train.errors import UserError
 from train.files import file_hash
@@ -180,7 +181,7 @@ def _draw_picture(model: Model, images: dict[str, np.ndarray], y: np.ndarray, pa
     # The last classes may have an image less.
     rows = zip(*indices, strict=False)
     lines = [images[name][list(row)] for row in rows for name in shown]
-    labels = [model.classes[int(y[column[0]])].partition(",")[0] for column in indices]  # the first synonym
+    labels = [first_synonym(model.classes[int(y[column[0]])]) for column in indices]
     size = images[shown[0]].shape[1]
     save_png(sheet(lines, labels, scale=max(1, 64 // size), group=len(shown)), path)
 

@@ -57,9 +57,14 @@ def class_names(num_classes: int) -> list[str]:
     return [str(index) if num_classes == 10 else f"class {index}" for index in range(num_classes)]
 
 
+def first_synonym(name: str) -> str:
+    """Return the first of a name's synonyms, "goldfish" of "goldfish, Carassius auratus"."""
+    return name.split(",", 1)[0]
+
+
 def short_name(index: int, name: str) -> str:
     """Return the index and the first synonym; "7" and "class 7" hold their index already."""
-    return name if str(index) in name.split() else f"{index} {name.split(',', 1)[0]}"
+    return name if str(index) in name.split() else f"{index} {first_synonym(name)}"
 
 
 def find_class(folder_name: str, num_classes: int) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from train.class_features import class_features
-from train.classes import class_names, classes_text, parse_classes, short_name
+from train.classes import class_names, classes_text, first_synonym, parse_classes, short_name
 from train.cli import parse, run_script
 from train.clusters import Clustering, cluster
 from train.commands import typed
@@ -146,7 +146,7 @@ def _describe(plan: _Plan, found: Clustering, number: int) -> dict[str, Any]:
     """Return a group as plain values: its name, its classes, and the command that trains its student."""
     labels = [plan.labels[position] for position in found.members[number]]
     middle = plan.names[plan.labels[found.middles[number]]]
-    words = re.findall(r"[a-z0-9]+", middle.split(",")[0].lower())
+    words = re.findall(r"[a-z0-9]+", first_synonym(middle).lower())
     name = "-".join([str(number), *words])[:_NAME_LENGTH].rstrip("-")
     return {
         "name": name,

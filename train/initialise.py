@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from train.checkpoint import DISCRIMINATOR_FILE, TEACHER_FOLDER
-from train.classes import class_names, spellings
+from train.classes import class_names, first_synonym, spellings
 from train.errors import UserError, listed
 from train.files import check_state_dict, load_torch_file, read_tensors
 from train.snapshot import STUDENT_FILE, read_info
@@ -60,7 +60,7 @@ def initialise(
         remedy = f"--discriminator.kind and the like as there, or start with a fresh one: --initialise {path}"
         load(discriminator, tensors, path=critic, remedy=remedy)
         parts.append(f"{len(tensors)} of its discriminator")
-    new = [names[index].split(",")[0] for index in classes if index not in rows]
+    new = [first_synonym(names[index]) for index in classes if index not in rows]
     known = f"{len(classes) - len(new)} of {len(classes)} classes keep their rows"
     known += f", new: {listed(new)}" if new else ""
     return f"starts from {source}: {', '.join(parts)}; {known}; the optimizers begin anew"

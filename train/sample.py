@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.lib.npyio import NpzFile
 
-from train.classes import classes_text, parse_classes
+from train.classes import classes_text, first_synonym, parse_classes
 from train.cli import parse, run_script
 from train.errors import UserError
 from train.files import check_writable, save_arrays, short_name
@@ -158,7 +158,7 @@ def _draw(config: SampleConfig, generator: Generator, info: SnapshotInfo) -> Dra
         seeds = consecutive_seeds(config.seed, count)
         return torch.from_numpy(draw_latents(info.sampler, seeds, info.generator.z_dim, truncation))
 
-    names = [info.classes[index].split(",")[0] for index in classes]
+    names = [first_synonym(info.classes[index]) for index in classes]
     if config.interpolate == "class":
         if len(classes) < 2:
             raise UserError(f"--interpolate class needs two classes or more, not {names[0]!r} alone")

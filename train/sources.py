@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from train import digits
-from train.classes import parse_classes
+from train.classes import first_synonym, parse_classes
 from train.commands import typed
 from train.config import DataConfig, TrainConfig
 from train.distributed import World
@@ -281,7 +281,7 @@ def grid_reference(sources: Sources, z_dim: int, seed: int) -> Reference:
     """Choose what the sample grids show: up to ten classes side by side, four images of each."""
     classes = sources.classes[:_GRID_CLASSES]
     y = np.array(classes * _GRID_ROWS)
-    names = [sources.names[label].split(",")[0] for label in classes]
+    names = [first_synonym(sources.names[label]) for label in classes]
     if sources.pairs is not None:
         columns = [sources.pairs.first_of(label, _GRID_ROWS) for label in classes]
         indices = [column[row] for row in range(min(map(len, columns))) for column in columns]
