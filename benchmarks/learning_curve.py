@@ -75,15 +75,14 @@ def main(arguments: list[str]) -> None:
     network = open_features(config.features, device) if config.features else open_lite0(device)
     curves: dict[str, Any] = {}
     called = [run.absolute().name for run in config.runs]
-    for run in config.runs:
+    for run, name in zip(config.runs, called, strict=True):
         files = sorted((run / SNAPSHOTS_FOLDER).glob("images-*.safetensors"))
         if not files:
             raise UserError(f"{run} has no snapshots; train it with --runtime.snapshots 15")
         if config.keep_best:
             _check_teacher(files[0], run)
-        name = run.absolute().name
-        name = name if called.count(name) == 1 else str(run)
-        points = curves[name] = _judge(files, name, config, network)
+        title = name if called.count(name) == 1 else str(run)
+        points = curves[title] = _judge(files, title, config, network)
         best = min(points, key=lambda point: point["distance"])
         print(f"{run}: best after {best['images']:,} images, {best['distance']:.4g}")
         if config.keep_best:
