@@ -29,21 +29,22 @@ def stages(run: Path, animals: Path) -> list[Stage]:
     """Return what quickstart does, in order: what needs one core beside what needs another, timings alone."""
     folder = ("--run", str(run))
     shipped = ("--run", str(_SHIPPED if _SHIPPED.is_dir() else ROOT / _SHIPPED))  # the shorter one, to print
-    exported = ("--artifacts", str(animals / "artifacts"))
+    artifacts = str(animals / "artifacts")
     measure = ("benchmarks/run_device.py", "--no-compiled", "--threads", "1")
-    measure_shipped = (*measure, *shipped, *exported, "--out", str(animals / "benchmark"), "--teacher", "animals")
+    measure_shipped = (*measure, *shipped, "--artifacts", artifacts, "--out", str(animals / "benchmark"))
+    measure_shipped += ("--teacher", "animals")
     android, ios = "deploy/android/export.py", "deploy/ios/export.py"
     return [
         Stage(
             "distil the digits teacher, beside it export and score the shipped animals",
             (
                 ("train/main.py", *folder),
-                (android, *shipped, "--out", exported[1], "--only", "*_int8.*", "*_fp32.*"),
+                (android, *shipped, "--out", artifacts, "--only", "*_int8.*", "*_fp32.*"),
             ),
             240,
             then=(
                 (
-                    *(ios, *shipped, "--out", exported[1], "--between-grids", "fp32"),
+                    *(ios, *shipped, "--out", artifacts, "--between-grids", "fp32"),
                     *("--only", "student_fp16.mlpackage", "student_int8.mlpackage"),
                 ),
                 (*measure_shipped, "--parts", "cost", "quality", "--images", "500"),
@@ -60,11 +61,10 @@ def stages(run: Path, animals: Path) -> list[Stage]:
         ),
         Stage(
             "export the int8 student",
-            # Each converter is busy with one core. The programs of XNNPACK serve both platforms, so that either
-            # command may make them.
+            # Each converter is busy with one core. XNNPACK's program serves both platforms; the first makes it.
             (
-                (android, *folder, "--only", "tflite", "vulkan", "xnnpack"),
-                (ios, *folder, "--only", "coreml"),
+                (android, *folder, "--precision", "int8"),
+                (ios, *folder, "--precision", "int8", "--only", "coreml"),
             ),
             55,
         ),
