@@ -39,7 +39,7 @@ def quiet() -> Iterator[None]:
 def without_chatter() -> contextlib.AbstractContextManager[None]:
     """Drop the chatter of ExecuTorch's runtime from stderr; all else is passed on at the end."""
     # The native code writes to the descriptor, its bindings to sys.stderr.
-    return _held((2,), lambda said, failed: _CHATTER.sub(b"", said))  # noqa: ARG005 (the interface)
+    return _held((2,), lambda said, _: _CHATTER.sub(b"", said))
 
 
 @contextlib.contextmanager
