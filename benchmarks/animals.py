@@ -24,9 +24,11 @@ SHORT: dict[str, Command] = {
     "no-real": ("animals64-no-real",),
     "no-adversarial": ("animals64-no-adversarial",),
     "pixel-only": ("animals64-pixel-only",),
-    "projected": ("animals64", "--discriminator.kind", "projected", "--discriminator.channels", "64"),
 }
 _CURVES = ("short", "scratch")  # of equal length
+# Little of the pixel term, as in the end of the float training: it blurs what the classes are told apart by.
+_GENTLY = ("--images", "6400", "--pixel-share", "0.2", "--learning-rate-share", "0.1")
+_LONG_AVERAGE = ("--ema-decay", "0.98")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,32 +58,34 @@ class AnimalsConfig:
 def stages(config: AnimalsConfig) -> list[Stage]:
     """Return the commands; the seconds are guesses for two cores of a server."""
     folder = config.folder
-    student, pairs = folder / "student", folder / "pairs"
+    first, student, pairs = folder / "strided", folder / "student", folder / "pairs"
     classes = ("--classes", TEN_ANIMALS)
     judge = () if config.features is None else ("--features", str(config.features))
     curve = ("benchmarks/learning_curve.py", "--reference", str(config.validation), *judge)
     short = ("--optimizer.images", str(config.short_images))
 
-    def training(name: str, preset: str, *changes: str) -> Stage:
+    def training(name: str, preset: str, *changes: str, seconds: int = 900) -> Stage:
         taught = () if preset.startswith("scratch") else ("--data.teacher", f"pairs:{pairs}")
         command = ("train/main.py", preset, "--run", str(folder / name), "--data.reals", str(config.photos))
         return Stage(
-            f"train a student: {name}", ((*command, *taught, "--runtime.snapshots", "5", *changes),), 1000
+            f"train a student: {name}", ((*command, *taught, "--runtime.snapshots", "5", *changes),), seconds
         )
 
-    def quantizing(title: str, *bits: str) -> Stage:
-        return Stage(title, (("compress/qat.py", "--run", str(student), *bits),), 300)
+    def quantizing(title: str, *flags: str) -> Stage:
+        return Stage(title, (("compress/qat.py", "--run", str(student), *_GENTLY, *flags),), 600)
 
     curves = (str(folder / name) for name in _CURVES)
     per_class = ("--per-class", str(PRESETS["animals64"][1].data.per_class))
     collect = ("train/collect.py", "--teacher", config.teacher, *classes, *per_class, "--out", str(pairs))
     return [
         Stage("collect the teacher's images", (collect,), 200),
-        training("student", "animals64"),
-        quantizing("quantization-aware training, W8A8"),
+        training("strided", "animals64", seconds=4000),
+        training("student", "animals64-projected", "--initialise", str(first / STUDENT_FILE), seconds=3600),
+        quantizing("quantization-aware training, W8A8", *_LONG_AVERAGE),
         quantizing("quantization-aware training, W4A8", "--bits", "W4A8"),
         quantizing(
-            "train the float control for as long", "--bits", "float", "--out", str((student / CONTROL_FILE).parent)
+            "train the float control for as long",
+            *("--bits", "float", "--out", str((student / CONTROL_FILE).parent), *_LONG_AVERAGE),
         ),
         *(training(name, *command, *short) for name, command in SHORT.items()),
         Stage(
@@ -103,13 +107,15 @@ def _judging(config: AnimalsConfig) -> Command:
         "control": str(student / CONTROL_FILE),
         "int8": str(student / INT8_STUDENTS["int8"]),
         "int4": str(student / INT8_STUDENTS["int4"]),
+        "strided": str(folder / "strided" / STUDENT_FILE),
     }
     models |= {name: str(folder / name / STUDENT_FILE) for name in SHORT}
     given = {"--features": config.features, "--classifier": config.classifier}
     networks = [part for flag, path in given.items() if path is not None for part in (flag, str(path))]
     return (
         *("benchmarks/judge.py", "--models", *(f"{name}={what}" for name, what in models.items())),
-        *("--classes", TEN_ANIMALS, "--reference", str(config.validation), "--nearest", str(config.photos)),
+        *("--classes", TEN_ANIMALS, "--per-class", "50"),  # as many as there are to validate with
+        *("--reference", str(config.validation), "--nearest", str(config.photos)),
         *networks,
         *("--no-lite0",) * (config.features is not None),  # it trained the teacher
         *("--out", str(config.out)),

@@ -12,9 +12,9 @@ from train.files import write_atomically
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_LABEL_HEIGHT = 12
+LABEL_HEIGHT = 12
 ROW_GAP = 2  # white pixels between rows, so that the strokes of two images do not run together
-_GROUP_GAP = 8  # between groups of rows
+GROUP_GAP = 8  # between groups of rows
 
 
 def to_bytes(images: torch.Tensor) -> np.ndarray:
@@ -45,11 +45,11 @@ def sheet(rows: Sequence[np.ndarray], labels: Sequence[str] = (), scale: int = 1
         scale: whole-number enlargement of each pixel, for small images.
         group: rows that belong together, farther apart from the next ones; 0 for none.
     """
-    top = _LABEL_HEIGHT if labels else 0
+    top = LABEL_HEIGHT if labels else 0
     lines = [np.concatenate(list(row), axis=1).repeat(scale, axis=0).repeat(scale, axis=1) for row in rows]
     body = lines[0]
     for index, line in enumerate(lines[1:], 1):
-        gap = _GROUP_GAP if group and index % group == 0 else ROW_GAP
+        gap = GROUP_GAP if group and index % group == 0 else ROW_GAP
         body = np.concatenate([body, np.full((gap, *line.shape[1:]), 255, np.uint8), line])
     picture = Image.new("RGB", (body.shape[1], body.shape[0] + top), "white")
     picture.paste(Image.fromarray(body), (0, top))

@@ -11,7 +11,7 @@ from torch import nn
 from tqdm import tqdm
 
 from train.generator import Generator
-from train.images import ROW_GAP, Font, fit, sheet
+from train.images import GROUP_GAP, LABEL_HEIGHT, ROW_GAP, Font, fit, sheet
 
 _FONT_SIZE = 14
 LABEL_PADDING = 8  # pixels on both sides of a label
@@ -68,7 +68,13 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def labelled_rows(
-    rows: Sequence[np.ndarray], left: Sequence[str], right: Sequence[str] = (), scale: int = 1
+    rows: Sequence[np.ndarray],
+    left: Sequence[str],
+    right: Sequence[str] = (),
+    scale: int = 1,
+    *,
+    above: Sequence[str] = (),
+    group: int = 0,
 ) -> Image.Image:
     """Lay rows of images under one another with a label on the left of each, and on the right if given.
 
@@ -77,10 +83,13 @@ def labelled_rows(
         left: R texts; one that does not fit loses its end.
         right: R texts, or none.
         scale: whole-number enlargement of each pixel.
+        above: texts over the columns, as in `sheet`.
+        group: rows that belong together, as there.
     """
-    body = sheet(rows, scale=scale)
-    row_height = rows[0].shape[1] * scale
-    middles = [row * (row_height + ROW_GAP) + row_height // 2 for row in range(len(rows))]
+    body = sheet(rows, above, scale, group)
+    row_height, top = rows[0].shape[1] * scale, LABEL_HEIGHT if above else 0
+    wider = [(GROUP_GAP - ROW_GAP) * (row // group) if group else 0 for row in range(len(rows))]
+    middles = [top + row * (row_height + ROW_GAP) + wider[row] + row_height // 2 for row in range(len(rows))]
     font = ImageFont.load_default(_FONT_SIZE)
     sides = [[fit(label, font, _WIDEST_LABEL) for label in labels] for labels in (left, right)]
     margins = [_margin(labels, font) for labels in sides]

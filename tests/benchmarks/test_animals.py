@@ -45,7 +45,7 @@ def test_every_command_is_understood_by_its_script(command):
 def test_a_dry_run_prints_them(capsys):
     animals.main(["--photos", "train.npz", "--validation", "validation.npz", "--dry-run"])
     printed = capsys.readouterr().out
-    assert printed.count("python train/main.py") == 1 + len(animals.SHORT)
+    assert printed.count("python train/main.py") == 2 + len(animals.SHORT)
     photos = "photos=reals:validation.npz training-photos=reals:train.npz"
     assert f"benchmarks/judge.py --models {photos} teacher=teacher:animals" in printed
     assert "--no-lite0" not in printed  # without another network lite0 has to judge
@@ -57,6 +57,13 @@ def test_every_row_changes_one_thing():
         config = PRESETS[preset][1]
         assert config.generator == full.generator, name
         assert config.optimizer == full.optimizer, name
+
+
+def test_the_second_run_trains_the_student_of_the_first():
+    first, second = PRESETS["animals64"][1], PRESETS["animals64-projected"][1]
+    assert second.generator == first.generator
+    assert second.data == first.data
+    assert (first.discriminator.kind, second.discriminator.kind) == ("strided", "projected")
 
 
 def test_the_student_costs_an_eighth_of_the_teacher():

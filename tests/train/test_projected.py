@@ -110,6 +110,18 @@ def test_a_fresh_one_is_introduced_to_the_classes_for_fine_tuning(projected_conf
     assert torch.allclose(fresh.class_features, trained.class_features, atol=1e-3)
 
 
+def test_a_student_of_the_paper_s_critic_goes_on_against_it(
+    projected_config, tiny_config, world, tmp_path, capsys
+):
+    train(tiny_config, tmp_path / "strided", world)
+    first = tmp_path / "strided" / "student.safetensors"
+    train(replace(projected_config, initialise=str(first)), tmp_path / "run", world)
+    assert "a discriminator that starts anew" in capsys.readouterr().out
+    assert open_run(tmp_path / "run").config.discriminator.kind == "projected"
+    with pytest.raises(UserError, match=rf"or start with a fresh one: --initialise {first}"):
+        train(replace(projected_config, initialise=str(first.parent)), tmp_path / "other", world)
+
+
 def test_the_state_of_another_critic_is_refused(projected_config, tiny_config, world, tmp_path):
     train(projected_config, tmp_path / "projected", world)
     train(tiny_config, tmp_path / "strided", world)
