@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.drawing import Drawer, Given, student_drawer, teacher_drawer
-from benchmarks.judged import described_law
+from benchmarks.judged import TEACHER, described_law
 from benchmarks.quality.evaluate import Asked, Quality, QualitySettings, evaluate
 from benchmarks.quality.features import choose_device, open_features, open_lite0
 from benchmarks.quality.inception_file import find_inception
@@ -38,7 +38,7 @@ from train.snapshot import load_student
 from train.teacher import open_teacher
 
 FORMAT = "tinygan-edge-judged-1"
-_SHEET_CLASSES, _SHEET_COLUMNS, _NEAREST = 16, 10, 16
+_SHEET_CLASSES, _SHEET_LATENTS, _NEAREST = 16, 3, 16
 _PHOTOS = "reals"  # the kind of model that is no generator
 
 
@@ -79,7 +79,7 @@ class JudgeConfig:
     classifier: Path | None = None
     """TFLite ImageNet classifier: does it see the class that was asked for?"""
     nearest: str = ""
-    """Photos that training saw: the nearest of them to images of the first generator are drawn."""
+    """Photos that training saw: the nearest of them to images of the first generator but the teacher are drawn."""
     columns: tuple[str, ...] = ()
     """Beginnings of the metrics' names that the .md shows; all by default."""
     cache: Path = Path("runs/judge-cache")
@@ -259,18 +259,19 @@ def _write(config: JudgeConfig, drawers: Sequence[Drawer | Given], quality: Qual
 
 
 def _draw_sheet(images: dict[str, np.ndarray], classes: Sequence[int], names: dict[int, str], path: Path) -> None:
-    """Draw the first classes one after the other, a row of each model's images."""
-    rows, labels = [], []
-    for position, label in enumerate(classes[:_SHEET_CLASSES]):
-        for name, drawn in images.items():
-            rows.append(drawn[position :: len(classes)][:_SHEET_COLUMNS])
-            labels.append(f"{names[label]}, {name}")
-    save_png(labelled_rows(rows, labels), path)
+    """Draw the first latents one after the other: a row of each model's images, a column for each class."""
+    shown = classes[:_SHEET_CLASSES]
+    starts = range(0, len(classes) * _SHEET_LATENTS, len(classes))
+    rows = [drawn[start:][: len(shown)] for start in starts for drawn in images.values() if start < len(drawn)]
+    labels = list(images) * (len(rows) // len(images))
+    picture = labelled_rows(rows, labels, above=[names[label] for label in shown], group=len(images))
+    save_png(picture, path)
 
 
 def _draw_nearest(images: dict[str, np.ndarray], config: JudgeConfig, classes: Sequence[int]) -> None:
     kinds = {name: what.partition(":")[0] for name, _, what in (model.partition("=") for model in config.models)}
-    name = next((name for name in images if kinds[name] != _PHOTOS), None)
+    drawn = [name for name in images if kinds[name] != _PHOTOS]
+    name = next((name for name in drawn if name != TEACHER), drawn[0] if drawn else None)
     if name is None:
         raise UserError("--nearest is for images of a generator; give one with --models, or leave it out")
     photos = _reals(config.nearest, config, classes)
