@@ -20,12 +20,32 @@ RESULTS = ROOT / "benchmarks" / "results_digits.json"
 QUICKSTART = ROOT / "benchmarks" / "results_quickstart.json"
 """What `make quickstart` left, which the first page shows."""
 INT8_ROWS = ROOT / "benchmarks" / "int8_digits.json"
-PAGES = tuple(ROOT / name for name in ("README.md", "compress/README.md", "benchmarks/README.md"))
+ANIMALS, ANIMALS_COST = (ROOT / "benchmarks" / f"{name}.json" for name in ("animals64", "results_animals64"))
+"""What benchmarks/animals.py has judged, and what run_device.py says of the shipped student's cost."""
+PAGES = tuple(
+    ROOT / name
+    for name in (
+        "README.md",
+        "compress/README.md",
+        "benchmarks/README.md",
+        "train/assets/animals_student/README.md",
+    )
+)
 _BLOCK = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _QUALITY = (
     *("recognised", "diversity", "l1_to_teacher", "ssim_to_teacher", "psnr_to_float"),
     *("frechet_lite0_to_photos_n2000", "frechet_lite0_to_teacher_n2000"),
 )
+# Row of the judged table → label, and line of the costs.
+_ANIMALS = {
+    "photos": ("photographs of the validation set", ""),
+    "training-photos": ("photographs of the training set", ""),
+    "teacher": ("teacher", "teacher"),
+    "float": ("student, float", "student, float"),
+    "control": ("student, trained on in float", ""),
+    "int8": ("student, int8", "student, int8, .pte"),
+    "int4": ("student, four-bit weights", ""),
+}
 _LATENCY_HEADERS = 7  # model, threads, p50, p90, mean, n and the first ratio: what a page is wide enough for
 
 Makers = dict[str, Callable[[], str]]
@@ -41,6 +61,9 @@ def committed_tables() -> Makers:
         "files": lambda: _markdown(file_table(results), "files"),
         "latency": lambda: _narrow_latency(results),
         "quality": lambda: _markdown(quality_table(results, _QUALITY), "quality"),
+        "animals": lambda: animals_table(
+            json.loads(ANIMALS.read_text(encoding="utf-8")), read_results(ANIMALS_COST)
+        ),
         "int8": lambda: int8_table(json.loads(INT8_ROWS.read_text(encoding="utf-8"))),
     }
 
@@ -90,6 +113,40 @@ def int8_table(report: dict[str, Any]) -> str:
                 ]
             )
     return Table("", headers, cells, []).markdown()
+
+
+def animals_table(judged: dict[str, Any], measured: dict[str, Any]) -> str:
+    """Return the rows of the shipped models, with their costs, that their card shows."""
+    rows = {row["name"]: row for row in judged["quality"]}
+    columns = {
+        "recognised among the ten": ("top1of", "", ".1%"),
+        "first of 1,000": ("top1_", "", ".1%"),
+        "among five": ("top5_", "", ".1%"),
+        "FID-768 to photographs": ("fid768", "", ".3f"),
+        "to the teacher": ("fid768", "_to_teacher", ".3f"),
+        "diversity": ("diversity_inception", "", ".2f"),
+        "dB to the control": ("psnr_to_control", "", ".1f"),
+    }
+    found = summary(measured)
+    assert found is not None
+    costs = {label: [cell.value for cell in line] for label, line in found.lines}
+    cells = []
+    for name, (label, form) in _ANIMALS.items():
+        row = {key: value for key, value in rows[name].items() if not _says_nothing(name, key)}
+        figures = [_figure(row, *column) for column in columns.values()]
+        cells.append([label, *figures, *costs.get(form, ["–"] * len(found.headers))])
+    return Table("", ["", *columns, *found.headers], cells, []).markdown()
+
+
+def _says_nothing(name: str, key: str) -> bool:
+    """Return whether a figure is a distance to oneself, or to the control of what it is no control of."""
+    to_itself = key.startswith("fid") and not key.endswith("_to_teacher")
+    return (name == "photos" and to_itself) or ("int" not in name and key.endswith("_to_control"))
+
+
+def _figure(row: dict[str, Any], beginning: str, end: str, form: str) -> str:
+    keys = [key for key in row if key.startswith(beginning) and key.endswith("_to_teacher") == bool(end)]
+    return format(row[keys[0]], form) if keys else "–"
 
 
 def _narrow_latency(results: dict[str, Any]) -> str:
