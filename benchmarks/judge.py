@@ -116,7 +116,7 @@ def main(arguments: list[str]) -> None:
         # The table is read where the photos lie elsewhere, or not at all.
         reals=dataclasses.replace(reals, source=Path(reals.source).name) if reals else None,
         picture=config.out.with_name(f"{config.out.stem}_worst.png"),
-        worst_of=_shown(config) or "",
+        worst_of=_shown(config),
     )
     _write(config, drawers, quality)
     _draw_sheet(images, classes, names, config.out.with_name(f"{config.out.stem}_samples.png"))
@@ -269,16 +269,16 @@ def _draw_sheet(images: dict[str, np.ndarray], classes: Sequence[int], names: di
     save_png(picture, path)
 
 
-def _shown(config: JudgeConfig) -> str | None:
-    """Return the model that pictures are of: the first generator but the teacher, or that; None without any."""
+def _shown(config: JudgeConfig) -> str:
+    """Return the model that pictures are of: the first generator but the teacher, or that; "" without any."""
     named = [(name, what.partition(":")[0]) for name, _, what in (model.partition("=") for model in config.models)]
     drawn = [name for name, kind in named if kind != _PHOTOS]
-    return next((name for name in drawn if name != TEACHER), drawn[0] if drawn else None)
+    return next((name for name in drawn if name != TEACHER), drawn[0] if drawn else "")
 
 
 def _draw_nearest(images: dict[str, np.ndarray], config: JudgeConfig, classes: Sequence[int]) -> None:
     name = _shown(config)
-    if name is None:
+    if not name:
         raise UserError("--nearest is for images of a generator; give one with --models, or leave it out")
     photos = _reals(config.nearest, config, classes)
     device = choose_device(config.device)

@@ -12,9 +12,9 @@ from train.files import write_atomically
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-LABEL_HEIGHT = 12
+_LABEL_HEIGHT = 12
 ROW_GAP = 2  # white pixels between rows, so that the strokes of two images do not run together
-GROUP_GAP = 8  # between groups of rows
+_GROUP_GAP = 8  # between groups of rows
 
 
 def to_bytes(images: torch.Tensor) -> np.ndarray:
@@ -45,18 +45,23 @@ def sheet(rows: Sequence[np.ndarray], labels: Sequence[str] = (), scale: int = 1
         scale: whole-number enlargement of each pixel, for small images.
         group: rows that belong together, farther apart from the next ones; 0 for none.
     """
-    top = LABEL_HEIGHT if labels else 0
     lines = [np.concatenate(list(row), axis=1).repeat(scale, axis=0).repeat(scale, axis=1) for row in rows]
-    body = lines[0]
-    for index, line in enumerate(lines[1:], 1):
-        gap = GROUP_GAP if group and index % group == 0 else ROW_GAP
-        body = np.concatenate([body, np.full((gap, *line.shape[1:]), 255, np.uint8), line])
-    picture = Image.new("RGB", (body.shape[1], body.shape[0] + top), "white")
-    picture.paste(Image.fromarray(body), (0, top))
+    height, across, _ = lines[0].shape
+    tops = row_tops(len(rows), height, labelled=bool(labels), group=group)
+    picture = Image.new("RGB", (across, tops[-1] + height), "white")
+    for top, line in zip(tops, lines, strict=True):
+        picture.paste(Image.fromarray(line), (0, top))
     draw, font, width = ImageDraw.Draw(picture), ImageFont.load_default(), rows[0].shape[2] * scale
     for column, label in enumerate(labels):
         draw.text((column * width + 2, 0), fit(label, font, width - 4), fill="black", font=font)
     return picture
+
+
+def row_tops(rows: int, height: int, *, labelled: bool = False, group: int = 0) -> list[int]:
+    """Return where each row of a `sheet` begins, in pixels from the top; `height` is an enlarged row's."""
+    first = _LABEL_HEIGHT if labelled else 0
+    groups = [row // group if group else 0 for row in range(rows)]
+    return [first + row * (height + ROW_GAP) + groups[row] * (_GROUP_GAP - ROW_GAP) for row in range(rows)]
 
 
 def fit(label: str, font: Font, width: float) -> str:

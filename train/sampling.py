@@ -11,7 +11,7 @@ from torch import nn
 from tqdm import tqdm
 
 from train.generator import Generator
-from train.images import GROUP_GAP, LABEL_HEIGHT, ROW_GAP, Font, fit, sheet
+from train.images import Font, fit, row_tops, sheet
 
 _FONT_SIZE = 14
 LABEL_PADDING = 8  # pixels on both sides of a label
@@ -87,9 +87,9 @@ def labelled_rows(
         group: rows that belong together, as there.
     """
     body = sheet(rows, above, scale, group)
-    row_height, top = rows[0].shape[1] * scale, LABEL_HEIGHT if above else 0
-    wider = [(GROUP_GAP - ROW_GAP) * (row // group) if group else 0 for row in range(len(rows))]
-    middles = [top + row * (row_height + ROW_GAP) + wider[row] + row_height // 2 for row in range(len(rows))]
+    height = rows[0].shape[1] * scale
+    tops = row_tops(len(rows), height, labelled=bool(above), group=group)
+    middles = [top + height // 2 for top in tops]
     font = ImageFont.load_default(_FONT_SIZE)
     sides = [[fit(label, font, _WIDEST_LABEL) for label in labels] for labels in (left, right)]
     margins = [_margin(labels, font) for labels in sides]
