@@ -26,7 +26,8 @@ SHORT: dict[str, Command] = {
     "pixel-only": ("animals64-pixel-only",),
 }
 _CURVES = ("short", "scratch")  # of equal length
-# Little of the pixel term, as in the end of the float training: it blurs what the classes are told apart by.
+# Little of the pixel term, as in the end of the float training: it blurs what the classes are told apart by. Four
+# bits keep the short average, as `QatConfig.ema_decay` says.
 _GENTLY = ("--images", "6400", "--pixel-share", "0.2", "--learning-rate-share", "0.1")
 _LONG_AVERAGE = ("--ema-decay", "0.98")
 
@@ -93,7 +94,7 @@ def stages(config: AnimalsConfig) -> list[Stage]:
             ((*curve, "--runs", *curves, "--out", _beside(config.out, "_curve")),),
             600,
         ),
-        Stage("judge all of them", (_judging(config),), 900),
+        Stage("judge all of them", (_judging(config),), 2400),
     ]
 
 
@@ -117,7 +118,7 @@ def _judging(config: AnimalsConfig) -> Command:
         *("--classes", TEN_ANIMALS, "--per-class", "50"),  # as many as there are to validate with
         *("--reference", str(config.validation), "--nearest", str(config.photos)),
         *networks,
-        *("--no-lite0",) * (config.features is not None),  # it trained the teacher
+        *("--no-lite0",) * (config.features is not None),  # it trained teacher and student
         *("--out", str(config.out)),
     )
 
