@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,21 @@ def trained_like_student(config: GeneratorConfig) -> Generator:
         for norm in norms:
             norm.momentum = 0.1
     return generator.eval()
+
+
+class StopAfter:
+    """Sends this process a signal after some steps, as an operator would."""
+
+    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
+        self.step, self.number = step, number
+
+    def __call__(self, original):
+        def one_step(training, batch, step):
+            if step + 1 == self.step:
+                os.kill(os.getpid(), self.number)
+            return original(training, batch, step)
+
+        return one_step
 
 
 def tiny_run(grids: int) -> TrainConfig:

@@ -1,13 +1,12 @@
 """fit() on the CPU: exact resume, signals, blow-ups."""
 
 import json
-import os
 import signal
 from pathlib import Path
 
 import pytest
 import torch
-from stand_ins import replace, without_timing
+from stand_ins import StopAfter, replace, without_timing
 
 from train import files, judging, loop
 from train.distributed import World
@@ -37,21 +36,6 @@ def entries(folder: Path) -> list[dict]:
 def same(first: Path, second: Path) -> bool:
     ours, theirs = weights(first), weights(second)
     return ours.keys() == theirs.keys() and all(torch.equal(ours[n], theirs[n]) for n in ours)
-
-
-class StopAfter:
-    """Sends this process a signal after some steps, as an operator would."""
-
-    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
-        self.step, self.number = step, number
-
-    def __call__(self, original):
-        def one_step(training, batch, step):
-            if step + 1 == self.step:
-                os.kill(os.getpid(), self.number)
-            return original(training, batch, step)
-
-        return one_step
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -5,14 +5,21 @@ import json
 import numpy as np
 import pytest
 import torch
-from stand_ins import replace
+from stand_ins import StopAfter, replace
 
 from compress.float_run import open_run
-from train.build import build_discriminator
+from train import digits, loop
+from train.build import build_discriminator, build_network
 from train.discriminator import DiscriminatorConfig
 from train.errors import UserError
+from train.feature_network import FeatureNetwork
+from train.frechet import frechet_distance, gaussian_statistics
 from train.generator import GeneratorConfig
+from train.images import from_bytes, to_bytes
+from train.noise import SAMPLER, consecutive_seeds, draw_latents
 from train.run import introduce_classes, train
+from train.sampling import generate
+from train.snapshot import load_student
 from train.sources import open_sources
 
 CONFIG = DiscriminatorConfig("projected", channels=8, feature_size=32)
@@ -82,6 +89,11 @@ def test_channels_that_no_group_norm_takes_are_refused():
         build_discriminator(DiscriminatorConfig("projected", channels=6), STUDENT)
 
 
+def features_of(images):
+    with torch.inference_mode():
+        return FeatureNetwork(32)(from_bytes(torch.from_numpy(images))).numpy()
+
+
 @pytest.fixture
 def projected_config(tiny_config):
     return replace(
@@ -97,6 +109,36 @@ def test_a_run_trains_with_it_and_hands_it_on(projected_config, world, tmp_path)
     )
     run = open_run(tmp_path / "run")
     assert (run.discriminator.class_features.abs().sum(1) > 0).all()
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(projected_config, world, tmp_path, monkeypatch):
+    train(projected_config, tmp_path / "whole", world)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "one_step", StopAfter(5)(loop.one_step))
+        with pytest.raises(loop.Interrupted):
+            train(projected_config, tmp_path / "stopped", world)
+    train(projected_config, tmp_path / "stopped", world)
+    for name in ("student.safetensors", "discriminator.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes()
+
+
+def test_a_short_run_against_it_alone_comes_nearer_to_real_images(projected_config, world, tmp_path):
+    """By its scores only: no pixels, no features of a teacher's images."""
+    alone = {"loss__pixel": 0.0, "loss__feature": 0.0, "loss__distillation_generator": 1.0, "schedule__every": 1}
+    lr = {"optimizer__generator_lr": 3e-3, "optimizer__discriminator_lr": 2e-4}
+    config = replace(projected_config, optimizer__images=960, optimizer__ema_decay=0.9, **alone, **lr)
+    train(config, tmp_path / "run", world)
+    torch.manual_seed(config.seed)
+    untrained = build_network(config.generator)
+    trained, _ = load_student(tmp_path / "run" / "student.safetensors")
+    latents = draw_latents(SAMPLER, consecutive_seeds(0, 200), config.generator.z_dim, 0.5)
+    z, y = torch.from_numpy(latents), torch.arange(200) % 10
+    real = gaussian_statistics(features_of(digits.real_digits()[0][:200]))
+    distances = [
+        frechet_distance(gaussian_statistics(features_of(to_bytes(generate(student, z, y)))), real)
+        for student in (untrained, trained)
+    ]
+    assert distances[1] < 0.8 * distances[0]
 
 
 def test_a_fresh_one_is_introduced_to_the_classes_for_fine_tuning(projected_config, world, tmp_path):

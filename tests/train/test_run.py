@@ -1,13 +1,11 @@
 """Bad input and its one line; what is refused leaves nothing behind."""
 
 import json
-import os
-import signal
 
 import numpy as np
 import pytest
 import torch
-from stand_ins import replace
+from stand_ins import StopAfter, replace
 
 from train import digits, judging
 from train.errors import UserError
@@ -296,15 +294,8 @@ def test_a_second_batch_resumes_to_the_same_bits(tiny_config, world, tmp_path, m
     changes = {"optimizer__images": 48, "runtime__grids": 0, "loss__orthogonal": 1e-4}
     config = replace(tiny_config, schedule__fresh_real_batch=True, **changes)
     train(config, tmp_path / "whole", world)
-    one_step = loop.one_step
-
-    def stop_in_the_middle(training, batch, step):
-        if step == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return one_step(training, batch, step)
-
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "one_step", stop_in_the_middle)
+        patch.setattr(loop, "one_step", StopAfter(4)(loop.one_step))
         with pytest.raises(loop.Interrupted):
             train(config, tmp_path / "stopped", world)
     train(config, tmp_path / "stopped", world)
